@@ -1,0 +1,151 @@
+"""What the guard says of one body: :class:`Verdict`, and the parts that it is made of.
+
+``no_known_match`` is never called safe: a verdict tells what was found with the lists and algorithms that were
+compared, nothing more. None of these classes shows a hash value in its ``repr``, so that a verdict in a log line or in
+a traceback tells nobody what is on a list.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class Outcome(str, Enum):
+    """The four ways in which a check can end."""
+
+    NO_KNOWN_MATCH = "no_known_match"
+    MATCH = "match"
+    NOT_SCANNABLE = "not_scannable"
+    NOT_AN_IMAGE = "not_an_image"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+class Reason(str, Enum):
+    """Why a body could not be scanned. The list is closed: statistics and records name these and no others."""
+
+    TOO_LARGE = "too_large"
+    """More bytes than the policy's limit, as sent or after undoing a Content-Encoding."""
+    PIXELS = "pixels"
+    """More pixels than the policy's limit (a decompression bomb)."""
+    FRAMES = "frames"
+    """More frames, pages or sub-images than the policy's limit."""
+    NESTING = "nesting"
+    """Images inside images (SVG in SVG, ``data:`` in ``data:``) deeper, or more of them, than the policy's limit."""
+    TRUNCATED = "truncated"
+    """The end of the file is missing."""
+    CORRUPT = "corrupt"
+    """The file contradicts its own format."""
+    TRAILING_DATA = "trailing_data"
+    """Data after the image's end that cannot be accounted for, where the policy refuses such files."""
+    UNSUPPORTED_TYPE = "unsupported_type"
+    """Not text and not an image of a known type: an archive, a document, a video, anything else."""
+    UNSUPPORTED_CODEC = "unsupported_codec"
+    """A known image type in a variant that no decoder here reads (12-bit JPEG, say)."""
+    ENCODING = "encoding"
+    """A Content-Encoding that is unknown, broken or cut off."""
+    PARTIAL = "partial"
+    """A part of a resource: status 206, a stopped or a lossy download."""
+    LOW_QUALITY = "low_quality"
+    """PDQ quality below the policy's minimum, where the policy drops such pictures."""
+    MEMORY = "memory"
+    """Decoding wanted more memory than the policy's limit."""
+    TIMEOUT = "timeout"
+    """Decoding or hashing took longer than the policy's limit."""
+    WORKER_CRASHED = "worker_crashed"
+    """The isolated process that scanned it died."""
+    HASHER_FAILED = "hasher_failed"
+    """A hasher plug-in raised an error."""
+    GUARD_FAILED = "guard_failed"
+    """The guard has latched shut and drops everything."""
+
+    def __str__(self) -> str:
+        return self.value
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """One list that knows this body.
+
+    Attributes
+    ----------
+    list_id
+        The id that the operator gave the list.
+    algorithm
+        What matched: ``md5``, ``sha1``, ``sha256``, ``pdq``, ``phash`` ...
+    distance
+        Bits apart (0 for an exact match).
+    view
+        What of the body matched: ``bytes`` for an exact match, ``native`` for the picture as it is, or the name of
+        another view of it.
+    """
+
+    list_id: str
+    algorithm: str
+    distance: int
+    view: str
+
+
+def _no_fingerprints() -> Mapping[str, str]:
+    return MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFacts:
+    """What the decoder saw, as displayed: EXIF orientation applied.
+
+    Attributes
+    ----------
+    format
+        Pillow's name of the format: ``JPEG``, ``PNG``, ``WEBP`` ...
+    width, height
+        Pixels.
+    frames
+        Number of frames or pages.
+    pdq_quality
+        0 to 100, of the first frame's native view; None where no PDQ was computed.
+    fingerprints
+        Algorithm -> lower-case hex, of the first frame's native view.
+    """
+
+    format: str
+    width: int
+    height: int
+    frames: int
+    pdq_quality: int | None = None
+    fingerprints: Mapping[str, str] = field(default_factory=_no_fingerprints, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The guard's decision about one body.
+
+    Attributes
+    ----------
+    outcome
+        The strongest finding: match before not_scannable before no_known_match or not_an_image.
+    matches
+        Every list that knows the body, or an image inside it; empty unless the outcome is ``match``.
+    reason
+        Why it could not be scanned; None unless the outcome is ``not_scannable``.
+    image
+        What was decoded; None unless something was.
+    digests
+        ``md5``, ``sha1`` and ``sha256`` of the body, lower-case hex.
+    low_detail
+        True where the picture has so little structure that perceptual hashes say little about it.
+    """
+
+    outcome: Outcome
+    matches: tuple[Match, ...] = ()
+    reason: Reason | None = None
+    image: ImageFacts | None = None
+    digests: Mapping[str, str] = field(default_factory=_no_fingerprints, repr=False)
+    low_detail: bool = False
