@@ -1,0 +1,30 @@
+"""What others need of a store: which versions there are, which is the current one, and that one opened.
+
+Polling :func:`current_version` costs one small read; when it changes, :func:`open_current` opens and verifies the new
+version while the old one is still in use.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ingest_guard.blocklist.artifact import Blocklist
+from ingest_guard.blocklist.pointer import current_version, versions
+from ingest_guard.blocklist.publish import retain
+
+if TYPE_CHECKING:
+    from datetime import timedelta
+    from pathlib import Path
+
+__all__ = ["current_version", "open_current", "retain", "versions"]
+
+
+def open_current(folder: Path | str, *, allow_empty: bool = False, max_age: timedelta | None = None) -> Blocklist:
+    """Open the version that the pointer names; see :meth:`Blocklist.open`.
+
+    Raises
+    ------
+    BlocklistError
+        Missing, damaged, changed, writable by others, empty or too old.
+    """
+    return Blocklist.open(folder, allow_empty=allow_empty, max_age=max_age)
