@@ -1,0 +1,61 @@
+# Every target makes what it needs: a virtual environment in .venv, with the packages of one extra.
+# Paths are relative and programs are started as `python -m`, so that a checkout may lie in a folder with spaces.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.SUFFIXES:
+
+PYTHON := .venv/bin/python
+DEMO_FOLDER := .demo
+CHECKED := ingest_guard tests benchmarks sample_project settings
+
+# After a move of the checkout, everything in .venv points to where it was.
+ifneq ($(shell cat .venv/.made-at 2>/dev/null),$(shell pwd -P))
+$(shell rm -f .venv/.demo .venv/.test .venv/.bench)
+endif
+
+.PHONY: help demo test lint format clean bench-fingerprint bench-recall bench-lookup bench-crawl
+
+help: ## Show this help
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 28
+
+demo: .venv/.demo ## Crawl a demo site with the guard on, and show what happened
+	@$(PYTHON) -m ingest_guard.demo --folder $(DEMO_FOLDER)
+
+test: .venv/.test ## Run the linters, the type checker and the full test suite with its coverage
+	@$(MAKE) --no-print-directory lint
+	@rm -f .coverage .coverage.*
+	$(PYTHON) -m coverage run -m pytest $(PYTEST_ARGS)
+	@$(PYTHON) -m coverage combine --quiet
+	$(PYTHON) -m coverage report --fail-under=95
+
+lint: .venv/.test ## Run the linters and the type checker
+	$(PYTHON) -m ruff check $(CHECKED)
+	$(PYTHON) -m ruff format --check $(CHECKED)
+	$(PYTHON) -m mypy
+
+format: .venv/.test ## Bring all code into its form
+	$(PYTHON) -m ruff check --fix-only --quiet $(CHECKED)
+	$(PYTHON) -m ruff format $(CHECKED)
+
+bench-fingerprint: .venv/.bench ## Measure decoding and fingerprinting
+	@$(PYTHON) -m benchmarks.bench_fingerprint $(BENCH_ARGS)
+
+bench-recall: .venv/.bench ## Measure how many edited copies are found
+	@$(PYTHON) -m benchmarks.bench_recall $(BENCH_ARGS)
+
+bench-lookup: .venv/.bench ## Measure looking up hashes
+	@$(PYTHON) -m benchmarks.bench_lookup $(BENCH_ARGS)
+
+bench-crawl: .venv/.bench ## Measure a crawl with and without the guard
+	@$(PYTHON) -m benchmarks.bench_crawl $(BENCH_ARGS)
+
+clean: ## Remove everything that make wrote
+	@for folder in .demo .bench; do if [ -d $$folder ]; then chmod -R u+rwX $$folder; fi; done
+	rm -rf .venv .demo .bench .coverage .coverage.* htmlcov .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# A virtual environment with one extra installed; again when pyproject.toml changes.
+.venv/.%: pyproject.toml tools/make-venv
+	@tools/make-venv $*

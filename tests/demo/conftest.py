@@ -1,0 +1,23 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ingest_guard.demo.site import build_site
+from ingest_guard.demo.traces import Needles
+
+if TYPE_CHECKING:
+    from ingest_guard.demo.site import Site
+
+
+@pytest.fixture(scope="session")
+def site() -> Site:
+    """Return the demo site, which takes a few seconds to build."""
+    return build_site()
+
+
+@pytest.fixture(scope="session")
+def needles(site: Site) -> Needles:
+    """Return what the demo searches for."""
+    return Needles(site.dropped, site.kept)
