@@ -1,0 +1,1 @@
+"""From bytes to frames: what a body is (:mod:`sniff`), what a browser would show of it (:mod:`decode`)."""

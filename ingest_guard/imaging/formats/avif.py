@@ -1,0 +1,98 @@
+"""AVIF, still and animated; HEIF where ``pillow-heif`` is installed."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, Any
+
+from PIL.AvifImagePlugin import AvifImageFile
+
+from ingest_guard.imaging.colour import from_icc
+from ingest_guard.imaging.exif import orientation
+from ingest_guard.imaging.formats.base import Shot, frame_name, numbered
+from ingest_guard.imaging.formats.boxes import file_end
+from ingest_guard.imaging.model import Budget, NotScannable
+from ingest_guard.imaging.pillow import load
+from ingest_guard.imaging.transfer import from_cicp
+from ingest_guard.verdict import Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+    from PIL import Image, ImageFile
+
+    from ingest_guard.imaging.colour import Conversion
+
+_TOP = frozenset({b"ftyp", b"meta", b"mdat", b"moov", b"moof", b"free", b"skip", b"uuid", b"wide", b"mfra", b"idat"})
+_CODE_POINTS = b"colrnclx"
+
+
+class AvifReader:
+    """One AVIF, to the end of its last box."""
+
+    format: str = "AVIF"
+    hidden: tuple[int, ...] = ()
+
+    def __init__(self, data: bytes, budget: Budget) -> None:
+        self._data, self._budget = data, budget
+        self.end, found, self.problem = file_end(data, _TOP)
+        if not any(box.name in {b"meta", b"moov"} for box in found):
+            raise NotScannable(self.problem or Reason.CORRUPT)
+        try:
+            self._image = self._open()
+        except NotScannable:
+            raise
+        except MemoryError:
+            raise NotScannable(Reason.MEMORY) from None
+        except Exception:  # noqa: BLE001 - libavif's errors come as several types
+            raise NotScannable(self.problem or Reason.CORRUPT) from None
+        self.frame_count = int(getattr(self._image, "n_frames", 1))
+        self._turn = orientation(self._image.info.get("exif") or b"")
+        size = self._image.size
+        budget.check(*size)
+        self.width, self.height = size[::-1] if self._turn > 4 else size  # noqa: PLR2004 - EXIF
+
+    def _open(self) -> ImageFile.ImageFile:
+        if self.problem is None:
+            return AvifImageFile(io.BytesIO(self._data[: self.end]))
+        # What is cut off is filled up with zeros: frames that are whole can then be decoded, a cut one fails.
+        *_, last = file_end(self._data, _TOP)[1]
+        whole = self._data.ljust(min(last.stop, self._budget.limits.bytes), b"\0")
+        return AvifImageFile(io.BytesIO(whole))
+
+    def shots(self, chosen: Collection[int]) -> Iterator[Shot]:
+        """Yield the frames."""
+        image = self._image
+        for number, _ in numbered(range(self.frame_count), chosen):
+            if number not in chosen:
+                continue
+            self._budget.spend(*image.size)
+            image.seek(number)
+            reason = load(image)
+            self.problem = self.problem or reason
+            picture: Image.Image = image.copy() if self.frame_count > 1 else image
+            yield Shot(frame_name(number), picture, self._turn, self._conversion())
+
+    def _conversion(self) -> Conversion | None:
+        profile: Any = self._image.info.get("icc_profile")
+        if profile:
+            return from_icc(profile, "RGB")
+        at = self._data.find(_CODE_POINTS, 0, 1 << 16)
+        if at < 0 or at + 12 > len(self._data):
+            return None
+        return from_cicp(self._data[at + 9], self._data[at + 11])
+
+
+class HeifReader(AvifReader):
+    """One HEIF; opening it without ``pillow-heif`` is ``unsupported_codec``."""
+
+    format = "HEIF"
+
+    def _open(self) -> ImageFile.ImageFile:
+        try:
+            from pillow_heif import HeifImageFile  # type: ignore[import-not-found,unused-ignore]  # noqa: PLC0415
+        except ImportError:  # an extra
+            raise NotScannable(Reason.UNSUPPORTED_CODEC) from None
+        opener: Any = HeifImageFile  # typed or not, depending on whether the extra is installed
+        image: ImageFile.ImageFile = opener(io.BytesIO(self._data[: self.end]))
+        return image

@@ -1,0 +1,59 @@
+"""Boxes, the container of ISO base media files (AVIF, HEIF) and of JPEG 2000."""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING, NamedTuple
+
+from ingest_guard.verdict import Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Iterator
+
+
+class Box(NamedTuple):
+    """One box: its name, and where its content starts and stops (beyond the data where it is cut off)."""
+
+    name: bytes
+    start: int
+    stop: int
+
+
+def boxes(data: bytes, at: int, end: int, known: Container[bytes] | None = None) -> Iterator[Box]:
+    """Yield the boxes between two offsets.
+
+    Parameters
+    ----------
+    data
+        The file.
+    at, end
+        Where the first box starts, and where the last must have stopped.
+    known
+        Stop before the first box that has none of these names: what follows is no part of the file.
+    """
+    while at + 8 <= end:
+        length, name = struct.unpack_from(">I4s", data, at)
+        start = at + 8
+        if known is not None and name not in known:
+            return
+        if length == 1:
+            if at + 16 > end:
+                yield Box(name, start, end + 1)
+                return
+            (length,) = struct.unpack_from(">Q", data, start)
+            start += 8
+        elif length == 0:
+            length = end - at
+        if length < start - at:
+            return
+        yield Box(name, start, at + length)
+        at += length
+
+
+def file_end(data: bytes, known: Container[bytes]) -> tuple[int, list[Box], Reason | None]:
+    """Return the offset after the last box of a file, its boxes, and what is wrong with them."""
+    found = list(boxes(data, 0, len(data), known))
+    end = found[-1].stop if found else 0
+    if end > len(data) or (0 < len(data) - end < 8 and data[end:].strip(b"\0\t\n\r \xff")):  # noqa: PLR2004 - a box's header
+        return len(data), found, Reason.TRUNCATED
+    return end, found, None

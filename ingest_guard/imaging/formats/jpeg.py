@@ -1,0 +1,228 @@
+"""JPEG: the markers are walked by ourselves, the coefficients go to libjpeg-turbo through Pillow.
+
+Luma comes straight from the decoder, scaled down in the DCT domain: of a YCbCr file the Y channel is all that is
+ever computed. The decoder is given the file without its metadata, so that Pillow parses no EXIF, Photoshop or MPF
+block; what matters of them is read here.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import struct
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL.JpegImagePlugin import JpegImageFile
+
+from ingest_guard.imaging.colour import from_icc
+from ingest_guard.imaging.exif import orientation
+from ingest_guard.imaging.formats.base import Shot, find_all
+from ingest_guard.imaging.model import Budget, NotScannable
+from ingest_guard.imaging.pillow import decoding, load
+from ingest_guard.verdict import Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+    from PIL import Image
+
+DRAFT = 512
+"""A scaled decode keeps at least this many pixels on both sides, where the file has them: PDQ needs no more."""
+
+_SOI, _EOI, _SOS, _DHT, _DAC = b"\xff\xd8", b"\xff\xd9", 0xDA, 0xC4, 0xCC
+_ALONE = frozenset({0x01, *range(0xD0, 0xD8)})
+_FRAMES = frozenset(range(0xC0, 0xD0)) - {_DHT, 0xC8, _DAC}
+_DECODABLE = frozenset({0xC0, 0xC1, 0xC2, 0xC9, 0xCA})
+_PROGRESSIVE = frozenset({0xC2, 0xCA})
+_TABLES = frozenset({_DHT, 0xDB, _DAC, 0xDD, 0xDC})
+_MAX_SCANS = 1000
+"""A progressive file needs a few dozen; each costs a pass over all coefficients, whatever it holds."""
+_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7]")
+"""FF 00 is a stuffed byte, D0 to D7 are restarts: both belong to the entropy-coded data."""
+
+
+class JpegReader:
+    """One JPEG stream, from its SOI to its EOI.
+
+    Attributes
+    ----------
+    is_multi_picture
+        It announces further JPEGs behind its end.
+    """
+
+    format: str = "JPEG"
+    frame_count: int = 1
+
+    def __init__(self, data: bytes, budget: Budget) -> None:
+        self._data = data
+        self._budget = budget
+        self._kept: list[tuple[int, int]] = []
+        self._icc: dict[int, bytes] = {}
+        self._turn = 1
+        self._frame: tuple[int, int, int, int] | None = None
+        self._adobe = False
+        self._progressive = False
+        self._components = 0
+        self.is_multi_picture = False
+        self.problem: Reason | None = None
+        self.hidden: tuple[int, ...] = ()
+        self._scan = self._walk_header()
+        if self._frame is None:
+            raise NotScannable(Reason.CORRUPT)
+        precision, height, width, self._components = self._frame
+        if precision != 8 or self._components not in {1, 3, 4}:  # noqa: PLR2004 - what is read: 8 bits; grey, colour, CMYK
+            raise NotScannable(Reason.UNSUPPORTED_CODEC)
+        if not (width and height):
+            raise NotScannable(Reason.CORRUPT)
+        budget.check(width, height)
+        self.width, self.height = (height, width) if self._turn > 4 else (width, height)  # noqa: PLR2004 - EXIF
+        self._stored: tuple[int, int] = width, height
+        self._sound_end: int = 0
+        self.end, self._sound_end = self._find_end()
+        if self._progressive and data.count(b"\xff\xda", self._scan, self.end) > _MAX_SCANS:
+            raise NotScannable(Reason.CORRUPT)
+        self.hidden = tuple(find_all(data, b"\xff\xd8\xff", 3, self._scan))
+
+    def _walk_header(self) -> int:
+        """Read the segments before the first scan; return the offset of that scan's marker."""
+        data, at = self._data, 2
+        while True:
+            at = data.find(b"\xff", at)
+            while data[at : at + 2] == b"\xff\xff":
+                at += 1
+            if at < 0 or at + 4 > len(data):
+                raise NotScannable(Reason.TRUNCATED)
+            marker = data[at + 1]
+            if marker in _ALONE or marker in {0x00, 0xD8}:
+                at += 2
+                continue
+            if marker == 0xD9:  # noqa: PLR2004 - EOI: an end, and nothing before it
+                raise NotScannable(Reason.CORRUPT)
+            if marker == _SOS:
+                return at
+            length = int.from_bytes(data[at + 2 : at + 4], "big")
+            stop = at + 2 + length
+            if stop > len(data):
+                raise NotScannable(Reason.TRUNCATED)
+            if self._segment(marker, at + 4, stop):
+                self._kept.append((at, stop))
+            at = stop
+
+    def _segment(self, marker: int, start: int, stop: int) -> bool:
+        """Take in one segment; return whether the decoder needs it."""
+        data = self._data
+        if marker in _FRAMES:
+            if marker not in _DECODABLE:
+                raise NotScannable(Reason.UNSUPPORTED_CODEC)
+            if stop - start < 6 or self._frame is not None:  # noqa: PLR2004 - the fixed fields of a frame header
+                raise NotScannable(Reason.CORRUPT)
+            self._frame = struct.unpack_from(">BHHB", data, start)
+            self._progressive = marker in _PROGRESSIVE
+            return True
+        if marker == 0xE0:  # noqa: PLR2004 - APP0
+            return data.startswith(b"JFIF\0", start)
+        if marker == 0xEE:  # noqa: PLR2004 - APP14
+            self._adobe = data.startswith(b"Adobe", start)
+            return self._adobe
+        if marker == 0xE1 and data.startswith(b"Exif\0", start) and self._turn == 1:  # noqa: PLR2004 - APP1
+            self._turn = orientation(data[start:stop])
+        elif marker == 0xE2 and data.startswith(b"ICC_PROFILE\0", start) and stop - start > 14:  # noqa: PLR2004 - APP2
+            self._icc.setdefault(data[start + 12], data[start + 14 : stop])
+        elif marker == 0xE2 and data.startswith(b"MPF\0", start):  # noqa: PLR2004 - APP2
+            self.is_multi_picture = True
+        return marker in _TABLES
+
+    def _find_end(self) -> tuple[int, int]:
+        """Return the offset after the EOI, and the last offset up to which the stream is whole."""
+        data, scan = self._data, self._scan
+        after = _first_pair(data, scan)
+        if after == len(data):
+            return after, after
+        return self._walk_scans()
+
+    def _walk_scans(self) -> tuple[int, int]:
+        """Step from marker to marker after the first scan: tables between scans may hold what looks like an EOI."""
+        data, at = self._data, self._scan
+        while True:
+            length = int.from_bytes(data[at + 2 : at + 4], "big")
+            stop = at + 2 + length
+            marker = data[at + 1]
+            if stop > len(data) or at + 4 > len(data):
+                break
+            if marker == _SOS:
+                stop = _entropy_end(data, stop)
+                if stop >= len(data):
+                    self.problem = Reason.TRUNCATED
+                    return len(data), len(data)
+            else:
+                stop = data.find(b"\xff", stop)
+                if stop < 0:
+                    break
+            while data[stop : stop + 2] == b"\xff\xff":
+                stop += 1
+            if data[stop + 1 : stop + 2] == b"\xd9":
+                return stop + 2, stop + 2
+            at = stop
+        self.problem = Reason.TRUNCATED
+        return len(data), at
+
+    def _clean(self) -> bytes:
+        """Return the stream without its metadata, and with an end."""
+        data = self._data
+        end = self._sound_end
+        if not self.problem and end == len(data) and self._scan - 2 == sum(stop - at for at, stop in self._kept):
+            return data
+        head = [data[at:stop] for at, stop in self._kept]
+        return b"".join([_SOI, *head, data[self._scan : end], _EOI])
+
+    def _decode(self, clean: bytes, mode: str) -> Image.Image:
+        with decoding():
+            image = JpegImageFile(io.BytesIO(clean))
+            if image.size != self._stored:
+                raise NotScannable(Reason.CORRUPT)
+            image.draft(mode, (DRAFT, DRAFT))  # type: ignore[no-untyped-call,unused-ignore]
+        reason = load(image)
+        self.problem = self.problem or reason
+        return image
+
+    def shots(self, chosen: Collection[int]) -> Iterator[Shot]:
+        """Yield the picture: luma, unless it is CMYK."""
+        if 0 not in chosen:
+            return
+        self._budget.spend(*self._stored)
+        clean = self._clean()
+        image = self._decode(clean, "L")
+        in_colour = None
+        if self._components == 3:  # noqa: PLR2004 - YCbCr or RGB
+            in_colour = lambda: self._decode(clean, "RGB")  # noqa: E731 - a name would say no more
+        profile = b"".join(self._icc[part] for part in sorted(self._icc))
+        yield Shot(
+            "native",
+            image,
+            self._turn,
+            from_icc(profile, {1: "L", 3: "RGB", 4: "CMYK"}[self._components]) if profile else None,
+            in_colour,
+        )
+
+
+def _first_pair(data: bytes, start: int) -> int:
+    """Return the offset after the first FF D9 at or after ``start``, or -1.
+
+    Compared as 16-bit words at both alignments: several times as fast as ``bytes.find``, which stops at every FF.
+    """
+    rest = len(data) - start
+    first = -1
+    for shift in (0, 1):
+        words = np.frombuffer(data, "<u2", (rest - shift) // 2, start + shift)
+        found = words == 0xD9FF  # noqa: PLR2004 - FF D9 as a little-endian word
+        if found.any():
+            at = start + shift + 2 * int(found.argmax()) + 2
+            first = at if first < 0 else min(first, at)
+    return first
+
+
+def _entropy_end(data: bytes, at: int) -> int:
+    """Return the offset of the first marker after the entropy-coded data that starts at ``at``."""
+    found = _MARKER.search(data, at)
+    return found.start() if found else len(data)

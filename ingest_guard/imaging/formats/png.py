@@ -1,0 +1,148 @@
+"""PNG and APNG."""
+
+from __future__ import annotations
+
+import io
+import zlib
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
+from PIL.PngImagePlugin import PngImageFile
+
+from ingest_guard.imaging.colour import MAX_PROFILE, from_icc
+from ingest_guard.imaging.compose import Canvas, Disposal
+from ingest_guard.imaging.exif import orientation
+from ingest_guard.imaging.formats.base import Shot, find_all, frame_name, numbered
+from ingest_guard.imaging.formats.png_chunks import Chunks, Pixels, clean_file, read_chunks
+from ingest_guard.imaging.model import Budget, NotScannable
+from ingest_guard.imaging.pillow import load
+from ingest_guard.imaging.transfer import from_cicp, from_gamma
+from ingest_guard.verdict import Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+    from ingest_guard.imaging.colour import Conversion
+
+_GREY, _RGB, _PALETTE, _GREY_ALPHA = 0, 2, 3, 4
+_DEPTHS = {0: {1, 2, 4, 8, 16}, 2: {8, 16}, 3: {1, 2, 4, 8}, 4: {8, 16}, 6: {8, 16}}
+_DISPOSALS = {1: Disposal.CLEAR, 2: Disposal.RESTORE}
+
+
+class PngReader:
+    """One PNG, from its signature to its IEND."""
+
+    format: str = "PNG"
+
+    def __init__(self, data: bytes, budget: Budget) -> None:
+        self._data, self._budget = data, budget
+        self._chunks = chunks = read_chunks(data, budget.most_frames)
+        header = chunks.header
+        self._stored = int.from_bytes(header[:4], "big"), int.from_bytes(header[4:8], "big")
+        self._depth, self._type = header[8], header[9]
+        if self._depth not in _DEPTHS.get(self._type, ()) or not all(self._stored):
+            raise NotScannable(Reason.CORRUPT)
+        budget.check(*self._stored)
+        if not chunks.still.spans:
+            raise NotScannable(chunks.problem or Reason.CORRUPT)
+        if self._type == _PALETTE and b"PLTE" not in chunks.known:
+            chunks.problem = chunks.problem or Reason.CORRUPT
+        self.problem = chunks.problem
+        self.end = chunks.end
+        exif = chunks.known.get(b"eXIf", b"")
+        self._turn = orientation(exif)
+        self.width, self.height = self._stored[::-1] if self._turn > 4 else self._stored  # noqa: PLR2004 - EXIF
+        self.hidden = tuple(find_all(data, b"\xff\xd8\xff", chunks.exif_at, chunks.exif_at + len(exif)))
+        self._animated = bool(chunks.frames)
+        self._apart = self._animated and chunks.frames[0] is not chunks.still
+        self.frame_count = len(chunks.frames) + self._apart if self._animated else 1
+
+    def shots(self, chosen: Collection[int]) -> Iterator[Shot]:
+        """Yield the still picture, then the frames of the animation that it is not a part of."""
+        conversion = self._conversion()
+        if not self._animated or self._apart:
+            if 0 in chosen:
+                still = Pixels(None, self._chunks.still.spans)
+                self._budget.spend(*self._stored)
+                yield Shot("native", self._decode(still), self._turn, conversion)
+            if not self._animated:
+                return
+        canvas = Canvas(self._stored)
+        for number, pixels in numbered(self._chunks.frames, chosen, int(self._apart)):
+            control = pixels.control
+            if control is None or not pixels.spans:
+                raise NotScannable(self.problem or Reason.CORRUPT)
+            if control.left + control.width > self._stored[0] or control.top + control.height > self._stored[1]:
+                raise NotScannable(Reason.CORRUPT)
+            self._budget.spend(*self._stored)  # each is shown on the whole canvas
+            disposal = _DISPOSALS.get(control.disposal, Disposal.KEEP)
+            patch = self._decode(pixels)
+            seen = canvas.draw(patch, (control.left, control.top), disposal, over=control.blend == 1)
+            if number in chosen:
+                yield Shot(frame_name(number), seen, self._turn, conversion)
+
+    def _decode(self, pixels: Pixels) -> Image.Image:
+        size = self._stored if pixels.control is None else (pixels.control.width, pixels.control.height)
+        self._budget.check(*size)
+        image = PngImageFile(io.BytesIO(clean_file(self._data, self._chunks, pixels)))
+        if image.size != size:
+            raise NotScannable(Reason.CORRUPT)
+        reason = load(image)
+        self.problem = self.problem or reason
+        key = self._chunks.known.get(b"tRNS", b"")
+        if self._type == _GREY and len(key) >= 2:  # noqa: PLR2004 - one 16-bit sample
+            return _grey_with_key(image, int.from_bytes(key[:2], "big"), self._depth)
+        if self._type == _RGB and len(key) >= 6:  # noqa: PLR2004 - three 16-bit samples
+            return _rgb_with_key(image, key, self._depth)
+        return image
+
+    def _conversion(self) -> Conversion | None:
+        """Return what the file says of its colours, in the order in which browsers listen."""
+        known: Chunks = self._chunks
+        code_points = known.known.get(b"cICP", b"")
+        if len(code_points) == 4:  # noqa: PLR2004 - primaries, transfer, matrix, range
+            return from_cicp(code_points[0], code_points[1])
+        profile = known.known.get(b"iCCP", b"")
+        if profile:
+            return from_icc(_inflated(profile), "L" if self._type in {_GREY, _GREY_ALPHA} else "RGB")
+        if b"sRGB" in known.known:
+            return None
+        gamma = known.known.get(b"gAMA", b"")
+        return from_gamma(int.from_bytes(gamma, "big")) if len(gamma) == 4 else None  # noqa: PLR2004 - a uint32
+
+
+def _inflated(chunk: bytes) -> bytes:
+    """Return the profile in an iCCP chunk; nothing where it is broken or suspiciously large."""
+    _, _, rest = chunk.partition(b"\0")
+    if rest[:1] != b"\0":
+        return b""
+    inflater = zlib.decompressobj()
+    try:
+        profile = inflater.decompress(rest[1:], MAX_PROFILE)
+    except zlib.error:
+        return b""
+    return b"" if inflater.unconsumed_tail else profile
+
+
+def _grey_with_key(image: Image.Image, key: int, depth: int) -> Image.Image:
+    """Return grey with its one transparent level as alpha; Pillow forgets to scale the level for small depths."""
+    values = np.asarray(image)
+    if depth == 16:  # noqa: PLR2004 - mode I;16
+        grey, clear = (values >> 8).astype(np.uint8), values == key
+    else:
+        grey = np.asarray(image.convert("L"))
+        most = (1 << depth) - 1
+        clear = grey == (key & most) * 255 // most  # libpng, too, drops the bits that the depth has no use for
+    alpha = np.where(clear, np.uint8(0), np.uint8(255))
+    return Image.merge("LA", (Image.fromarray(grey), Image.fromarray(alpha)))
+
+
+def _rgb_with_key(image: Image.Image, key: bytes, depth: int) -> Image.Image:
+    """Return RGB with its one transparent colour as alpha."""
+    colour = np.frombuffer(key, ">u2", 3)
+    wanted = (colour >> 8 if depth == 16 else colour & 0xFF).astype(np.uint8)  # noqa: PLR2004 - 16-bit samples
+    clear = (np.asarray(image) == wanted).all(axis=-1)
+    image = image.convert("RGBA")
+    image.putalpha(Image.fromarray(np.where(clear, np.uint8(0), np.uint8(255))))
+    return image

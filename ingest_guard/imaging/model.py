@@ -1,0 +1,117 @@
+"""The words that the imaging room speaks: limits, frames, and why something cannot be scanned."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from ingest_guard.verdict import Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy as np
+    from numpy.typing import NDArray
+    from PIL import Image
+
+
+_SAMPLED = 100_000
+"""Frames that a container may have where a sample of them is enough: listing them takes memory, too."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much one body may ask for.
+
+    Attributes
+    ----------
+    bytes
+        Length of the body.
+    pixels
+        Width times height of one frame, as the file's header announces it.
+    frames
+        Frames, pages or sub-images of one body.
+    sample_frames
+        True: of a body with more frames than ``frames``, look at ``frames`` of them, spread evenly, instead of
+        refusing it.
+    nesting
+        Depth of images inside text inside images.
+    trailing
+        What happens to data after the end of an image that is not an image either: ``scan`` lets it be once it has
+        been searched for images, ``refuse`` makes the body not scannable.
+    total_pixels
+        Pixels of all frames together.
+    embedded
+        Number of images taken out of one text.
+    """
+
+    bytes: int = 32 * 2**20
+    pixels: int = 100_000_000
+    frames: int = 200
+    sample_frames: bool = False
+    nesting: int = 3
+    trailing: Literal["scan", "refuse"] = "scan"
+    total_pixels: int = 600_000_000
+    embedded: int = 1000
+
+
+class NotScannable(Exception):  # noqa: N818 - it is a finding, with a name from the verdict
+    """Something in a body that no decoder here can look at; its text is the reason and nothing else."""
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(str(reason))
+        self.reason = reason
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """One thing that the body shows.
+
+    A frame can have several views: as stored and drawn on white (no suffix), on black (``black``), with its
+    transparency ignored (``opaque``), with its colours converted to sRGB by what the file says of them (``icc``),
+    and, for sixteen bits a sample of which only the low ones are used, stretched (``stretched``).
+
+    Attributes
+    ----------
+    name
+        ``native`` for the first frame, else ``frame:3``, ``page:2``, ``size:2``, ``thumbnail:1``, ``trailing:1``;
+        a view of a frame has its suffix, as in ``frame:3/black``, or that alone for the first frame: ``black``.
+    luma
+        uint8[h, w], as displayed: EXIF orientation applied, transparency on white; possibly smaller than the
+        original, but at least 512 pixels on the shorter side where the original has them.
+    colour
+        Returns the same as an RGB picture; None where there is none to have.
+    """
+
+    name: str
+    luma: NDArray[np.uint8]
+    colour: Callable[[], Image.Image] | None = None
+
+
+class Budget:
+    """What one body has used up so far: shared by its frames, its thumbnails and what follows its end."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self.most_frames = _SAMPLED if limits.sample_frames else limits.frames
+        """A container is read up to one frame more than this: beyond, it is refused whatever follows."""
+        self._pixels = 0
+        self._extras = 0
+
+    def check(self, width: int, height: int) -> None:
+        """Refuse a frame of this size, before it is decoded, where it is over a limit."""
+        if width * height > self.limits.pixels:
+            raise NotScannable(Reason.PIXELS)
+
+    def spend(self, width: int, height: int) -> None:
+        """Count a frame of this size that is about to be decoded."""
+        self.check(width, height)
+        self._pixels += width * height
+        if self._pixels > self.limits.total_pixels:
+            raise NotScannable(Reason.PIXELS)
+
+    def extra(self) -> None:
+        """Count a picture beside the frames: a thumbnail, or one after the end."""
+        self._extras += 1
+        if self._extras > self.limits.frames:
+            raise NotScannable(Reason.FRAMES)

@@ -1,0 +1,216 @@
+"""Where a file ends: cut short, gone on with, or neither."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from imaging.corpus import FORMATS, animation, bits_apart, chunk, encode, good, look, outcome, with_chunks
+from support.pictures import drawn, photographs
+
+from ingest_guard.imaging.decode import Limits, NotScannable, open_picture
+from ingest_guard.verdict import Reason
+
+
+def _grey(image: object) -> np.ndarray:
+    return np.asarray(image.convert("L"))
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("missing", [1, 2, 16, 200])
+def test_file_without_its_last_bytes_is_truncated(name: str, missing: int) -> None:
+    """Pillow is silent about some of these; we are not."""
+    assert outcome(good(name)[:-missing]) is Reason.TRUNCATED
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_no_cut_of_a_file_passes(name: str) -> None:
+    """Wherever a file is cut off, it does not end without a reason."""
+    data = good(name)
+    for length in range(1, len(data), max(1, len(data) // 60)):
+        with pytest.raises(NotScannable) as caught:
+            list(open_picture(data[:length], Limits()).frames())
+        assert caught.value.reason in {Reason.TRUNCATED, Reason.UNSUPPORTED_TYPE}
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "allowed"),
+    [
+        ("JPEG", {}, 31),
+        ("JPEG", {"progressive": True}, 31),
+        ("PNG", {}, 31),
+        ("GIF", {}, 31),
+        ("WEBP", {}, 31),
+        ("BMP", {}, 31),
+        ("TIFF", {}, 31),
+        ("JPEG2000", {}, 31),
+    ],
+)
+def test_what_is_left_of_a_cut_file_is_seen(name: str, options: dict[str, object], allowed: int) -> None:
+    """Nine tenths of a picture are still found, and only then is it said that the rest is missing."""
+    picture = photographs()["chelsea"].resize((360, 240))
+    data = encode(picture, name, **options)
+    seen = look(data[: len(data) * 93 // 100])
+    assert seen.reason is Reason.TRUNCATED
+    reference = look(data).lumas["native"]
+    rows = 200  # of 240: the last ones are what is missing
+    assert np.abs(seen.lumas["native"][:rows].astype(int) - reference[:rows]).mean() < allowed
+
+
+@pytest.mark.parametrize("name", ["GIF", "PNG", "WEBP", "TIFF"])
+def test_whole_frames_of_a_cut_animation_are_seen(name: str) -> None:
+    """The first frames of an animation that was cut in its last one."""
+    data = animation(name, 4)
+    seen = look(data[: len(data) * 85 // 100]) if name != "TIFF" else look(data[:-10])
+    assert seen.reason is Reason.TRUNCATED
+    assert len(seen.lumas) >= 3
+
+
+def test_progressive_jpeg_cut_between_its_scans_is_seen() -> None:
+    """The scans that are there make a picture, however many bytes of tables follow them."""
+    data = encode(photographs()["chelsea"].resize((360, 240)), "JPEG", progressive=True)
+    second = data.index(b"\xff\xda", data.index(b"\xff\xda") + 2)
+    seen = look(data[: second + 3])
+    assert seen.reason is Reason.TRUNCATED
+    assert bits_apart(seen.lumas["native"], look(data).lumas["native"]) <= 31
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("padding", [b"\0", b"\n", b"\r\n", bytes(5000), b"\xff\xff"])
+def test_padding_after_the_end_is_harmless(name: str, padding: bytes) -> None:
+    """Servers and cameras leave zeros and line breaks; they are no trailing data, even where that is refused."""
+    assert outcome(good(name) + padding, Limits(trailing="refuse")) is None
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("second", ["JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "AVIF", "JPEG2000"])
+def test_second_image_after_the_first_is_seen(name: str, second: str) -> None:
+    """Images behind an image are found by their signatures."""
+    other = drawn(11, (80, 80))
+    data = good(name) + b"..." + encode(other, second, **({"speed": 10} if second == "AVIF" else {}))
+    seen = look(data)
+    assert seen.reason is None
+    assert bits_apart(seen.lumas["trailing:1"], _grey(other)) <= 16
+
+
+def test_several_images_after_the_first_are_seen() -> None:
+    """All of them, each up to its own end, with its frames."""
+    seen = look(good("JPEG") + good("PNG") + animation("GIF", 2) + b"text between" + good("BMP"))
+    assert list(seen.lumas) == ["native", "trailing:1", "trailing:2", "trailing:2/frame:2", "trailing:3"]
+
+
+def test_trailing_data_is_refused_where_the_policy_says_so() -> None:
+    """Text, archives or images: anything that is no padding; what can be seen is seen all the same."""
+    refuse = Limits(trailing="refuse")
+    assert outcome(good("JPEG") + b"PK\3\4 and so on", refuse) is Reason.TRAILING_DATA
+    assert outcome(good("JPEG") + b"PK\3\4 and so on") is None
+    seen = look(good("PNG") + good("JPEG"), refuse)
+    assert seen.reason is Reason.TRAILING_DATA
+    assert "trailing:1" in seen.lumas
+
+
+def test_pictures_that_a_jpeg_announces_are_no_trailing_data() -> None:
+    """A multi-picture JPEG is one file; with something else behind it, it is refused like any other."""
+    refuse = Limits(trailing="refuse")
+    data = encode(drawn(1, (96, 64)), "MPO", save_all=True, append_images=[drawn(2, (96, 64))])
+    seen = look(data, refuse)
+    assert (seen.reason, list(seen.lumas)) == (None, ["native", "trailing:1"])
+    assert outcome(data + b"junk", refuse) is Reason.TRAILING_DATA
+
+
+def test_second_image_that_is_cut_off_is_told() -> None:
+    """What is behind the end must be as sound as what is before it."""
+    seen = look(good("PNG") + good("JPEG")[:-40])
+    assert seen.reason is Reason.TRUNCATED
+    assert "trailing:1" in seen.lumas
+
+
+def test_second_image_that_no_decoder_reads_is_told() -> None:
+    """A known type in an unknown variant behind the end is no pass."""
+    other = bytearray(good("JPEG"))
+    other[other.index(b"\xff\xc0") + 4] = 12
+    assert outcome(good("PNG") + bytes(other)) is Reason.UNSUPPORTED_CODEC
+
+
+def test_signature_that_is_no_image_is_let_be() -> None:
+    """Three bytes of JPEG's occur by chance in any data."""
+    assert outcome(good("PNG") + b"\xff\xd8\xff\xe0 nothing of the kind" * 20) is None
+
+
+def test_data_full_of_signatures_is_refused() -> None:
+    """Nobody looks behind ten thousand false ones."""
+    assert outcome(good("PNG") + b"\xff\xd8\xff\xe0" * 10_000) is Reason.TRAILING_DATA
+
+
+def test_more_images_behind_the_end_than_frames_are_allowed_are_refused() -> None:
+    """The limit of frames holds for what follows, too."""
+    assert outcome(good("PNG") + good("JPEG") * 4, Limits(frames=3)) is Reason.FRAMES
+
+
+def test_end_marker_inside_a_table_is_not_the_end() -> None:
+    """Tables between scans may hold the two bytes of an EOI; the picture goes on behind them."""
+    data = encode(drawn(3), "JPEG", progressive=True)
+    at = data.index(b"\xff\xc4", data.index(b"\xff\xda"))
+    comment = b"\xff\xfe\x00\x06\xff\xd9\xff\xd9"
+    seen = look(data[:at] + comment + data[at:])
+    assert seen.reason is None
+    assert np.array_equal(seen.lumas["native"], look(data).lumas["native"])
+
+
+def test_restart_markers_do_not_end_a_scan() -> None:
+    """RST0 to RST7 belong to the entropy-coded data."""
+    data = encode(drawn(3), "JPEG", restart_marker_blocks=4)
+    seen = look(data + good("PNG"))
+    assert seen.reason is None
+    assert list(seen.lumas) == ["native", "trailing:1"]
+
+
+def test_fill_bytes_before_markers_are_skipped() -> None:
+    """Any number of FF may come before a marker."""
+    data = good("JPEG")
+    at = data.index(b"\xff\xdb")
+    assert outcome(data[:at] + b"\xff\xff\xff" + data[at:-2] + b"\xff\xff\xff\xd9" + b"tail") is None
+
+
+def test_wrong_checksum_makes_a_png_corrupt_or_a_chunk_void() -> None:
+    """Critical chunks must be right; a broken ancillary one is ignored, as browsers do."""
+    data = bytearray(good("PNG"))
+    data[data.index(b"IDAT") + 8] ^= 1
+    assert outcome(bytes(data)) is Reason.CORRUPT
+    broken = bytearray(chunk(b"gAMA", (16667).to_bytes(4, "big")))
+    broken[-1] ^= 1
+    seen = look(with_chunks(good("PNG"), bytes(broken)))
+    assert (seen.reason, list(seen.lumas)) == (None, ["native"])
+
+
+def test_png_whose_samples_end_early_is_corrupt() -> None:
+    """All chunks are sound, and the compressed stream in them is too short."""
+    rows = zlib.compress((b"\0" + bytes(range(48))) * 8)
+    data = (
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">II5B", 16, 64, 8, 2, 0, 0, 0)) + chunk(b"IDAT", rows[:-6])
+    )
+    seen = look(data + chunk(b"IEND", b""))
+    assert seen.reason is Reason.CORRUPT
+    assert "native" in seen.lumas
+
+
+def test_gif_with_stray_zeros_between_its_blocks_is_sound() -> None:
+    """Encoders leave them, browsers skip them."""
+    data = good("GIF")
+    assert outcome(data[:-1] + b"\0\0\0;") is None
+
+
+def test_gif_with_junk_between_its_blocks_is_corrupt() -> None:
+    """Browsers show what came before; so do we, and tell."""
+    data = animation("GIF", 3)
+    seen = look(data[:-1] + b"junk;")
+    assert seen.reason is Reason.CORRUPT
+    assert len(seen.lumas) == 3
+
+
+def test_missing_pad_byte_of_a_webp_is_forgiven() -> None:
+    """Lengths are what counts."""
+    data = good("WEBP")
+    assert outcome(data[:4] + struct.pack("<I", len(data) - 8) + data[8:]) is None
