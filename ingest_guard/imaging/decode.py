@@ -7,6 +7,7 @@ match in a damaged file is still a match.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from ingest_guard.imaging.formats import READERS
@@ -144,7 +145,7 @@ def _shown(reader: Reader, chosen: Collection[int], prefix: str = "") -> Iterato
         if shot is None:
             return
         for frame in frames_of(shot):
-            yield frame if not prefix else Frame(_prefixed(prefix, frame.name), frame.luma, frame.colour)
+            yield frame if not prefix else replace(frame, name=_prefixed(prefix, frame.name))
 
 
 def _prefixed(prefix: str, name: str) -> str:

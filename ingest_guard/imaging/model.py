@@ -77,15 +77,19 @@ class Frame:
         ``native`` for the first frame, else ``frame:3``, ``page:2``, ``size:2``, ``thumbnail:1``, ``trailing:1``;
         a view of a frame has its suffix, as in ``frame:3/black``, or that alone for the first frame: ``black``.
     luma
-        uint8[h, w], as displayed: EXIF orientation applied, transparency on white; possibly smaller than the
-        original, but at least 512 pixels on the shorter side where the original has them.
+        uint8[h, w], as displayed: EXIF orientation applied, transparency on white; possibly decoded at a fraction of
+        the original's size, but with at least 256 pixels on the shorter side where the original has them.
     colour
         Returns the same as an RGB picture; None where there is none to have.
+    original
+        Height and width of the picture that ``luma`` shows, as displayed; the luma's own where it was not reduced.
+        A hash that samples at fixed positions must sample where it would have in the original.
     """
 
     name: str
     luma: NDArray[np.uint8]
     colour: Callable[[], Image.Image] | None = None
+    original: tuple[int, int] | None = None
 
 
 class Budget:

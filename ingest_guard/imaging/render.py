@@ -28,6 +28,7 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+_SIDEWAYS = (5, 6, 7, 8)
 _WHITE, _BLACK = 255, 0
 _VISIBLE = 0.5
 """Mean levels of luma, of 255, by which a second view must differ from the first to be worth a hash."""
@@ -96,4 +97,5 @@ def _frame(shot: Shot, image: Image.Image, view: str, in_colour: Callable[[], Im
             picture = (in_colour() if in_colour is not None else image).convert("RGB")
             return picture.transpose(turn) if turn is not None else picture
 
-    return Frame(name, luma, colour)
+    width, height = shot.full_size or image.size
+    return Frame(name, luma, colour, (width, height) if shot.orientation in _SIDEWAYS else (height, width))

@@ -6,6 +6,7 @@ from imaging.corpus import bits_apart, look, segment
 from PIL import Image, ImageCms
 from support.pictures import encode, photographs
 
+from ingest_guard.imaging.decode import Limits, open_picture
 from ingest_guard.imaging.modes import flatten_mode
 
 
@@ -152,12 +153,12 @@ def test_colour_of_a_jpeg_has_its_colours() -> None:
     assert green < 60
 
 
-def test_large_jpeg_is_decoded_smaller_and_never_below_512() -> None:
-    """A draft keeps the aspect and at least 512 pixels on both sides."""
+def test_large_jpeg_is_decoded_smaller_and_never_below_256() -> None:
+    """A draft keeps the aspect and at least 256 pixels on both sides."""
     seen = look(encode(_photograph().resize((2600, 1300)), "JPEG"))
-    assert seen.lumas["native"].shape == (650, 1300)
+    assert seen.lumas["native"].shape == (325, 650)
     assert seen.size == (2600, 1300)
-    assert look(encode(_photograph().resize((2600, 1000)), "JPEG")).lumas["native"].shape == (1000, 2600)
+    assert look(encode(_photograph().resize((2600, 1000)), "JPEG")).lumas["native"].shape == (500, 1300)
 
 
 def test_metadata_of_a_jpeg_is_not_given_to_the_decoder() -> None:
@@ -171,3 +172,14 @@ def test_metadata_of_a_jpeg_is_not_given_to_the_decoder() -> None:
     seen = look(data[:2] + b"".join(junk) + segment(0xE2, b"MPF\0MM\0*\0\0\0\x08") + data[2:])
     assert seen.reason is None
     assert np.array_equal(seen.lumas["native"], look(data).lumas["native"])
+
+
+def test_a_frame_tells_the_size_of_what_it_shows() -> None:
+    """A reduced decode names the whole picture's size, as displayed: a hash has to sample as if it were there."""
+    picture = _photograph().resize((2600, 1300))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    for options, original in ((({}), (1300, 2600)), ({"exif": exif}, (2600, 1300))):
+        frame = next(open_picture(encode(picture, "JPEG", **options), Limits()).frames())
+        assert frame.original == original
+        assert max(frame.luma.shape) == 650

@@ -34,6 +34,8 @@ class Shot:
         Decodes the same picture in colour, where ``image`` is its luma alone; None where ``image`` has the colours.
     depth
         Bits a sample that are used, for modes of more than eight.
+    full_size
+        Width and height of the whole picture, where ``image`` was decoded at a smaller size.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Shot:
     conversion: Conversion | None = None
     in_colour: Callable[[], Image.Image] | None = None
     depth: int = 16
+    full_size: tuple[int, int] | None = None
 
 
 class Reader(Protocol):

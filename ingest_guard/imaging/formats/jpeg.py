@@ -27,8 +27,12 @@ if TYPE_CHECKING:
 
     from PIL import Image
 
-DRAFT = 512
-"""A scaled decode keeps at least this many pixels on both sides, where the file has them: PDQ needs no more."""
+DRAFT = 256
+"""A scaled decode keeps at least this many pixels on both sides, where the file has them.
+
+PDQ needs no more if it samples where it would have in the whole picture: 0.4 bits off on average and 4 at most, where a
+draft of 512 pixels hashed as a picture of its own is up to 22 off.
+"""
 
 _SOI, _EOI, _SOS, _DHT, _DAC = b"\xff\xd8", b"\xff\xd9", 0xDA, 0xC4, 0xCC
 _ALONE = frozenset({0x01, *range(0xD0, 0xD8)})
@@ -203,6 +207,7 @@ class JpegReader:
             self._turn,
             from_icc(profile, {1: "L", 3: "RGB", 4: "CMYK"}[self._components]) if profile else None,
             in_colour,
+            full_size=self._stored,
         )
 
 
