@@ -4,6 +4,8 @@
     The one table of algorithms: bytes a value, exact or near, thresholds.
 ``hamming``
     Near values: :class:`~ingest_guard.blocklist.hamming.HammingIndex`, exact multi-index hashing.
+``near``
+    The near indexes of all lists, of bits and of hasher plug-ins' byte vectors: written, opened, searched.
 ``bloom``
     Exact values: pybloom-live filters, opened read-only through ``mmap``.
 ``manifest``, ``verify``, ``arrays``, ``load``, ``soundness``, ``artifact``

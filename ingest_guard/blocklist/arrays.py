@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 _MAGIC = b"\x93NUMPY\x01\x00"
 _PREFIX = len(_MAGIC) + 2
 _HEADER = re.compile(
-    rb"\{'descr': '(\|u1|<u2|<u4|<u8)', 'fortran_order': False, 'shape': \(([0-9]{1,15}),(?: ([0-9]{1,15}))?\), \} *\n"
+    rb"\{'descr': '(\|u1|<u2|<u4|<u8|<i4|<i8)', 'fortran_order': False, "
+    rb"'shape': \(([0-9]{1,15}),(?: ([0-9]{1,15}))?\), \} *\n"
 )
 
 
@@ -31,8 +32,8 @@ def array_over(data: mmap.mmap, where: str) -> npt.NDArray[np.generic]:
     Raises
     ------
     BlocklistError
-        Not a ``.npy`` file of format 1.0, in C order, of one or two dimensions, of a plain unsigned little-endian type,
-        and of exactly this size.
+        Not a ``.npy`` file of format 1.0, in C order, of one or two dimensions, of a plain little-endian whole-number
+        type, and of exactly this size.
     """
     start = _PREFIX + int.from_bytes(data[len(_MAGIC) : _PREFIX], "little")
     header = _HEADER.fullmatch(data[_PREFIX:start])

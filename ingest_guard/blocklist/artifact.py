@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from typing_extensions import Self
 from ingest_guard.blocklist import algorithms
 from ingest_guard.blocklist.algorithms import Kind
 from ingest_guard.blocklist.load import load
-from ingest_guard.blocklist.soundness import ListInfo, refuse_empty, refuse_old
+from ingest_guard.blocklist.soundness import ListInfo, refuse_empty, refuse_old, refuse_without_hashers
 from ingest_guard.blocklist.urls import url_key
 from ingest_guard.errors import BlocklistError
 
@@ -22,8 +23,9 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
+    from ingest_guard.blocklist.algorithms import Distance
     from ingest_guard.blocklist.bloom import Filter
-    from ingest_guard.blocklist.load import NearIndex
+    from ingest_guard.blocklist.near import Found, NearIndex
 
 __all__ = ["Blocklist", "ListInfo"]
 
@@ -40,11 +42,13 @@ class Blocklist:
     lists
         What it is made of, sorted by id; positions are the list numbers of :meth:`match_near`.
     exact_algorithms
-        Digests of bytes that at least one list holds: a subset of md5, sha1, sha256 and what plug-ins add.
+        Digests of bytes that at least one list holds: a subset of md5, sha1, sha256.
     near_algorithms
-        Perceptual hashes that at least one list holds.
+        Perceptual hashes that at least one list holds, of hasher plug-ins too.
     near_sizes
         Near algorithm -> bytes of a value.
+    near_distances
+        Near algorithm -> how values are compared: ``hamming``; ``l1`` or ``l2`` of byte vectors.
     """
 
     def __init__(
@@ -65,9 +69,10 @@ class Blocklist:
         self.exact_algorithms = frozenset(name for name in held if algorithms.get(name).kind is Kind.EXACT)
         self.near_algorithms = frozenset(near)
         self.near_sizes: Mapping[str, int] = MappingProxyType({name: near[name].size for name in sorted(near)})
-        self._thresholds = {
-            name: np.array([info.thresholds.get(name, -1) for info in lists], np.int64) for name in near
-        }
+        self.near_distances: Mapping[str, Distance] = MappingProxyType(
+            {name: near[name].distance for name in sorted(near)}
+        )
+        self._thresholds = {name: [info.thresholds.get(name, -1) for info in lists] for name in near}
 
     @classmethod
     def open(cls, folder: Path | str, *, allow_empty: bool = False, max_age: timedelta | None = None) -> Self:
@@ -121,9 +126,7 @@ class Blocklist:
             if algorithm in self.exact_algorithms and algorithm in digests and digests[algorithm].lower() in held
         ]
 
-    def match_near(
-        self, algorithm: str, queries: npt.NDArray[np.uint8], caps: npt.ArrayLike | None = None
-    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int16]]:
+    def match_near(self, algorithm: str, queries: npt.NDArray[np.uint8], caps: npt.ArrayLike | None = None) -> Found:
         """Find the entries near each query, each list within its own threshold.
 
         Parameters
@@ -138,7 +141,8 @@ class Blocklist:
         Returns
         -------
         query int64[k], list_index int64[k], distance int16[k]
-            One row an entry, sorted by query and distance; ``lists[list_index]`` is the list.
+            One row an entry, sorted by query and distance; ``lists[list_index]`` is the list. Distances of byte vectors
+            are int64, rounded up to whole numbers after they were compared with the thresholds.
 
         Raises
         ------
@@ -149,15 +153,8 @@ class Blocklist:
         near = self._near.get(algorithm)
         if near is None:
             return np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.int16)
-        thresholds = self._thresholds[algorithm]
-        limits = np.full(len(queries), thresholds.max())
-        if caps is not None:
-            limits = np.minimum(limits, np.broadcast_to(np.asarray(caps, np.int64), limits.shape))
-        query, entry, distance = near.index.search(queries, limits)
-        owner = near.owners[entry].astype(np.int64)
-        # The limit of the query was applied by the search; that of the entry's list is not yet.
-        keep = distance <= thresholds[owner]
-        return query[keep], owner[keep], distance[keep]
+        limits = None if caps is None else np.broadcast_to(np.asarray(caps, np.int64), (len(queries),))
+        return near.search(queries, self._thresholds[algorithm], limits)
 
     def match_url(self, url: str) -> list[str]:
         """Return the ids of the lists that hold an address, however it is spelled; none for what is no address."""
@@ -171,13 +168,25 @@ class Blocklist:
             return []
         return [list_id for list_id, found in held.items() if key in found]
 
-    def with_thresholds(self, overrides: Mapping[str, Mapping[str, int]]) -> Self:
+    def require_hashers(self) -> None:
+        """Make sure that what the lists hold can be computed here: their hasher plug-ins are installed, and agree.
+
+        Opening, verifying and describing a blocklist needs no plug-in; checking images with it does.
+
+        Raises
+        ------
+        BlocklistError
+            A plug-in is missing, broken, or makes other values than the lists hold.
+        """
+        refuse_without_hashers(self.near_sizes, self.near_distances)
+
+    def with_thresholds(self, overrides: Mapping[str, Mapping[str, float]]) -> Self:
         """Return the same blocklist with other thresholds; nothing is opened or copied.
 
         Parameters
         ----------
         overrides
-            List id -> near algorithm -> bits.
+            List id -> near algorithm -> bits; of byte vectors, distance.
 
         Raises
         ------
@@ -207,11 +216,11 @@ class Blocklist:
         )
         return type(self)(self.version, self.created, lists, self._filters, self._near)
 
-    def _check_threshold(self, list_id: str, name: str, value: int) -> None:
+    def _check_threshold(self, list_id: str, name: str, value: float) -> None:
         where = f"threshold of list {list_id}, {name}"
         algorithms.check_threshold(name, value, accept_false_matches=True, where=where)
-        built = self._near[name].index.max_distance if name in self._near else None
-        if built is not None and value > built:
+        built = self._near[name].largest_threshold if name in self._near else math.inf
+        if value > built:
             raise BlocklistError(
                 f"{where}: {value}, but the blocklist was built for at most {built}; choose a smaller one, or rebuild "
                 "it with that threshold: ingest-guard blocklist build"

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 
 from ingest_guard._version import __version__
-from ingest_guard.blocklist import algorithms, bloom
+from ingest_guard.blocklist import algorithms, bloom, near
 from ingest_guard.blocklist import manifest as manifests
-from ingest_guard.blocklist.algorithms import Kind
 from ingest_guard.blocklist.collect import Collected, ListSource, collect
-from ingest_guard.blocklist.hamming import HammingIndex
 from ingest_guard.blocklist.load import load
 from ingest_guard.blocklist.publish import Draft, locked, point_to, retain
 from ingest_guard.blocklist.report import BuildReport
@@ -34,7 +32,7 @@ def build(
     sources: Iterable[ListSource],
     *,
     error_rate: float = bloom.DEFAULT_ERROR_RATE,
-    thresholds: Mapping[str, Mapping[str, int]] | None = None,
+    thresholds: Mapping[str, Mapping[str, float]] | None = None,
     accept_false_matches: bool = False,
     accept: bool = False,
     allow_empty: bool = False,
@@ -51,9 +49,9 @@ def build(
     error_rate
         Chance that a filter takes a digest for listed that is not, at most 1e-3.
     thresholds
-        List id -> near algorithm -> bits, where the defaults are not wanted.
+        List id -> near algorithm -> bits (of byte vectors: distance), where the defaults are not wanted.
     accept_false_matches
-        Allow thresholds above an eighth of the bits.
+        Allow thresholds above an eighth of the bits; of byte vectors, above the plug-in's default.
     accept
         Leave rejected rows out however many they are.
     allow_empty
@@ -78,12 +76,15 @@ def build(
             draft = Draft(folder)
             entries = [_list_entry(draft, each, chosen.get(each.source.list_id, {}), error_rate) for each in lists]
             indexes = _indexes(draft, lists, entries)
+            bits = {name: entry for name, entry in indexes.items() if isinstance(entry, manifests.IndexEntry)}
+            vectors = {name: entry for name, entry in indexes.items() if isinstance(entry, manifests.VectorEntry)}
             manifest = manifests.Manifest(
                 format=1,
                 created=manifests.now(),
                 generator=f"ingest-guard {__version__}",
                 lists=entries,
-                indexes=indexes,
+                indexes=bits,
+                vectors=vectors,
                 files=dict(draft.files),
             )
             path = draft.finish(manifest)
@@ -120,8 +121,8 @@ def _check(sources: Sequence[ListSource], error_rate: float, keep: int, *, allow
 
 
 def _thresholds(
-    sources: Sequence[ListSource], wanted: Mapping[str, Mapping[str, int]], *, accept_false_matches: bool
-) -> dict[str, dict[str, int]]:
+    sources: Sequence[ListSource], wanted: Mapping[str, Mapping[str, float]], *, accept_false_matches: bool
+) -> dict[str, dict[str, float]]:
     known = {source.list_id for source in sources}
     for list_id, chosen in wanted.items():
         if list_id not in known:
@@ -133,15 +134,15 @@ def _thresholds(
 
 
 def _list_entry(
-    draft: Draft, collected: Collected, thresholds: Mapping[str, int], error_rate: float
+    draft: Draft, collected: Collected, thresholds: Mapping[str, float], error_rate: float
 ) -> manifests.ListEntry:
     source = collected.source
     filters: dict[str, str] = {}
-    near: dict[str, int] = {}
+    within: dict[str, float] = {}
     for name, values in collected.values.items():
         algorithm = algorithms.get(name)
-        if algorithm.kind is Kind.NEAR:
-            near[name] = thresholds.get(name, algorithm.default_threshold)
+        if algorithm.compared:
+            within[name] = thresholds.get(name, algorithm.default_threshold)
             continue
         file_name = filters[name] = f"{source.list_id}.{name}.bloom"
 
@@ -155,7 +156,7 @@ def _list_entry(
         source=_text(f"{source.format}:{Path(source.path).name}"),
         version=collected.version,
         counts={name: len(values) for name, values in collected.values.items()},
-        thresholds={**near, **thresholds},
+        thresholds={**within, **thresholds},
         filters=filters,
     )
 
@@ -175,23 +176,19 @@ def _hex(values: npt.NDArray[np.uint8]) -> Iterator[str]:
 
 def _indexes(
     draft: Draft, lists: Sequence[Collected], entries: Sequence[manifests.ListEntry]
-) -> dict[str, manifests.IndexEntry]:
+) -> dict[str, manifests.IndexEntry | manifests.VectorEntry]:
     """Write one near index an algorithm, over all lists."""
     names = sorted({name for entry in entries for name in entry.counts} - {n for e in entries for n in e.filters})
-    out: dict[str, manifests.IndexEntry] = {}
-    for name in names:
-        algorithm = algorithms.get(name)
-        parts = [each.values.get(name, np.empty((0, algorithm.size), np.uint8)) for each in lists]
-        owners = np.repeat(np.arange(len(parts)), [len(part) for part in parts]).astype("<u2")
-        radius = max([algorithm.build_radius, *(entry.thresholds.get(name, 0) for entry in entries)])
-        index = HammingIndex.build(np.concatenate(parts), radius)
-        files = {part: f"{name}.{part}.npy" for part in index.arrays()}
-        for part, array in index.arrays().items():
-            _write_array(draft, files[part], array)
-        _write_array(draft, f"{name}.owners.npy", owners)
-        out[name] = manifests.IndexEntry.model_validate({**index.meta, "arrays": files, "owners": f"{name}.owners.npy"})
-    return out
+    return {
+        name: near.write(
+            name,
+            [each.values.get(name) for each in lists],
+            max(entry.thresholds.get(name, 0) for entry in entries),
+            lambda file_name, array: _write_array(draft, file_name, array),
+        )
+        for name in names
+    }
 
 
-def _write_array(draft: Draft, name: str, array: npt.NDArray[np.generic]) -> None:
+def _write_array(draft: Draft, name: str, array: npt.NDArray[Any]) -> None:
     draft.write(name, lambda file: np.save(file, array, allow_pickle=False))

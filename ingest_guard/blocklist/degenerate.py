@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 
+from ingest_guard.blocklist.algorithms import Kind, find
+
 _EMPTY_DIGESTS = frozenset(hashlib.new(name, b"", usedforsecurity=False).digest() for name in ("md5", "sha1", "sha256"))
 # imagehash's phash of any picture of one colour is one of these two, dhash, average_hash and whash the first.
 _BLANK_64 = frozenset({bytes(8), b"\xff" * 8, b"\x80" + bytes(7), b"\x7f" + b"\xff" * 7})
@@ -25,6 +27,12 @@ def is_degenerate(algorithm: str, value: bytes) -> bool:
     """
     if value in _EMPTY_DIGESTS:
         return True
+    known = find(algorithm)
+    if known and known.compared and len(value) > 1 and value in (bytes(len(value)), b"\xff" * len(value)):
+        # What a hasher that failed leaves behind, or one that counts nothing. A single number may well be either.
+        return True
+    if known and known.kind is Kind.VECTOR:
+        return False
     if len(value) == 8:  # noqa: PLR2004 - a 64-bit perceptual hash: no digest is that short
         return value in _BLANK_64
     return algorithm == "pdq" and _is_blank_pdq(value)

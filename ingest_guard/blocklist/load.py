@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from ingest_guard.blocklist import algorithms, bloom
+from ingest_guard.blocklist import algorithms, bloom, near
 from ingest_guard.blocklist.algorithms import Kind
 from ingest_guard.blocklist.arrays import array_over
-from ingest_guard.blocklist.hamming import HammingIndex
+from ingest_guard.blocklist.manifest import IndexEntry, VectorEntry
 from ingest_guard.blocklist.pointer import opened_version
 from ingest_guard.blocklist.verify import REBUILD, verified
 from ingest_guard.errors import BlocklistError
@@ -21,26 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from ingest_guard.blocklist.manifest import IndexEntry, ListEntry, Manifest
-
-
-@dataclass(frozen=True, slots=True)
-class NearIndex:
-    """The near index of one algorithm.
-
-    Attributes
-    ----------
-    index
-        Over the entries of all lists.
-    owners
-        uint16[n]: the number of the list that each entry is from.
-    size
-        Bytes of a value.
-    """
-
-    index: HammingIndex
-    owners: npt.NDArray[np.uint16]
-    size: int
+    from ingest_guard.blocklist.manifest import ListEntry, Manifest
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +32,7 @@ class Loaded:
     version: str
     manifest: Manifest
     filters: Mapping[tuple[str, str], bloom.Filter]
-    near: Mapping[str, NearIndex]
+    near: Mapping[str, near.NearIndex]
 
 
 def load(folder: Path | str) -> Loaded:
@@ -72,32 +53,50 @@ def load(folder: Path | str) -> Loaded:
             if opened.count != entry.counts[name]:
                 raise _contradiction(where / file, "the manifest counts other values")
             filters[entry.id, name] = opened
-    near = {name: _near_index(name, index, maps, manifest, where) for name, index in manifest.indexes.items()}
-    return Loaded(where, version, manifest, filters, near)
+    opened_near: dict[str, near.NearIndex] = {}
+    indexes: list[tuple[str, IndexEntry | VectorEntry]] = [*manifest.indexes.items(), *manifest.vectors.items()]
+    for name, index in indexes:
+        opened_near[name] = _near_index(name, index, maps, manifest, where)
+    return Loaded(where, version, manifest, filters, opened_near)
 
 
 def _check_list(entry: ListEntry, manifest: Manifest, where: Path) -> None:
     held = {name for name, count in entry.counts.items() if count}
-    near = {name for name in held if algorithms.get(name).kind is Kind.NEAR}
-    if set(entry.filters) != held - near or not near <= set(entry.thresholds) or not near <= set(manifest.indexes):
+    compared = held & {*manifest.indexes, *manifest.vectors}
+    exact = {name for name in entry.filters if (known := algorithms.built_in(name)) and not known.compared}
+    if set(entry.filters) != held - compared or set(entry.filters) != exact or not compared <= set(entry.thresholds):
         raise _contradiction(where, f"list {entry.id}: counts, filters and thresholds do not fit each other")
 
 
 def _near_index(
-    name: str, entry: IndexEntry, maps: Mapping[str, mmap.mmap], manifest: Manifest, where: Path
-) -> NearIndex:
+    name: str, entry: IndexEntry | VectorEntry, maps: Mapping[str, mmap.mmap], manifest: Manifest, where: Path
+) -> near.NearIndex:
+    _check_name(name, entry, manifest, where)
     arrays = {part: array_over(maps[file], str(where / file)) for part, file in entry.arrays.items()}
-    meta = entry.model_dump(include={"bytes", "entries", "max_distance", "widths"})
-    index = HammingIndex.from_arrays(arrays, meta)
     owners = array_over(maps[entry.owners], str(where / entry.owners))
-    if owners.dtype != np.dtype("<u2") or owners.shape != (entry.entries,) or entry.bytes != algorithms.get(name).size:
+    if owners.dtype != np.dtype("<u2") or owners.shape != (entry.entries,):
         raise _contradiction(where / entry.owners, "its size is not the index's")
     if _counts(owners, len(manifest.lists)) != [listed.counts.get(name, 0) for listed in manifest.lists]:
         raise _contradiction(where / entry.owners, "the manifest counts other values")
-    largest = max(listed.thresholds.get(name, 0) for listed in manifest.lists)
-    if largest > entry.max_distance:
+    if isinstance(entry, VectorEntry):
+        return near.VectorLists.open(entry, arrays, owners)
+    return near.BitLists.open(entry, arrays, owners)
+
+
+def _check_name(name: str, entry: IndexEntry | VectorEntry, manifest: Manifest, where: Path) -> None:
+    """Hold an algorithm of our own to what it is; what a plug-in's is, only the manifest says until a guard asks."""
+    known = algorithms.built_in(name)
+    if known and (known.kind is not Kind.NEAR or isinstance(entry, VectorEntry) or entry.bytes != known.size):
+        raise _contradiction(where, f"{name} has another size or kind")
+    if name in manifest.indexes and name in manifest.vectors:
+        raise _contradiction(where, f"{name} has two indexes")
+    thresholds = [listed.thresholds[name] for listed in manifest.lists if listed.counts.get(name)]
+    if not thresholds:
+        raise _contradiction(where, f"no list holds any {name}")
+    if isinstance(entry, IndexEntry) and any(isinstance(value, float) for value in thresholds):
+        raise _contradiction(where, f"a threshold of {name} is no number of bits")
+    if isinstance(entry, IndexEntry) and max(thresholds) > entry.max_distance:
         raise _contradiction(where, f"a threshold of {name} is larger than the index was built for")
-    return NearIndex(index, owners.astype("<u2", copy=False), entry.bytes)
 
 
 def _counts(owners: npt.NDArray[np.generic], lists: int) -> list[int]:

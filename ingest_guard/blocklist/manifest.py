@@ -16,12 +16,15 @@ NAME = "manifest.json"
 MAX_BYTES = 1 << 24
 
 _SHA256 = r"^[0-9a-f]{64}$"
+_NAME = r"^[a-z0-9][a-z0-9_]{0,31}$"
 _FILE = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"
 _LIST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 RESERVED_PREFIX = "ingest-guard"
 
 Count = Annotated[int, Field(ge=0)]
+Threshold = Count | Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Digest = Annotated[str, Field(pattern=_SHA256)]
+Name = Annotated[str, Field(pattern=_NAME)]
 FileName = Annotated[str, Field(pattern=_FILE)]
 _TIME = "%Y-%m-%dT%H:%M:%S.%fZ"
 
@@ -40,21 +43,21 @@ class FileEntry(_Part):
 class ListEntry(_Part):
     """One list of the operator's.
 
-    ``counts`` and ``thresholds`` are by algorithm; ``filters`` names the file of each exact algorithm; ``version`` is
-    a digest of what the list held, whatever format it came in.
+    ``counts`` and ``thresholds`` are by algorithm (bits; for byte vectors any number); ``filters`` names the file of
+    each exact algorithm; ``version`` is a digest of what the list held, whatever format it came in.
     """
 
     id: str
     owner: str | None
     source: str
     version: Digest
-    counts: dict[str, Count]
-    thresholds: dict[str, Count]
+    counts: dict[Name, Count]
+    thresholds: dict[Name, Threshold]
     filters: dict[str, FileName]
 
 
 class IndexEntry(_Part):
-    """The near index of one algorithm, over all lists.
+    """The near index of one algorithm of bits, over all lists.
 
     ``arrays`` names the file of each array, ``owners`` that of the list number of each entry.
     """
@@ -67,6 +70,16 @@ class IndexEntry(_Part):
     owners: FileName
 
 
+class VectorEntry(_Part):
+    """The same for byte vectors, with what their distance is: opening them needs no plug-in."""
+
+    bytes: Count
+    entries: Count
+    distance: Literal["l1", "l2"]
+    arrays: dict[str, FileName]
+    owners: FileName
+
+
 class Manifest(_Part):
     """A whole version."""
 
@@ -74,7 +87,8 @@ class Manifest(_Part):
     created: str
     generator: str
     lists: list[ListEntry]
-    indexes: dict[str, IndexEntry]
+    indexes: dict[Name, IndexEntry]
+    vectors: dict[Name, VectorEntry] = {}
     files: dict[FileName, FileEntry]
 
     @property
@@ -110,7 +124,8 @@ def parse(data: bytes, where: str) -> Manifest:
     except ValueError:
         raise _unreadable(where, "created: expected a UTC time") from None
     claimed = [name for entry in manifest.lists for name in entry.filters.values()]
-    for index in manifest.indexes.values():
+    indexes: list[IndexEntry | VectorEntry] = [*manifest.indexes.values(), *manifest.vectors.values()]
+    for index in indexes:
         claimed += [*index.arrays.values(), index.owners]
     if sorted(claimed) != sorted(manifest.files):
         raise _unreadable(where, "files: not each file belongs to exactly one list or index")

@@ -1,4 +1,4 @@
-"""What an operator is told of a list, and when a blocklist is not sound enough to open: empty, or too old."""
+"""What an operator is told of a list, and when a blocklist is not sound enough: empty, too old, or beyond our means."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
+from ingest_guard.blocklist import algorithms
 from ingest_guard.errors import BlocklistError
+from ingest_guard.hashing.registry import GROUP
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,7 +33,7 @@ class ListInfo:
     counts
         Algorithm -> number of values.
     thresholds
-        Near algorithm -> bits apart that still count as a match.
+        Near algorithm -> bits apart (of byte vectors: distance) that still count as a match.
     """
 
     id: str
@@ -39,7 +41,7 @@ class ListInfo:
     owner: str | None
     source: str
     counts: Mapping[str, int]
-    thresholds: Mapping[str, int]
+    thresholds: Mapping[str, float]
 
 
 def refuse_empty(lists: Sequence[ListInfo], where: Path) -> None:
@@ -62,6 +64,30 @@ def refuse_old(created: datetime, max_age: timedelta, where: Path) -> None:
         )
     if age < -_CLOCK_SKEW:
         raise BlocklistError(f"{where} was built {_spoken(-age)} in the future; set the clock, then rebuild it")
+
+
+def refuse_without_hashers(sizes: Mapping[str, int], distances: Mapping[str, str]) -> None:
+    """Refuse values that no hasher here computes: an image that they know would pass as unknown.
+
+    Parameters
+    ----------
+    sizes, distances
+        Near algorithm -> bytes of a value; how values are compared.
+    """
+    for name, size in sizes.items():
+        algorithm = algorithms.find(name)
+        if algorithm is None:
+            raise BlocklistError(
+                f"the blocklist holds {name} values, and no hasher of that name is installed (entry point group "
+                f"{GROUP}); install the package that brings it in this environment, or rebuild the blocklist without "
+                "such values: ingest-guard blocklist build"
+            )
+        if (algorithm.size, algorithm.distance) != (size, distances[name]):
+            raise BlocklistError(
+                f"the blocklist holds {name} values of {size} bytes, compared by {distances[name]}; the installed "
+                f"hasher makes {algorithm.size} bytes, compared by {algorithm.distance}; install the release of its "
+                "package that the list was made for, or rebuild the blocklist: ingest-guard blocklist build"
+            )
 
 
 def _spoken(span: timedelta) -> str:

@@ -7,7 +7,8 @@
     pdq f8f8f0cce0f4e84d0e370a22028f67f0b36e2ed596623e1d33e6b39c4e9c9b22  # so are comments after a value
     url https://example.org/picture.jpg
 
-Hashes are hex, in either case; perceptual hashes as imagehash prints them at its default size (16 hex digits).
+Hashes are hex, in either case; perceptual hashes as imagehash prints them at its default size (16 hex digits). Where a
+hasher plug-in is installed, its name is an algorithm like the others, and a value is as many bytes as it says.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from ingest_guard.blocklist.algorithms import Algorithm, Kind, find
-from ingest_guard.errors import ListFormatError
+from ingest_guard.errors import BlocklistError, ListFormatError
 from ingest_guard.lists.entries import Entry, Rejected
 
 if TYPE_CHECKING:
@@ -37,16 +38,23 @@ def read(path: Path) -> Iterator[Entry | Rejected]:
     Raises
     ------
     ListFormatError
-        The file cannot be read.
+        The file cannot be read, or a row is of a hasher plug-in that is broken or has values that lists cannot hold.
     """
     try:
         with path.open("rb") as file:
             for row, line in _lines(file):
-                found = parse(line, row)
+                found = _parsed(line, row, path)
                 if found is not None:
                     yield found
     except OSError as error:
         raise ListFormatError(f"list file {path} cannot be read: {error.strerror}; check the path") from error
+
+
+def _parsed(line: bytes | None, row: int, path: Path) -> Entry | Rejected | None:
+    try:
+        return parse(line, row)
+    except BlocklistError as error:
+        raise ListFormatError(f"list file {path}, row {row}: {error}") from error
 
 
 def parse(line: bytes | None, row: int) -> Entry | Rejected | None:
@@ -58,6 +66,11 @@ def parse(line: bytes | None, row: int) -> Entry | Rejected | None:
         Without its line end; None where it was too long.
     row
         Its number from 1.
+
+    Raises
+    ------
+    BlocklistError
+        Its algorithm is that of a hasher plug-in that cannot be loaded, or whose values lists cannot hold.
     """
     if line is None:
         return Rejected(row, "line_too_long")

@@ -1,16 +1,18 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from blocklist import toys
 from blocklist.helpers import Made, lines_of
 
 from ingest_guard.blocklist import build as builds
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
 
@@ -41,3 +43,25 @@ def made(tmp_path: Path, list_file: Callable[..., Path]) -> Made:
     folder = tmp_path / "store"
     report = builds.build(folder, [builds.ListSource("known", "plain", path, owner="an operator")])
     return Made(folder, report, pdq, md5)
+
+
+@pytest.fixture
+def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Path]]:
+    """Install toy hashers for this process for the time of a test; return the folder they are in."""
+    modules = []
+
+    def install(source: str = toys.SOURCE, points: Mapping[str, str] = toys.POINTS) -> Path:
+        folder = tmp_path / f"plugins{len(modules)}"
+        modules.append(toys.install(folder, source, points))
+        monkeypatch.syspath_prepend(str(folder))
+        return folder
+
+    yield install
+    for module in modules:
+        sys.modules.pop(module, None)
+
+
+@pytest.fixture
+def plugins(installed: Callable[..., Path]) -> Path:
+    """Install all toy hashers."""
+    return installed()

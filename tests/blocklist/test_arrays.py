@@ -29,7 +29,7 @@ def saved(array: np.ndarray[Any, Any]) -> bytes:
 
 
 @pytest.mark.parametrize("shape", [(0,), (0, 32), (5,), (3, 32)])
-@pytest.mark.parametrize("dtype", ["u1", "<u2", "<u8"])
+@pytest.mark.parametrize("dtype", ["u1", "<u2", "<u8", "<i4", "<i8"])
 def test_arrays_are_views_of_the_map(tmp_path: Path, shape: tuple[int, ...], dtype: str) -> None:
     """What np.save wrote is read without a copy, and cannot be written to."""
     array = np.arange(np.prod(shape), dtype=dtype).reshape(shape)
@@ -46,7 +46,8 @@ def test_arrays_are_views_of_the_map(tmp_path: Path, shape: tuple[int, ...], dty
         b"\x93NUMPY",
         saved(np.array([{}], dtype=object)),
         saved(np.zeros(3)),
-        saved(np.zeros(3, np.int64)),
+        saved(np.zeros(3, np.int16)),
+        saved(np.zeros(3, ">i8")),
         saved(np.asfortranarray(np.zeros((3, 4), np.uint8))),
         saved(np.zeros(3, np.uint8))[:-1],
         saved(np.zeros(3, np.uint8)) + b"\0",

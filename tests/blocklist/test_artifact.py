@@ -239,10 +239,25 @@ def forge(made: Made, change: Callable[[dict[str, Any]], object]) -> None:
         (lambda raw: raw["lists"][0]["counts"].update(md5=19), "counts other values"),
         (lambda raw: raw["lists"][0]["counts"].update(pdq=39), "counts other values"),
         (lambda raw: raw["lists"][0]["counts"].update(sha1=1), "do not fit"),
-        (lambda raw: raw["lists"][0]["counts"].update(mystery=1), "unknown algorithm"),
+        (lambda raw: raw["lists"][0]["counts"].update(mystery=1), "do not fit"),
+        (lambda raw: raw["lists"][0]["filters"].update(mystery=raw["lists"][0]["filters"].pop("md5")), "do not fit"),
+        (
+            lambda raw: [
+                raw["lists"][0][key].update(mystery=raw["lists"][0][key].pop("md5")) for key in ("counts", "filters")
+            ],
+            "do not fit",
+        ),
+        (lambda raw: raw["indexes"].update(mystery=raw["indexes"].pop("phash")), "do not fit"),
+        (lambda raw: raw["lists"][0]["thresholds"].update(pdq=30.5), "no number of bits"),
+        (
+            lambda raw: (raw["lists"][0]["counts"].update(phash=0), raw["lists"][0]["thresholds"].pop("phash")),
+            "no list",
+        ),
         (lambda raw: raw["lists"][0]["thresholds"].pop("pdq"), "do not fit"),
         (lambda raw: raw["lists"][0]["thresholds"].update(pdq=32), "larger than the index was built for"),
-        (lambda raw: raw["indexes"]["pdq"].update(entries=41), "no index"),
+        (lambda raw: raw["indexes"]["pdq"].update(entries=41), "size is not the index's"),
+        (lambda raw: raw["indexes"]["pdq"].update(bytes=8), "another size or kind"),
+        (lambda raw: raw["indexes"]["pdq"].update(max_distance=257), "no index"),
         (lambda raw: raw["indexes"]["pdq"].update(owners="phash.owners.npy"), "belongs"),
         (lambda raw: raw["indexes"].update(pdq=raw["indexes"]["phash"], phash=raw["indexes"]["pdq"]), "size"),
         (lambda raw: raw.update(lists=[]), "belongs"),
