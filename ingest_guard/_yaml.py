@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 Location = tuple[str | int, ...]
 MAX_BYTES = 1_048_576
+# Aliases of aliases make a short file a large document.
+_MOST_ENTRIES = 100_000
 
 
 class YAMLProblem(ValueError):  # noqa: N818 - it is turned into a PolicyError by its only caller
@@ -39,9 +41,10 @@ def load_with_lines(path: Path) -> tuple[Any, dict[Location, int]]:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise YAMLProblem(f"the file is not UTF-8 (byte {error.start})") from None
-    loader = yaml.SafeLoader(text)
     lines: dict[Location, int] = {(): 1}
+    loader = None
     try:
+        loader = yaml.SafeLoader(text)
         node = loader.get_single_node()
         if node is None:
             return None, lines
@@ -55,12 +58,20 @@ def load_with_lines(path: Path) -> tuple[Any, dict[Location, int]]:
         raise YAMLProblem(f"not YAML: {str(error).splitlines()[0]}") from None
     except RecursionError:
         raise YAMLProblem("nested too deeply") from None
+    except YAMLProblem:
+        raise
+    except (ValueError, KeyError, TypeError, OverflowError, AttributeError, IndexError) as error:
+        # What the safe loader lets out for a date that is none, a number too long, or a tag that does not fit.
+        raise YAMLProblem(f"a value is not what it looks like ({type(error).__name__}); put it in quotes") from None
     finally:
-        loader.dispose()
+        if loader is not None:
+            loader.dispose()
 
 
 def _collect(node: yaml.Node, where: Location, lines: dict[Location, int]) -> None:
     """Note the line of every key and list entry below ``node``; refuse a key that stands twice."""
+    if len(lines) > _MOST_ENTRIES:
+        raise YAMLProblem(f"more than {_MOST_ENTRIES} keys and entries")
     if isinstance(node, yaml.MappingNode):
         seen: dict[str, int] = {}
         for key, value in node.value:

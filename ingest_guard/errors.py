@@ -6,6 +6,7 @@
      ├── PolicyError          the policy file cannot be read, or says something that it must not
      ├── BlocklistError       a blocklist cannot be opened, verified or built
      │    └── ListFormatError   a list file is not in the format that it was announced as
+     ├── HasherError          a hasher plug-in cannot be loaded, or failed (in ``ingest_guard.hashing.registry``)
      ├── SetupError           the guard does not stand where it must in this Scrapy project
      └── GuardFailedError     the guard cannot work any more: everything is dropped from here on
 

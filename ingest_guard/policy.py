@@ -6,6 +6,7 @@ key, a wrong type or a value out of bounds is a :class:`~ingest_guard.errors.Pol
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -30,7 +31,9 @@ def _read_size(value: Any) -> Any:
         found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMG]i?B|kB|B|)\s*", value)
         if not found or found[2] not in _SIZES:
             raise ValueError("expected a size such as 32 MiB, 500 kB or a number of bytes")
-        return int(float(found[1]) * _SIZES[found[2]])
+        with contextlib.suppress(OverflowError):
+            return int(float(found[1]) * _SIZES[found[2]])
+        raise ValueError("expected a size that a computer can have")
     return value
 
 
@@ -42,8 +45,11 @@ def _read_span(value: Any) -> Any:
         found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smhd])\s*", value)
         if not found:
             raise ValueError("expected a time span such as 30d, 12h, 90m or 45s")
-        return timedelta(seconds=float(found[1]) * _SPANS[found[2]])
-    return timedelta(seconds=value) if isinstance(value, int | float) else value
+        value = float(found[1]) * _SPANS[found[2]]
+    try:
+        return timedelta(seconds=value) if isinstance(value, int | float) else value
+    except (OverflowError, ValueError):
+        raise ValueError("expected a time span of at most some million years") from None
 
 
 def _read_workers(value: Any) -> Any:
@@ -130,7 +136,6 @@ class Policy(_Section):
     images_per_worker: int = Field(20_000, gt=0)
     in_flight: InFlight = InFlight()
     records: Records = Records()
-    level: Literal["default", "strict"] = "default"
 
     @model_validator(mode="before")
     @classmethod
@@ -152,13 +157,14 @@ class Policy(_Section):
         file = Path(path)
         try:
             document, lines = load_with_lines(file)
-        except OSError as error:
-            raise PolicyError(
-                f"policy {file}: cannot be read ({error.strerror or type(error).__name__}); name an existing file in "
-                "INGEST_GUARD_POLICY, or write one with: ingest-guard init"
-            ) from None
         except YAMLProblem as problem:
             raise PolicyError(f"policy {file}: {problem}") from None
+        except (OSError, ValueError) as error:
+            why = getattr(error, "strerror", None) or type(error).__name__
+            raise PolicyError(
+                f"policy {file}: cannot be read ({why}); name an existing file in INGEST_GUARD_POLICY, or write one "
+                "with: ingest-guard init"
+            ) from None
         try:
             policy = cls.model_validate(_tuples({} if document is None else document))
         except ValidationError as error:
@@ -185,7 +191,13 @@ class Policy(_Section):
 
 
 def _resolve(file: Path, folder: Path) -> Path:
-    return (file.resolve().parent / folder.expanduser()).resolve()
+    try:
+        return (file.resolve().parent / folder.expanduser()).resolve()
+    except (OSError, RuntimeError, ValueError):
+        raise PolicyError(
+            f"policy {file}: key blocklist: {str(folder)!r} cannot be the path of a folder; name the folder that "
+            "'ingest-guard blocklist build' wrote"
+        ) from None
 
 
 def _tuples(value: Any) -> Any:
@@ -209,7 +221,9 @@ def _explain(file: Path, error: ValidationError, lines: dict[Location, int]) -> 
         text = {
             "extra_forbidden": "unknown key; see docs/reference.md for the keys, or remove it",
             "missing": "this key is missing: name the folder that 'ingest-guard blocklist build' wrote",
-        }.get(detail["type"], detail["msg"].removeprefix("Value error, "))
+            "tuple_type": "expected a list, as in [a, b]",
+            "time_delta_type": "expected a time span such as 30d, 12h, 90m or 45s",
+        }.get(detail["type"], detail["msg"].removeprefix("Value error, ").replace("datetime.timedelta(0)", "0"))
         if not where:
             problem = f"line {lines[key]}: {text}"
         elif detail["type"] == "missing":

@@ -81,7 +81,7 @@ class Match:
     algorithm
         What matched: ``md5``, ``sha1``, ``sha256``, ``pdq``, ``phash`` ...
     distance
-        Bits apart (0 for an exact match).
+        Bits apart, or the distance of byte vectors rounded up; 0 for an exact match.
     view
         What of the body matched: ``bytes`` for an exact match, ``native`` for the picture as it is, or the name of
         another view of it.

@@ -1,0 +1,59 @@
+"""ingest_guard: check every crawled image against known-abuse hash lists before anything can store it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ingest_guard._version import __version__
+from ingest_guard.errors import (
+    BlocklistError,
+    GuardFailedError,
+    IngestGuardError,
+    ListFormatError,
+    PolicyError,
+    SetupError,
+)
+from ingest_guard.guard import Guard
+from ingest_guard.policy import Policy
+from ingest_guard.verdict import ImageFacts, Match, Outcome, Reason, Verdict
+
+if TYPE_CHECKING:
+    from ingest_guard.scrapy_plugin.addon import Addon
+    from ingest_guard.scrapy_plugin.exceptions import ImageBlocked
+
+__all__ = [
+    "Addon",
+    "BlocklistError",
+    "Guard",
+    "GuardFailedError",
+    "ImageBlocked",
+    "ImageFacts",
+    "IngestGuardError",
+    "ListFormatError",
+    "Match",
+    "Outcome",
+    "Policy",
+    "PolicyError",
+    "Reason",
+    "SetupError",
+    "Verdict",
+    "__version__",
+]
+
+# Loaded when first asked for: the guard serves programs that have no Scrapy running, or none at all.
+_LAZY = {
+    "Addon": "ingest_guard.scrapy_plugin.addon",
+    "ImageBlocked": "ingest_guard.scrapy_plugin.exceptions",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        from importlib import import_module  # noqa: PLC0415 - part of the laziness
+
+        return getattr(import_module(_LAZY[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from support.listed import World, make_world
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from pathlib import Path
+
+REQUIRE_ALL = os.environ.get("INGEST_GUARD_REQUIRE_ALL") == "1"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, Any, Any]:
+    """Let a test that was skipped fail where every test is required."""
+    report = yield
+    if REQUIRE_ALL and report.skipped and not hasattr(report, "wasxfail"):
+        report.outcome, report.longrepr = "failed", f"skipped, though every test is required: {report.longrepr}"
+    return report
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    """Return some bodies, and a blocklist that knows some of them."""
+    return make_world(tmp_path_factory.mktemp("world") / "blocklist")
+
+
+@pytest.fixture
+def policy_file(world: World, tmp_path: Path) -> Path:
+    """Write a policy for the world's blocklist that scans without processes."""
+    path = tmp_path / "policy.yaml"
+    path.write_text(f"blocklist: {world.blocklist}\nworkers: inline\n", encoding="utf-8")
+    return path

@@ -1,0 +1,163 @@
+"""A process that has Scrapy and the guard imported, and forks one child for each crawl: ``python -m scrapy``, sooner.
+
+Each child is what a fresh interpreter would be by then: no reactor, no settings, no project. Importing everything costs
+more than most crawls of the tests do.
+
+It reads one JSON object a line (``argv``, ``cwd``, ``environment``, ``output``) and writes one JSON line for each child
+that has ended: its number in that order, and its exit code. It ends when its standard input does.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import runpy
+import select
+import signal
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+
+_TICK = 0.02
+_MODULES = (
+    "imagehash",
+    "ingest_guard.scrapy_plugin.watchdog",
+    "requests",
+    "scipy.fft",
+    "scrapy.cmdline",
+    "scrapy.commands.crawl",
+    "scrapy.commands.fetch",
+    "scrapy.commands.shell",
+    "scrapy.contracts",
+    "scrapy.core.downloader.handlers.http11",
+    "scrapy.core.engine",
+    "scrapy.core.scraper",
+    "scrapy.downloadermiddlewares.cookies",
+    "scrapy.downloadermiddlewares.httpcache",
+    "scrapy.extensions.feedexport",
+    "scrapy.pipelines.images",
+    "scrapy.resolver",
+    "scrapy.shell",
+    "tldextract",
+    "twisted.web.client",
+)
+
+
+class Zygote:
+    """The process, seen from the tests."""
+
+    def __init__(self, python_path: Path) -> None:
+        environment = {name: value for name, value in os.environ.items() if name != "SCRAPY_SETTINGS_MODULE"}
+        # Threads do not survive a fork: there must be none.
+        environment |= {"PYTHONPATH": str(python_path), "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+        self._process = subprocess.Popen(
+            [sys.executable, __file__], env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        self._running: list[Future[int]] = []
+        self._lock = threading.Lock()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def run(self, argv: list[str], *, cwd: Path, environment: Mapping[str, str], output: Path, seconds: float) -> int:
+        """Run ``python -m`` with these arguments in a process group of its own; return its exit code."""
+        order = {"argv": argv, "cwd": str(cwd), "environment": dict(environment), "output": str(output)}
+        done: Future[int] = Future()
+        with self._lock:
+            self._running.append(done)
+            if self._process.stdin:
+                self._process.stdin.write(json.dumps({**order, "seconds": seconds}).encode() + b"\n")
+                self._process.stdin.flush()
+        return done.result(seconds + 10)
+
+    def close(self) -> None:
+        """End it; its children end by themselves or by their time limit."""
+        if self._process.stdin:
+            self._process.stdin.close()
+        self._process.wait()
+        self._reader.join()
+        if self._process.stdout:
+            self._process.stdout.close()
+
+    def _read(self) -> None:
+        for line in self._process.stdout or ():
+            answer = json.loads(line)
+            self._running[answer["number"]].set_result(answer["exit_code"])
+
+
+def main() -> None:
+    """Fork as asked until the end of standard input; go on as the child of the last fork."""
+    _import_everything()
+    answers = os.dup(1)
+    order = _serve(answers)
+    if order is not None:
+        os.close(answers)
+        _become(order)
+
+
+def _serve(answers: int) -> dict[str, Any] | None:
+    """Return an order in the child that is to carry it out, None when there will be no more."""
+    running: dict[int, tuple[int, float]] = {}
+    pending, number, is_open = b"", 0, True
+    while is_open or running:
+        if is_open and select.select([0], [], [], _TICK if running else None)[0]:
+            data = os.read(0, 1 << 16)
+            is_open = bool(data)
+            *lines, pending = (pending + data).split(b"\n")
+            for order in map(json.loads, lines):
+                pid = os.fork()
+                if pid == 0:
+                    return dict(order)
+                running[pid] = number, time.monotonic() + order["seconds"]
+                number += 1
+        _reap(running, answers)
+        if not is_open:
+            time.sleep(_TICK)
+    return None
+
+
+def _reap(running: dict[int, tuple[int, float]], answers: int) -> None:
+    """Tell of the children that have ended, and end those that overran."""
+    for pid, (number, deadline) in list(running.items()):
+        ended, status = os.waitpid(pid, os.WNOHANG)
+        if ended:
+            del running[pid]
+            answer = {"number": number, "exit_code": os.waitstatus_to_exitcode(status)}
+            os.write(answers, json.dumps(answer).encode() + b"\n")
+        elif time.monotonic() > deadline:
+            os.killpg(pid, signal.SIGKILL)
+
+
+def _import_everything() -> None:
+    """Import what a crawl imports, short of the reactor that it chooses."""
+    for name in _MODULES:
+        importlib.import_module(name)
+    if "twisted.internet.reactor" in sys.modules:
+        raise RuntimeError("a reactor is installed before the crawl could choose one")
+
+
+def _become(order: dict[str, Any]) -> None:
+    """Turn this process into what was asked for."""
+    os.setsid()
+    os.chdir(order["cwd"])
+    os.environ.clear()
+    os.environ.update(order["environment"])
+    with open(order["output"], "wb") as output, open(os.devnull, "rb") as nothing:  # noqa: PTH123 - descriptors are what counts
+        os.dup2(nothing.fileno(), 0)
+        os.dup2(output.fileno(), 1)
+        os.dup2(output.fileno(), 2)
+    sys.path[0] = order["cwd"]
+    sys.argv = ["", *order["argv"][1:]]
+    runpy.run_module(order["argv"][0], run_name="__main__", alter_sys=True)
+
+
+if __name__ == "__main__":
+    main()
