@@ -1,0 +1,1 @@
+"""What leaves the guard: URL / alt-text records, and how items become them."""

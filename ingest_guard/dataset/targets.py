@@ -1,0 +1,113 @@
+"""Which images an item is about: its image URLs, with the text and the page that belong to them."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urljoin
+
+from itemadapter import ItemAdapter
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from ingest_guard.policy import Records
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One image of an item.
+
+    Attributes
+    ----------
+    url
+        As in the item.
+    absolute_url
+        The same, joined with the page's URL.
+    alt
+        The text that goes with it; empty where there is none.
+    page_url
+        The page that shows it; None where nobody knows.
+    """
+
+    url: str
+    absolute_url: str
+    alt: str
+    page_url: str | None
+
+
+def read_targets(item: Any, fields: Records, page_url: str | None) -> list[Target]:
+    """Return the images of an item: of ``image_url``, else ``url``, else each of ``image_urls``.
+
+    Parameters
+    ----------
+    item
+        A dict, dataclass, attrs, pydantic or Scrapy item. Anything else has no images.
+    fields
+        Names of the fields that count.
+    page_url
+        Of the response that the item came from, for items that name no page themselves.
+    """
+    if not ItemAdapter.is_item(item):
+        return []
+    adapter = ItemAdapter(item)
+    page = _text(adapter.get(fields.page_url_field)) or page_url
+    many = _strings(adapter.get(fields.image_urls_field))
+    single = next((url for name in fields.image_url_fields if (url := _text(adapter.get(name)))), None)
+    # A page's own address often stands in ``url`` beside a list of images; then the list is what is meant.
+    preferred = _text(adapter.get(fields.image_url_fields[0])) if fields.image_url_fields else None
+    urls = [preferred] if preferred else many or ([single] if single else [])
+    alts = next((alt for name in fields.alt_fields if (alt := adapter.get(name)) is not None), None)
+    return [Target(url, _join(page, url), _alt(alts, position, len(urls)), page) for position, url in enumerate(urls)]
+
+
+def keep_only(item: Any, fields: Records, kept: Collection[str]) -> None:
+    """Take the image URLs that are not in ``kept`` out of an item's list, with the texts that stand beside them."""
+    adapter = ItemAdapter(item)
+    urls = adapter.get(fields.image_urls_field)
+    if not isinstance(urls, list | tuple) or all(url in kept for url in urls):
+        return
+    positions = [position for position, url in enumerate(urls) if url in kept]
+    adapter[fields.image_urls_field] = type(urls)(urls[position] for position in positions)
+    for name in fields.alt_fields:
+        alts = adapter.get(name)
+        if isinstance(alts, list | tuple) and len(alts) == len(urls):
+            adapter[name] = type(alts)(alts[position] for position in positions)
+
+
+def clear(item: Any) -> None:
+    """Empty an item in place: Scrapy writes dropped items to the log."""
+    if isinstance(item, dict) or hasattr(type(item), "fields"):
+        with contextlib.suppress(Exception):
+            item.clear()
+            return
+    names = list(ItemAdapter(item).field_names()) if ItemAdapter.is_item(item) else list(getattr(item, "__dict__", ()))
+    for name in names:
+        # Frozen and validated classes refuse a plain assignment; this one goes below them.
+        with contextlib.suppress(Exception):
+            object.__setattr__(item, name, None)
+    if isinstance(extra := getattr(item, "__pydantic_extra__", None), dict):
+        extra.clear()
+
+
+def _join(page: str | None, url: str) -> str:
+    try:
+        return urljoin(page, url) if page else url
+    except ValueError:
+        return url  # one bad address must not cost the others; fetching it will say what it is
+
+
+def _text(value: Any) -> str | None:
+    return value.strip() or None if isinstance(value, str) else None
+
+
+def _strings(value: Any) -> list[str]:
+    values = [value] if isinstance(value, str) else value if isinstance(value, list | tuple) else []
+    return [text for entry in values if (text := _text(entry))]
+
+
+def _alt(value: Any, position: int, count: int) -> str:
+    if isinstance(value, list | tuple):
+        value = value[position] if len(value) == count else " ".join(str(part) for part in value)
+    return value if isinstance(value, str) else ""
