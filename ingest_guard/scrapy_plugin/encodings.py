@@ -1,0 +1,230 @@
+"""Undo Content-Encoding as the gate needs it: every stage kept for a look, every output bounded, every doubt told.
+
+Scrapy's own middleware runs further in, when a cache has written the body already, and is kinder than a guard may be:
+it hands on what a cut-off stream gave, and leaves unknown codings as they are without an error. Here both are a problem
+that the inspector decides about.
+"""
+
+from __future__ import annotations
+
+import sys
+import zlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import brotli
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+_MOST_CODINGS = 4
+_MOST_STREAMS = 256
+"""Streams one after the other in one body: each costs a decoder, and empty ones cost the sender next to nothing."""
+_CHUNK = 1 << 16
+_PADDING = b"\0\r\n\t "
+
+
+class DecodingError(Exception):
+    """A stream is not in the coding that was announced.
+
+    Attributes
+    ----------
+    problem
+        ``truncated``, ``broken``, ``too_many`` or ``too_large``.
+    partial
+        What came out before that shows.
+    """
+
+    def __init__(self, problem: str, partial: bytes = b"") -> None:
+        super().__init__("the body is not in the announced Content-Encoding")
+        self.problem = problem
+        self.partial = partial
+
+
+class Coding(Protocol):
+    """One content coding."""
+
+    def __call__(self, data: bytes, limit: int) -> bytes:
+        """Decode the whole of ``data`` to at most ``limit`` bytes; DecodingError otherwise."""
+
+
+class _Stream(Protocol):
+    """A decoder that is fed in pieces; ``unused_data`` is what the last piece has behind the stream's end."""
+
+    @property
+    def eof(self) -> bool: ...
+
+    @property
+    def unused_data(self) -> bytes: ...
+
+    def decompress(self, data: bytes, max_length: int = ..., /) -> bytes: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Stages:
+    """A body at each stage of decoding, as sent first.
+
+    ``problem`` is None where everything was undone, else ``truncated``, ``broken``, ``unknown``, ``too_many`` or
+    ``too_large``.
+    """
+
+    bodies: tuple[bytes, ...]
+    problem: str | None = None
+
+
+def content_codings(values: Iterable[bytes]) -> list[str]:
+    """Return the codings of the Content-Encoding headers, in the order in which they were applied."""
+    text = b",".join(values).decode("latin-1").lower()
+    return [coding for part in text.split(",") if (coding := part.strip()) and coding != "identity"]
+
+
+def undo(body: bytes, codings: list[str], limit: int) -> Stages:
+    """Undo codings, last applied first.
+
+    Parameters
+    ----------
+    body
+        The body as sent.
+    codings
+        What :func:`content_codings` returned.
+    limit
+        Bytes that each stage may have.
+    """
+    bodies = [body]
+    if not body:
+        return Stages((body,))
+    if len(codings) > _MOST_CODINGS:
+        return Stages((body,), "too_many")
+    for coding in reversed(codings):
+        decode = CODINGS.get(coding)
+        if decode is None:
+            return Stages(tuple(bodies), "unknown")
+        try:
+            bodies.append(decode(bodies[-1], limit))
+        except DecodingError as error:
+            if error.partial:
+                bodies.append(error.partial)
+            return Stages(tuple(bodies), error.problem)
+    return Stages(tuple(bodies))
+
+
+class _Parts:
+    """What came out of a body so far, and how much more may."""
+
+    def __init__(self, limit: int) -> None:
+        self._parts: list[bytes] = []
+        self._left = limit
+
+    @property
+    def most(self) -> int:
+        """One byte more than may come: so much is enough to know."""
+        return self._left + 1
+
+    def add(self, part: bytes) -> None:
+        self._left -= len(part)
+        if self._left < 0:
+            raise DecodingError("too_large")
+        self._parts.append(part)
+
+    def whole(self) -> bytes:
+        return b"".join(self._parts)
+
+
+def _streams(data: bytes, limit: int, start: Callable[[], _Stream]) -> bytes:
+    """Decode one stream after the other until the data ends; padding may follow the last, anything else may not."""
+    parts, at = _Parts(limit), 0
+    for _ in range(_MOST_STREAMS):
+        stream, began = start(), at
+        while not stream.eof:
+            piece = data[at : at + _CHUNK]
+            if not piece:
+                raise DecodingError("truncated", parts.whole())
+            try:
+                parts.add(stream.decompress(piece, parts.most))
+            except _ERRORS:
+                for part in _before_error(start(), data[began:at], piece):
+                    parts.add(part)
+                raise DecodingError("broken", parts.whole()) from None
+            at += len(piece)
+        at -= len(stream.unused_data)
+        if not data[at : at + _CHUNK].strip(_PADDING) and not data[at:].strip(_PADDING):
+            return parts.whole()
+    raise DecodingError("too_many", parts.whole())
+
+
+def _before_error(stream: _Stream, good: bytes, bad: bytes) -> Iterator[bytes]:
+    """Yield what a piece gives before its first wrong byte: a decoder that fails keeps that to itself.
+
+    A browser shows it: a picture in a stream whose checksum is wrong is a picture.
+    """
+    for at in range(0, len(good), _CHUNK):
+        stream.decompress(good[at : at + _CHUNK])
+    try:
+        for at in range(len(bad)):
+            yield stream.decompress(bad[at : at + 1])
+    except _ERRORS:
+        return
+
+
+class _Brotli:
+    """Brotli's decoder with the methods of the others."""
+
+    unused_data = b""
+
+    def __init__(self) -> None:
+        self._stream = brotli.Decompressor()
+
+    @property
+    def eof(self) -> bool:
+        finished: bool = self._stream.is_finished()
+        return finished
+
+    def decompress(self, data: bytes, max_length: int = sys.maxsize, /) -> bytes:
+        limit = min(max_length, sys.maxsize >> 1)
+        parts = [self._stream.process(data, output_buffer_limit=limit)]
+        while not self._stream.can_accept_more_data() and sum(map(len, parts)) < limit:
+            parts.append(self._stream.process(b"", output_buffer_limit=limit))
+        return b"".join(parts)
+
+
+def _zlib(wbits: int) -> Callable[[], _Stream]:
+    return lambda: zlib.decompressobj(wbits=wbits)
+
+
+def _gzip(data: bytes, limit: int) -> bytes:
+    return _streams(data, limit, _zlib(31))
+
+
+def _deflate(data: bytes, limit: int) -> bytes:
+    """Decode zlib's format, or the raw deflate that some servers send under the same name."""
+    try:
+        return _streams(data, limit, _zlib(15))
+    except DecodingError as error:
+        if error.problem != "broken" or error.partial:
+            raise
+    return _streams(data, limit, _zlib(-15))
+
+
+def _zstd(data: bytes, limit: int) -> bytes:
+    return _streams(data, limit, zstd.ZstdDecompressor)
+
+
+def _brotli(data: bytes, limit: int) -> bytes:
+    return _streams(data, limit, _Brotli)
+
+
+_ERRORS = (zlib.error, zstd.ZstdError, brotli.error)
+
+CODINGS: dict[str, Coding] = {
+    "br": _brotli,
+    "deflate": _deflate,
+    "gzip": _gzip,
+    "x-gzip": _gzip,
+    "zstd": _zstd,
+}
+"""The codings that Scrapy decodes, and so those that a spider may ever see undone."""

@@ -1,0 +1,44 @@
+"""The exception that a spider or a pipeline sees when the guard drops something."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from scrapy.exceptions import IgnoreRequest
+
+if TYPE_CHECKING:
+    from ingest_guard.verdict import Reason, Verdict
+
+
+class ImageBlocked(IgnoreRequest):
+    """A response was dropped: it matched a list, or could not be scanned.
+
+    It is an ``IgnoreRequest``, so Scrapy neither retries nor logs it as an error. It carries no URL, no hash value and
+    no body, so that it can be logged.
+
+    Attributes
+    ----------
+    outcome
+        ``match`` or ``not_scannable``.
+    reason
+        Why it could not be scanned; None for a match.
+    lists
+        Ids of the lists that matched.
+    """
+
+    def __init__(self, outcome: str, reason: Reason | None = None, lists: tuple[str, ...] = ()) -> None:
+        detail = ", ".join(lists) if lists else str(reason or "")
+        super().__init__(f"ingest_guard dropped this response: {outcome} ({detail})")
+        self.outcome = outcome
+        self.reason = reason
+        self.lists = lists
+
+    @classmethod
+    def from_verdict(cls, verdict: Verdict) -> ImageBlocked:
+        """Return the exception that tells of a verdict."""
+        lists = tuple(dict.fromkeys(match.list_id for match in verdict.matches))
+        return cls(str(verdict.outcome), verdict.reason, lists)
+
+
+class RequestRefused(IgnoreRequest):
+    """A request that the guard does not let out: a ``data:`` URL, a URL on a list, a download straight to disk."""

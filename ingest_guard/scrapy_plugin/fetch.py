@@ -1,0 +1,169 @@
+"""Fetch the image that an item names, through the crawler's own downloader, and hear from the gate what it was.
+
+Robots.txt, throttling, proxies, cookies and retries hold as for any request. The bytes stay at the gate. Equal URLs are
+fetched once a run; what was found is remembered for as many URLs as the policy says.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from scrapy import Request
+from scrapy.exceptions import IgnoreRequest
+
+from ingest_guard.scrapy_plugin.exceptions import ImageBlocked
+from ingest_guard.scrapy_plugin.recent import Recent
+from ingest_guard.scrapy_plugin.refusals import is_private
+from ingest_guard.scrapy_plugin.tickets import META_KEY, Ticket
+from ingest_guard.scrapy_plugin.workers.eventloop import promise
+from ingest_guard.verdict import Outcome, Verdict
+
+if TYPE_CHECKING:
+    from scrapy.http import Response
+
+    from ingest_guard.scrapy_plugin.runtime import Runtime
+    from ingest_guard.scrapy_plugin.workers.eventloop import Promise
+
+_OK = range(200, 300)
+_PARTIAL_CONTENT = 206
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What came of fetching an image.
+
+    Attributes
+    ----------
+    result
+        ``no_known_match`` (a record may be made), or why not: ``match``, ``not_scannable``, ``not_an_image``,
+        ``refused`` (by robots.txt, off-site rules, the guard's own), ``status``, ``error``.
+    verdict, final_url, fetched_at
+        None unless a record may be made.
+    """
+
+    result: str
+    verdict: Verdict | None = None
+    final_url: str = ""
+    fetched_at: str = ""
+
+
+class Fetcher:
+    """Fetch images for records."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._crawler = runtime.crawler
+        self._known: Recent[Fetched] = Recent(runtime.policy.records.remembered_urls)
+        self._under_way: dict[str, list[Promise]] = {}
+
+    def learn(self, request: Request, response: Response, verdict: Verdict) -> None:
+        """Remember an image that the spider fetched by itself, so that a record of it needs no second fetch.
+
+        What counts is the URL of the very request that brought the response; what its meta says of earlier ones does
+        not.
+        """
+        if request.method == "GET" and response.status in _OK and verdict.image is not None:
+            self._known.put(_key(request.url.split("#", 1)[0], is_inside=True), _passed(response, verdict))
+
+    async def fetch(self, url: str, page_url: str | None, came_from: str | None = None) -> Fetched:
+        """Fetch one image, or wait for whoever is fetching the same one; never raises.
+
+        Parameters
+        ----------
+        url
+            Of the image.
+        page_url
+            Of the page that shows it, as the item says.
+        came_from
+            Of the response that the item was made from, where that is known: a page cannot claim to be another one.
+        """
+        url = url.split("#", 1)[0]
+        is_inside = all(page is None or _is_inside(page) for page in (page_url, came_from))
+        is_inside = is_inside and (page_url or came_from) is not None
+        key = _key(url, is_inside=is_inside)
+        known = self._known.get(key)
+        if known is not None:
+            return known
+        if key in self._under_way:
+            turn = promise()
+            self._under_way[key].append(turn)
+            shared: Fetched = await turn.awaitable()
+            return shared
+        self._under_way[key] = []
+        fetched = Fetched("error")
+        try:
+            fetched = await self._fetch(url, page_url, Ticket(page_is_private=is_inside))
+        finally:
+            self._known.put(key, fetched)
+            for turn in self._under_way.pop(key):
+                turn.keep(fetched)
+        return fetched
+
+    async def _fetch(self, url: str, page_url: str | None, ticket: Ticket) -> Fetched:
+        try:
+            request = self._request(url, page_url, ticket)
+            response = await self._crawler.engine.download_async(request)
+        except ImageBlocked as blocked:
+            return Fetched(str(blocked.outcome))
+        except IgnoreRequest:
+            return Fetched("refused")
+        except Exception:  # noqa: BLE001 - a host that does not answer, a URL that cannot be one: Scrapy has logged it
+            return Fetched("error")
+        if response.status not in _OK or response.status == _PARTIAL_CONTENT:
+            return Fetched("status")
+        verdict = ticket.verdict_for(response)
+        if verdict is None or verdict.outcome is not Outcome.NO_KNOWN_MATCH or verdict.image is None:
+            return Fetched(str(verdict.outcome) if verdict else "error")
+        return _passed(response, verdict)
+
+    def _request(self, url: str, page_url: str | None, ticket: Ticket) -> Request:
+        headers = {"Accept": "image/*,*/*;q=0.5"}
+        if page_url and (referrer := _referrer(page_url, url)):
+            headers["Referer"] = referrer
+        return Request(
+            url,
+            headers=headers,
+            meta={META_KEY: ticket, "allow_offsite": True, "dont_cache": True, "handle_httpstatus_all": False},
+            dont_filter=True,
+            priority=-1,
+        )
+
+
+def _key(url: str, *, is_inside: bool) -> str:
+    """Return the key under which what was found is kept.
+
+    What a page inside the network was given, or a page outside of it was refused, is not for the other one.
+    """
+    asker = "anybody" if not is_private(url) else "inside" if is_inside else "outside"
+    return f"{asker} {url}"
+
+
+def _is_inside(page_url: str) -> bool:
+    try:
+        return bool(urlsplit(page_url).hostname) and is_private(page_url)
+    except ValueError:
+        return False
+
+
+def _passed(response: Response, verdict: Verdict) -> Fetched:
+    now = datetime.now(timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return Fetched("no_known_match", verdict, response.url, now)
+
+
+def _referrer(page_url: str, url: str) -> str | None:
+    """Return the whole page URL for its own host, only its origin for others, as browsers do by default.
+
+    None for what is not a web page, and from https to http.
+    """
+    scheme = page_url.split("/", 1)[0].lower()
+    if not page_url.lower().startswith(("http://", "https://")) or (
+        scheme == "https:" and not url.lower().startswith("https:")
+    ):
+        return None
+    page = page_url.split("#", 1)[0].split("/", 3)
+    if "@" in page[2]:
+        page[2] = page[2].rsplit("@", 1)[1]
+    same_origin = url.split("/", 3)[:3] == page[:3]
+    return "/".join(page) if same_origin else "/".join(page[:3]) + "/"

@@ -1,0 +1,88 @@
+"""The gate: the downloader middleware nearest the downloader, through which every response enters the crawl.
+
+It checks each body before any other middleware sees it, the HTTP cache above all, and undoes Content-Encoding by itself
+to do so. What matches or cannot be scanned is emptied in place and raised as
+:class:`~ingest_guard.scrapy_plugin.exceptions.ImageBlocked`. What may pass is noted by its digest, for the sentinel at
+the other end of the chain.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ingest_guard.scrapy_plugin.exceptions import ImageBlocked
+from ingest_guard.scrapy_plugin.inspection import PASSING, block, inspect
+from ingest_guard.scrapy_plugin.refusals import require_allowed
+from ingest_guard.scrapy_plugin.runtime import Runtime
+from ingest_guard.scrapy_plugin.scrub import scrub, scrub_exception
+from ingest_guard.scrapy_plugin.tickets import ticket_of
+from ingest_guard.verdict import Outcome, Reason, Verdict
+
+if TYPE_CHECKING:
+    from scrapy import Request
+    from scrapy.crawler import Crawler
+    from scrapy.http import Response
+    from typing_extensions import Self
+
+
+class Gate:
+    """Downloader middleware: checks every response as it enters."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+
+    @classmethod
+    def from_crawler(cls, crawler: Crawler) -> Self:
+        """Build the gate; raises what :meth:`Runtime.of` raises, never NotConfigured."""
+        return cls(Runtime.of(crawler))
+
+    async def process_request(self, request: Request) -> None:
+        """Refuse what must not be fetched, and hold the rest while too much waits to be scanned."""
+        if self._runtime.latched:
+            raise ImageBlocked("not_scannable", Reason.GUARD_FAILED)
+        require_allowed(self._runtime, request, ticket_of(request))
+        await self._runtime.pool.budget.room()
+
+    async def process_response(self, request: Request, response: Response) -> Response:
+        """Pass a response on, or empty it and raise ImageBlocked."""
+        inspection = await inspect(self._runtime, response)
+        self._count(inspection.verdict, len(response.body))
+        ticket = ticket_of(request)
+        if ticket is not None:
+            ticket.note(response, inspection.verdict)
+        if inspection.verdict.outcome not in PASSING:
+            raise block(request, response, inspection.verdict)
+        if ticket is not None:
+            # Its bytes go no further: the pipeline that asked wants to know what was found, nothing more.
+            scrub(response)
+            response.headers.pop("Content-Encoding", None)
+        else:
+            for digest in inspection.sha256:
+                self._runtime.verified.put(digest, True)  # noqa: FBT003 - a mapping used as a set
+            if inspection.verdict.outcome is Outcome.NO_KNOWN_MATCH:
+                self._runtime.fetcher.learn(request, response, inspection.verdict)
+        return response
+
+    async def process_exception(self, request: Request, exception: Exception) -> None:
+        """Empty what an exception carries past every process_response."""
+        del request
+        scrub_exception(exception)
+
+    def _count(self, verdict: Verdict, size: int) -> None:
+        runtime = self._runtime
+        runtime.count("bytes", size)
+        if verdict.outcome is Outcome.NOT_AN_IMAGE:
+            runtime.count("not_an_image")
+            return
+        runtime.count("checked")
+        if verdict.outcome is Outcome.NO_KNOWN_MATCH:
+            runtime.count("no_known_match")
+        elif verdict.outcome is Outcome.NOT_SCANNABLE:
+            runtime.count("not_scannable")
+            runtime.count(f"not_scannable/{verdict.reason}")
+        else:
+            runtime.count("matched")
+            for list_id in {match.list_id for match in verdict.matches}:
+                runtime.count(f"matched/{list_id}")
+            for algorithm in {match.algorithm for match in verdict.matches}:
+                runtime.count(f"matched_by/{algorithm}")

@@ -1,0 +1,79 @@
+"""The sentinel: the downloader middleware nearest the engine, the last look before anything gets out.
+
+Bodies can enter behind the gate: a cache that revalidates answers with an old body after the gate has seen an empty
+304, and any middleware may replace a response. The sentinel takes the digest of each final body: one that the gate has
+verified passes, any other is checked in full.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from ingest_guard.scrapy_plugin.inspection import PASSING, block, inspect
+from ingest_guard.scrapy_plugin.recent import Recent
+from ingest_guard.scrapy_plugin.refusals import require_allowed
+from ingest_guard.scrapy_plugin.runtime import Runtime
+from ingest_guard.scrapy_plugin.scrub import scrub, scrub_exception
+from ingest_guard.scrapy_plugin.tickets import ticket_of
+from ingest_guard.verdict import Outcome, Reason, Verdict
+
+if TYPE_CHECKING:
+    from scrapy import Request
+    from scrapy.crawler import Crawler
+    from scrapy.http import Response
+    from typing_extensions import Self
+
+_HOSTS = 1 << 14
+
+
+class Sentinel:
+    """Downloader middleware: passes what the gate has verified, and checks anything else."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._image_hosts: Recent[bool] = Recent(_HOSTS)
+
+    @classmethod
+    def from_crawler(cls, crawler: Crawler) -> Self:
+        """Build the sentinel; raises what :meth:`Runtime.of` raises, never NotConfigured."""
+        return cls(Runtime.of(crawler))
+
+    async def process_request(self, request: Request) -> None:
+        """Refuse what must not be fetched, before any other middleware has a say."""
+        ticket = ticket_of(request)
+        require_allowed(self._runtime, request, ticket)
+        host = urlsplit(request.url)._replace(path="", query="", fragment="").geturl()
+        if ticket is not None:
+            self._image_hosts.put(host, True)  # noqa: FBT003 - a mapping used as a set
+        elif host in self._image_hosts and request.url == f"{host}/robots.txt":
+            # Off-site rules are for the spider. Without this, the rules of hosts that only serve images go unread, and
+            # Scrapy takes that for a permission.
+            request.meta["allow_offsite"] = True
+
+    async def process_response(self, request: Request, response: Response) -> Response:
+        """Pass a verified response on; check any other."""
+        if self._runtime.latched:
+            raise block(request, response, Verdict(Outcome.NOT_SCANNABLE, reason=Reason.GUARD_FAILED))
+        body = response.body
+        if not body or hashlib.sha256(body).hexdigest() in self._runtime.verified:
+            return response
+        self._runtime.count("sentinel/checked")
+        inspection = await inspect(self._runtime, response)
+        ticket = ticket_of(request)
+        if ticket is not None:
+            ticket.note(response, inspection.verdict)
+        if inspection.verdict.outcome not in PASSING:
+            self._runtime.count("sentinel/dropped")
+            raise block(request, response, inspection.verdict)
+        if ticket is not None:
+            scrub(response)
+        else:
+            self._runtime.verified.put(inspection.sha256[0], True)  # noqa: FBT003 - a mapping used as a set
+        return response
+
+    async def process_exception(self, request: Request, exception: Exception) -> None:
+        """Empty what an exception of a middleware in between carries."""
+        del request
+        scrub_exception(exception)

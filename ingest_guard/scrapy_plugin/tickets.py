@@ -1,0 +1,50 @@
+"""How the check pipeline hears what the gate found in the image that it asked for.
+
+A fetch of the check pipeline carries a ticket in ``request.meta``, which survives redirects and retries. It asks the
+gate for two things: to note the verdict on the ticket, and to hand on an empty body. It vouches for nothing: whoever
+copies it gets empty bodies, and a verdict counts only for the URL that the gate saw.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from scrapy import Request
+    from scrapy.http import Response
+
+    from ingest_guard.verdict import Verdict
+
+META_KEY = "ingest_guard_ticket"
+
+
+@dataclass(eq=False, slots=True)
+class Ticket:
+    """What the gate found for one fetch.
+
+    Attributes
+    ----------
+    page_is_private
+        True where the page that shows the image has a private address itself.
+    verdict, url
+        Of the last response that passed the gate for this fetch.
+    """
+
+    page_is_private: bool = False
+    verdict: Verdict | None = None
+    url: str | None = None
+
+    def note(self, response: Response, verdict: Verdict) -> None:
+        """Keep a verdict and what it is about."""
+        self.verdict, self.url = verdict, response.url
+
+    def verdict_for(self, response: Response) -> Verdict | None:
+        """Return the verdict if it is about this response."""
+        return self.verdict if self.url == response.url else None
+
+
+def ticket_of(request: Request) -> Ticket | None:
+    """Return the ticket that a request carries."""
+    ticket = request.meta.get(META_KEY)
+    return ticket if isinstance(ticket, Ticket) else None

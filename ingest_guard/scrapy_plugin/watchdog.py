@@ -1,0 +1,74 @@
+"""The extension that is built before anything else and looks again: at the final settings, and once the spider is open.
+
+It is also the second line of defence. Listed in a project's ``EXTENSIONS`` by itself, it stops a crawl whose command
+line or spider has emptied ``ADDONS``.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from scrapy import signals
+from scrapy.exceptions import CloseSpider
+
+from ingest_guard.errors import IngestGuardError
+from ingest_guard.scrapy_plugin import placement
+from ingest_guard.scrapy_plugin.runtime import CLOSE_REASON, Runtime
+
+if TYPE_CHECKING:
+    from scrapy.crawler import Crawler
+    from typing_extensions import Self
+
+logger = logging.getLogger(__name__)
+
+
+class Watchdog:
+    """Extension: refuses to start a crawl that would not be guarded, and ends the workers with it."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+
+    @classmethod
+    def from_crawler(cls, crawler: Crawler) -> Self:
+        """Check the final settings, open the lists and start the workers.
+
+        Raises
+        ------
+        IngestGuardError
+            The crawl would not be guarded. Never ``NotConfigured``.
+        """
+        with placement.announced():
+            placement.require_addon(crawler.settings)
+            placement.require_settings(crawler.settings)
+            placement.require_order(crawler.settings)
+        watchdog = cls(Runtime.of(crawler))
+        crawler.signals.connect(watchdog.spider_opened, signal=signals.spider_opened)
+        crawler.signals.connect(watchdog.spider_closed, signal=signals.spider_closed)
+        return watchdog
+
+    def spider_opened(self) -> None:
+        """Look at the built chains once more, and note which lists this crawl is held against."""
+        runtime = self._runtime
+        try:
+            placement.require_chain(runtime.crawler)
+        except IngestGuardError as error:
+            logger.critical("The crawl stops. %s", error)
+            runtime.fail("it does not stand where it must")
+            raise CloseSpider(CLOSE_REASON) from None
+        if runtime.latched:
+            # It failed between the start of the workers and now, when there was no spider to close.
+            raise CloseSpider(CLOSE_REASON)
+        runtime.is_open = True
+        stats = runtime.crawler.stats
+        stats.set_value("ingest_guard/list_version", runtime.guard.version)
+        stats.set_value("ingest_guard/check_set", runtime.guard.attestation["check_set"])
+        logger.info(
+            "ingest_guard checks every response against %s (%s)",
+            ", ".join(info.id for info in runtime.guard.blocklist.lists) or "no list",
+            ", ".join(runtime.guard.attestation["algorithms"]) or "nothing",
+        )
+
+    def spider_closed(self) -> None:
+        """End the workers."""
+        self._runtime.close()
