@@ -1,0 +1,227 @@
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+import textwrap
+from typing import TYPE_CHECKING
+
+import pytest
+from click.testing import CliRunner
+
+from ingest_guard import SetupError
+from ingest_guard.cli.main import cli
+from ingest_guard.scrapy_plugin import diagnosis
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from support.listed import World
+
+GUARD = 'ADDONS = {"ingest_guard.Addon": 0}\nINGEST_GUARD_POLICY = "policy.yaml"\n'
+SECOND = 'EXTENSIONS = {"ingest_guard.scrapy_plugin.watchdog.Watchdog": 0}\n'
+SPIDER = "from scrapy import Spider\n\n\nclass Good(Spider):\n    name = 'good'\n"
+ALL_WELL = [
+    "ok   the add-on is installed",
+    "ok   the policy can be read",
+    "ok   the blocklist opens: addresses (1), bytes (2), looks (1)",
+    "ok   a crawl with -s ADDONS={} would not start",
+    "ok   spider good is guarded",
+]
+
+
+@pytest.fixture
+def project(tmp_path: Path, world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Path]]:
+    """Return a maker of Scrapy projects; the working folder is the last one made."""
+    path, loaded, environment, disabled = (
+        list(sys.path),
+        set(sys.modules),
+        dict(os.environ),
+        logging.root.manager.disable,
+    )
+    monkeypatch.delenv("SCRAPY_SETTINGS_MODULE", raising=False)
+    name = f"doctored_{tmp_path.name.replace('-', '_')}"
+
+    def make(settings: str = GUARD + SECOND, spiders: str = SPIDER) -> Path:
+        package = tmp_path / name
+        package.mkdir()
+        (tmp_path / "scrapy.cfg").write_text(f"[settings]\ndefault = {name}.settings\n")
+        (tmp_path / "policy.yaml").write_text(f"blocklist: {json.dumps(str(world.blocklist))}\nworkers: inline\n")
+        (package / "__init__.py").touch()
+        (package / "settings.py").write_text(f"SPIDER_MODULES = ['{name}.spiders']\n{settings}")
+        (package / "spiders.py").write_text(textwrap.dedent(spiders))
+        monkeypatch.chdir(tmp_path)
+        return tmp_path
+
+    yield make
+    sys.path[:] = path
+    for module in set(sys.modules) - loaded:
+        if module.startswith(name):
+            del sys.modules[module]
+    os.environ.clear()
+    os.environ.update(environment)
+    logging.disable(disabled)
+
+
+def doctor() -> tuple[int, list[str]]:
+    """Run the command; return its exit code and its lines."""
+    result = CliRunner().invoke(cli, ["doctor"], standalone_mode=False)
+    if result.exception is not None:
+        raise result.exception
+    return result.return_value, result.output.splitlines()  # type: ignore[return-value]
+
+
+def test_guarded_project(project: Callable[..., Path]) -> None:
+    """A project with both lines of defence is in good health."""
+    project()
+    assert doctor() == (0, ALL_WELL)
+
+
+def test_from_a_folder_inside(project: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """As with scrapy itself, any folder of the project will do."""
+    inner = project() / "deep"
+    inner.mkdir()
+    monkeypatch.chdir(inner)
+    assert doctor() == (0, ALL_WELL)
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        'DOWNLOADER_MIDDLEWARES = {"ingest_guard.scrapy_plugin.gate.Gate": 10**9}\n',
+        "from ingest_guard.scrapy_plugin.watchdog import Watchdog\nEXTENSIONS = {Watchdog: 5}\n",
+    ],
+)
+def test_any_part_is_a_second_line(project: Callable[..., Path], second: str) -> None:
+    """Whichever part is listed by itself refuses to run without the add-on."""
+    project(GUARD + second)
+    assert doctor()[0] == 0
+
+
+@pytest.mark.parametrize("settings", ["", 'EXTENSIONS = {"ingest_guard.scrapy_plugin.watchdog.Watchdog": None}\n'])
+def test_no_second_line(project: Callable[..., Path], settings: str) -> None:
+    """Without it, the doctor says what to add."""
+    project(GUARD + settings)
+    code, lines = doctor()
+    assert code == 1
+    at = lines.index("BAD  a crawl with -s ADDONS={} would run unguarded")
+    assert lines[at + 1].strip() == (
+        '-> add to the settings: EXTENSIONS = {"ingest_guard.scrapy_plugin.watchdog.Watchdog": 0}'
+    )
+
+
+BAD_SPIDERS = """
+from scrapy import Spider
+
+
+class Good(Spider):
+    name = "good"
+
+
+class NoGate(Spider):
+    name = "nogate"
+    custom_settings = {"DOWNLOADER_MIDDLEWARES": {"ingest_guard.scrapy_plugin.gate.Gate": None}}
+
+
+class NoAddons(Spider):
+    name = "noaddons"
+    custom_settings = {"ADDONS": {}}
+
+
+class Outside(Spider):
+    name = "outside"
+    custom_settings = {"DOWNLOADER_MIDDLEWARES": {"scrapy.downloadermiddlewares.stats.DownloaderStats": 10**9}}
+
+
+class Broken(Spider):
+    name = "broken"
+
+    @classmethod
+    def update_settings(cls, settings):
+        raise KeyError("[red]x[/nothing]")
+"""
+
+
+def test_spiders_that_would_not_be_guarded(project: Callable[..., Path]) -> None:
+    """Each spider is judged by its own settings, and each trouble is told in its words."""
+    project(spiders=BAD_SPIDERS)
+    code, lines = doctor()
+    assert code == 1
+    told = {line.split()[2].rstrip(":"): line for line in lines if " spider " in line}
+    assert told["good"] == "ok   spider good is guarded"
+    assert "Gate is set to None in DOWNLOADER_MIDDLEWARES" in told["nogate"]
+    assert "the add-on is not in the setting ADDONS" in told["noaddons"]
+    assert "has order 1000000000 in DOWNLOADER_MIDDLEWARES, outside of Gate" in told["outside"]
+    assert "its settings cannot be applied (KeyError: '[red]x[/nothing]')" in told["broken"]
+    assert sum(line.startswith("BAD") for line in lines) == 4
+
+
+def test_project_without_the_addon(project: Callable[..., Path]) -> None:
+    """It says so of the project and of every spider."""
+    project('INGEST_GUARD_POLICY = "policy.yaml"\n' + SECOND)
+    code, lines = doctor()
+    assert code == 1
+    assert sum("the add-on is not in the setting ADDONS" in line for line in lines if line.startswith("BAD")) == 2
+
+
+@pytest.mark.parametrize(
+    ("policy", "trouble"),
+    [("blocklist: absent\n", "absent"), ("blocklst: x\n", "unknown key"), (None, "cannot be read")],
+)
+def test_policy_or_blocklist_in_trouble(project: Callable[..., Path], policy: str | None, trouble: str) -> None:
+    """What would stop the crawl at its start is found here."""
+    folder = project()
+    if policy is None:
+        (folder / "policy.yaml").unlink()
+    else:
+        (folder / "policy.yaml").write_text(policy)
+    code, lines = doctor()
+    assert code == 1
+    assert any(line.startswith("BAD") and trouble in line for line in lines)
+
+
+def test_no_spider_yet(project: Callable[..., Path]) -> None:
+    """A project without spiders is in good health, and the doctor says that there was nobody to look at."""
+    project(spiders="")
+    assert doctor() == (0, [*ALL_WELL[:-1], "No spider in this project yet."])
+
+
+@pytest.mark.parametrize("spiders", ["import no_such_module\n", "def\n"])
+def test_spiders_that_cannot_be_loaded(project: Callable[..., Path], spiders: str) -> None:
+    """A module that does not import is a finding, not a crash."""
+    project(spiders=spiders)
+    code, lines = doctor()
+    assert code == 1
+    assert any(line.startswith("BAD  the spiders cannot be loaded (") for line in lines)
+
+
+def test_no_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, project: Callable[..., Path]) -> None:
+    """Outside of a project it says where to go."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SetupError, match=r"no scrapy\.cfg here or above; go to the folder of your Scrapy project"):
+        doctor()
+
+
+@pytest.mark.parametrize("settings", ["import no_such_module\n", "1 / 0\n", "def\n"])
+def test_settings_that_cannot_be_loaded(project: Callable[..., Path], settings: str) -> None:
+    """The project's settings are a program: whatever it raises is told in one line."""
+    project(settings)
+    with pytest.raises(SetupError, match="the project's settings cannot be imported"):
+        doctor()
+
+
+def test_settings_module_of_the_environment(
+    project: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without scrapy.cfg the environment may name the settings, as for scrapy itself."""
+    folder = project()
+    (folder / "scrapy.cfg").unlink()
+    package = next(path.name for path in folder.iterdir() if path.name.startswith("doctored"))
+    monkeypatch.setenv("SCRAPY_SETTINGS_MODULE", f"{package}.settings")
+    monkeypatch.syspath_prepend(str(folder))
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    settings = diagnosis.project_settings(str(elsewhere))
+    assert settings.get("INGEST_GUARD_POLICY") == "policy.yaml"
+    assert sys.path[0] == str(elsewhere)
