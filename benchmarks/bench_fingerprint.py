@@ -33,6 +33,7 @@ import pdqhash
 from corpus import crops, encode, sized
 from PIL import Image
 
+from benchmarks.verdicts import CHECKS as VERDICTS
 from ingest_guard.hashing import pdq as pdq_module
 from ingest_guard.hashing.digests import digests
 from ingest_guard.hashing.pdq import pdq
@@ -51,7 +52,7 @@ LONGEST_SIDES = (400, 800, 1200)
 DRAFT = 256
 SEED = 7
 
-CHECKS: dict[str, Callable[[], Row]] = {}
+CHECKS: dict[str, Callable[[], Row]] = dict(VERDICTS)
 """Name -> what makes a callable of one body (``Guard.check``, say). Each becomes a row of every table."""
 
 FULL = "Pillow, full decode to RGB"
@@ -143,12 +144,14 @@ def rows_of(
 
 
 def measure(title: str, files: list[bytes], checks: dict[str, Row], rounds: int) -> Table:
-    """Time every row on every file; the best of the rounds counts."""
+    """Time every row on every file, row by row as a worker goes from file to file; the best of the rounds counts."""
+    drafts = [Draft.decode(data, DRAFT) for data in files]
+    calls = [rows_of(data, draft, decode_rgb(data), checks) for data, draft in zip(files, drafts, strict=True)]
     table = Table(title, files)
-    for data in files:
-        draft = Draft.decode(data, DRAFT)
-        for name, call in rows_of(data, draft, decode_rgb(data), checks).items():
-            table.rows.setdefault(name, []).append(min(_milliseconds(call) for _ in range(rounds)))
+    for name in calls[0]:
+        timed = [[_milliseconds(of_file[name]) for of_file in calls] for _ in range(rounds)]
+        table.rows[name] = [min(of_file) for of_file in zip(*timed, strict=True)]
+    for draft in drafts:
         table.rows.setdefault("our PDQ, sides seen for the first time", []).append(_cold(draft.pdq))
         table.rows.setdefault("all default views, sides seen for the first time", []).append(_cold(draft.every_view))
     return table
