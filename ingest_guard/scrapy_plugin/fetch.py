@@ -15,6 +15,7 @@ from scrapy import Request
 from scrapy.exceptions import IgnoreRequest
 
 from ingest_guard.scrapy_plugin.exceptions import ImageBlocked
+from ingest_guard.scrapy_plugin.hosts import FirstComers
 from ingest_guard.scrapy_plugin.recent import Recent
 from ingest_guard.scrapy_plugin.refusals import is_private
 from ingest_guard.scrapy_plugin.tickets import META_KEY, Ticket
@@ -57,6 +58,7 @@ class Fetcher:
         self._crawler = runtime.crawler
         self._known: Recent[Fetched] = Recent(runtime.policy.records.remembered_urls)
         self._under_way: dict[str, list[Promise]] = {}
+        self._first_comers = FirstComers()
 
     def learn(self, request: Request, response: Response, verdict: Verdict) -> None:
         """Remember an image that the spider fetched by itself, so that a record of it needs no second fetch.
@@ -94,7 +96,8 @@ class Fetcher:
         self._under_way[key] = []
         fetched = Fetched("error")
         try:
-            fetched = await self._fetch(url, page_url, Ticket(page_is_private=is_inside))
+            async with self._first_comers.turn(url):
+                fetched = await self._fetch(url, page_url, Ticket(page_is_private=is_inside))
         finally:
             self._known.put(key, fetched)
             for turn in self._under_way.pop(key):

@@ -222,7 +222,8 @@ def servers() -> Iterator[tuple[Server, Server]]:
         server.add("/there.jpg", _safe(7), type="image/jpeg")
         server.add("/listed-there.jpg", _listed(18), type="image/jpeg")
         server.add("/robots.txt", b"User-agent: *\nDisallow: /forbidden/\n", type="text/plain")
-        # The forbidden one is second: Scrapy 2.19 forgets the rules for all but two of the requests that wait for them.
+        # The forbidden one is second: for a spider's own requests, Scrapy 2.19 forgets the rules for all but two of
+        # those that wait for them.
         far = [elsewhere.url(path) for path in ("/far.jpg", "/private/far.jpg", "/listed-far.jpg")]
         server.add("/items", page([*_answers(), *far]))
         server.add("/direct", page([*_answers(), *_texts(), *far]))
