@@ -109,6 +109,24 @@ class Nginx:
         self._process.wait(10)
 
 
+def settings_for(mode: str, work: Path) -> dict[str, object]:
+    """Return the settings of a crawl."""
+    settings: dict[str, object] = {
+        "CONCURRENT_REQUESTS": 32,
+        "CONCURRENT_REQUESTS_PER_DOMAIN": 32,
+        "LOG_LEVEL": "ERROR",
+        "TELNETCONSOLE_ENABLED": False,
+        "FEEDS": {str(work / f"{mode}.jsonl"): {"format": "jsonlines", "overwrite": True}},
+    }
+    if mode in ("guarded", "records"):
+        settings |= {"ADDONS": {"ingest_guard.Addon": 0}, "INGEST_GUARD_POLICY": str(work / "policy.yaml")}
+    if mode == "images-pipeline":
+        store = work / "store"
+        shutil.rmtree(store, ignore_errors=True)
+        settings |= {"ITEM_PIPELINES": {"scrapy.pipelines.images.ImagesPipeline": 1}, "IMAGES_STORE": str(store)}
+    return settings
+
+
 def crawl(mode: str, port: int, pages: int, work: Path) -> None:
     """Run one crawl in this process and print its figures as JSON."""
     import scrapy  # noqa: PLC0415 - only the child processes of a run need it
@@ -134,22 +152,11 @@ def crawl(mode: str, port: int, pages: int, work: Path) -> None:
         def parse_image(self, response, alt):  # noqa: ANN001, ANN202 - Scrapy's signature
             yield {"image_url": response.url, "alt": alt}
 
-    settings = {
-        "CONCURRENT_REQUESTS": 32,
-        "CONCURRENT_REQUESTS_PER_DOMAIN": 32,
-        "LOG_LEVEL": "ERROR",
-        "TELNETCONSOLE_ENABLED": False,
-        "FEEDS": {str(work / f"{mode}.jsonl"): {"format": "jsonlines", "overwrite": True}},
-    }
-    if mode in ("guarded", "records"):
-        settings |= {"ADDONS": {"ingest_guard.Addon": 0}, "INGEST_GUARD_POLICY": str(work / "policy.yaml")}
-    if mode == "images-pipeline":
-        store = work / "store"
-        shutil.rmtree(store, ignore_errors=True)
-        settings |= {"ITEM_PIPELINES": {"scrapy.pipelines.images.ImagesPipeline": 1}, "IMAGES_STORE": str(store)}
-    process = AsyncCrawlerProcess(settings)
+    process = AsyncCrawlerProcess(settings_for(mode, work))
     crawler = process.create_crawler(Gallery)
-    began = time.process_time()
+    cpu: list[float] = []
+    for signal in (scrapy.signals.spider_opened, scrapy.signals.spider_closed):
+        crawler.signals.connect(lambda: cpu.append(time.process_time()), signal=signal, weak=False)
     process.crawl(crawler)
     process.start()
     stats = crawler.stats.get_stats()
@@ -161,7 +168,7 @@ def crawl(mode: str, port: int, pages: int, work: Path) -> None:
                 "responses": stats["response_received_count"],
                 "items": stats.get("item_scraped_count", 0),
                 "checked": stats.get("ingest_guard/checked", 0),
-                "cpu": time.process_time() - began,
+                "cpu": cpu[1] - cpu[0],
             }
         )
     )

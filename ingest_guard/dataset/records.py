@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_to_bytes
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 _DATA_URL = re.compile(rb"data:\s*(?:image/|[a-z]+/[\w.+-]+\s*[;,]|[^,\s]{0,200};\s*base64\s*,)", re.IGNORECASE)
 _WHOLE_DATA_URL = re.compile(rb"\s*data:[^,\s]*,", re.IGNORECASE)
 _BASE64_RUN = re.compile(rb"[A-Za-z0-9+/_-]{64,}={0,2}")
+_SHORT = 256
 _LONGEST_RUN_IN_TEXT = 256
 # Signed addresses have tokens of some hundred characters; the longest path that counts here, slashes and all, is this.
 _LONGEST_RUN_IN_URL = 2048
@@ -89,6 +91,11 @@ def carries_image(target: Target) -> bool:
 
 def holds_image(text: str) -> bool:
     """Tell whether a URL or a text holds a ``data:`` URL, an image in base64, or a run longer than any token's."""
+    # The same few addresses come by many times an image. Long ones are not remembered: they may be an image.
+    return _short_holds_image(text) if len(text) <= _SHORT else _looks_like_image(text)
+
+
+def _looks_like_image(text: str) -> bool:
     reading = _bytes(text)
     for _ in range(_MOST_READINGS):
         if _reads_as_image(reading):
@@ -97,6 +104,9 @@ def holds_image(text: str) -> bool:
         if reading == before:
             return False
     return True  # nobody encodes an address this often who has nothing to hide
+
+
+_short_holds_image = lru_cache(maxsize=4096)(_looks_like_image)
 
 
 def _reads_as_image(text: bytes) -> bool:

@@ -49,9 +49,9 @@ def read_targets(item: Any, fields: Records, page_url: str | None) -> list[Targe
     page_url
         Of the response that the item came from, for items that name no page themselves.
     """
-    if not ItemAdapter.is_item(item):
+    if type(item) is not dict and not ItemAdapter.is_item(item):
         return []
-    adapter = ItemAdapter(item)
+    adapter = _adapter(item)
     page = _text(adapter.get(fields.page_url_field)) or page_url
     many = _strings(adapter.get(fields.image_urls_field))
     single = next((url for name in fields.image_url_fields if (url := _text(adapter.get(name)))), None)
@@ -64,7 +64,7 @@ def read_targets(item: Any, fields: Records, page_url: str | None) -> list[Targe
 
 def keep_only(item: Any, fields: Records, kept: Collection[str]) -> None:
     """Take the image URLs that are not in ``kept`` out of an item's list, with the texts that stand beside them."""
-    adapter = ItemAdapter(item)
+    adapter = _adapter(item)
     urls = adapter.get(fields.image_urls_field)
     if not isinstance(urls, list | tuple) or all(url in kept for url in urls):
         return
@@ -91,7 +91,14 @@ def clear(item: Any) -> None:
         extra.clear()
 
 
+def _adapter(item: Any) -> Any:
+    """Return something to get fields from; most items are dicts, which need no adapter for that."""
+    return item if type(item) is dict else ItemAdapter(item)
+
+
 def _join(page: str | None, url: str) -> str:
+    if url.startswith(("https://", "http://")):
+        return url
     try:
         return urljoin(page, url) if page else url
     except ValueError:

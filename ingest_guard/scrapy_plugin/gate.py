@@ -57,6 +57,7 @@ class Gate:
             scrub(response)
             response.headers.pop("Content-Encoding", None)
         else:
+            self._runtime.passed[response] = response.body
             for digest in inspection.sha256:
                 self._runtime.verified.put(digest, True)  # noqa: FBT003 - a mapping used as a set
             if inspection.verdict.outcome is Outcome.NO_KNOWN_MATCH:

@@ -99,6 +99,8 @@ _PASSING_FAULTS = (Reason.GUARD_FAILED, Reason.TIMEOUT, Reason.WORKER_CRASHED, R
 
 def _with_data_urls(response: Response) -> bytes:
     """Return the header values with a ``data:`` URL in them, as a text: a Location, say, that a cache would keep."""
+    if not _DATA_URL.search(response.headers.to_string()):
+        return b""
     values = [value for name in response.headers for value in response.headers.getlist(name) if _DATA_URL.search(value)]
     # Whatever else is in them, they are no binary body.
     return b"\n".join(values).decode("latin-1").encode("ascii", "replace")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -61,9 +62,13 @@ def is_private(url: str) -> bool:
     Names are not looked up: a public name that resolves to a private address counts as public here.
     """
     try:
-        host = (urlsplit(url).hostname or "").rstrip(".")
+        return _is_private_host((urlsplit(url).hostname or "").rstrip("."))
     except ValueError:
         return True
+
+
+@lru_cache(maxsize=4096)
+def _is_private_host(host: str) -> bool:
     try:
         address = ipaddress.ip_address(host)
     except ValueError:

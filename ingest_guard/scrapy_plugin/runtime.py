@@ -19,6 +19,7 @@ from ingest_guard.scrapy_plugin.workers.pool import WorkerPool
 
 if TYPE_CHECKING:
     from scrapy.crawler import Crawler
+    from scrapy.http import Response
 
     from ingest_guard.scan import Scan
 
@@ -46,6 +47,8 @@ class Runtime:
         self.latched = False
         self.is_open = False
         self.verified: Recent[bool] = Recent(_VERIFIED)
+        # A response that still holds the very object that was verified needs no second digest: bytes do not change.
+        self.passed: WeakKeyDictionary[Response, bytes] = WeakKeyDictionary()
         self.scans: Recent[Scan] = Recent(_REMEMBERED_SCANS)
         self.pages = Pages()
         self.fetcher = Fetcher(self)

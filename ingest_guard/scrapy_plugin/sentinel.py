@@ -57,7 +57,9 @@ class Sentinel:
         if self._runtime.latched:
             raise block(request, response, Verdict(Outcome.NOT_SCANNABLE, reason=Reason.GUARD_FAILED))
         body = response.body
-        if not body or hashlib.sha256(body).hexdigest() in self._runtime.verified:
+        if not body or self._runtime.passed.get(response) is body:
+            return response
+        if hashlib.sha256(body).hexdigest() in self._runtime.verified:
             return response
         self._runtime.count("sentinel/checked")
         inspection = await inspect(self._runtime, response)

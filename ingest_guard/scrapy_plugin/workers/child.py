@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import os
 import signal
@@ -55,6 +56,9 @@ def prepare(sock: socket.socket, *, confined: bool) -> Scanner | None:
             raise ValueError("the blocklist changed while the worker started")  # noqa: TRY301 - reported just below
         scanner = Guard(blocklist, policy).scanner
         warmup.run(scanner)
+        # All that is loaded by now stays: the collector need not look at it again with every few images.
+        gc.collect()
+        gc.freeze()
         in_force = sandbox.enter(policy.limits.memory) if confined else []
     except Exception as error:  # noqa: BLE001 - whatever it is, the parent has to hear of it
         send_frame(sock, CONFIGURATION, json.dumps({"error": f"{type(error).__name__}: {error}"}).encode())
