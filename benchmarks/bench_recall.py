@@ -104,11 +104,11 @@ def look_at(data: bytes, *, family: bool = True) -> Seen:
             group = {"native": "native", "scale": "scale"}.get(view.name, "turned")
             seen.add(view.bits, group, view.quality, RADIUS_CAPS.get(view.name, THRESHOLD))
         if native_quality < MIN_QUALITY:
-            _add(seen, normalise_contrast(frame.luma), "normalised")
+            _add(seen, frame, normalise_contrast(frame.luma), "normalised")
         if (trimmed := trim_border(frame.luma)) is not None:
-            _add(seen, trimmed, "trim")
+            _add(seen, frame, trimmed, "trim")
         for part in quadrants(frame.luma):
-            _add(seen, part, "quadrants")
+            _add(seen, frame, part, "quadrants")
         if family:
             seen.family.append({name: int.from_bytes(perceptual(name, frame.luma), "big") for name in FAMILY})
             seen.regions.append(perceptual("crop_resistant", frame.luma))
@@ -123,12 +123,11 @@ def _frames(data: bytes) -> Iterator[Frame]:
 
 
 def _native_views(frame: Frame) -> list:
-    original = getattr(frame, "original", None)
-    return pdq_views(frame.luma, orientations=True, inverse=True, scale=True, original=original)
+    return pdq_views(frame.luma, orientations=True, inverse=True, scale=True, original=frame.original)
 
 
-def _add(seen: Seen, luma: NDArray[np.uint8], group: str) -> None:
-    bits, quality = pdq(luma)
+def _add(seen: Seen, frame: Frame, luma: NDArray[np.uint8], group: str) -> None:
+    bits, quality = pdq(luma, frame.size_in_original(luma))
     seen.add(np.frombuffer(bits, np.uint8), group, quality)
 
 

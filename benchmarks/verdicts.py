@@ -49,6 +49,7 @@ def verdict(entries: int, *, views: Views, with_phash: bool = False) -> Callable
 
 
 CHECKS = {
+    "whole verdict, views off, PDQ + MD5, 10,000 each": verdict(10_000, views=OFF),
     "whole verdict, views off, PDQ + MD5, 1 M each": verdict(LARGE, views=OFF),
     "whole verdict, default views, the same": verdict(LARGE, views=Views()),
     "whole verdict, views off, with 1 M pHash on top": verdict(LARGE, views=OFF, with_phash=True),

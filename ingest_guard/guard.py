@@ -22,7 +22,8 @@ from ingest_guard.hashing.registry import installed
 from ingest_guard.imaging.decode import NotScannable
 from ingest_guard.imaging.embedded import embedded_images
 from ingest_guard.imaging.sniff import Kind, sniff
-from ingest_guard.scan import Scan, Scanner, decode_limits
+from ingest_guard.scan import Scanner, decode_limits
+from ingest_guard.scanned import Scan
 from ingest_guard.verdict import Match, Outcome, Reason, Verdict
 
 if TYPE_CHECKING:

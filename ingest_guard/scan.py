@@ -1,14 +1,13 @@
 """What is done with one image where it cannot hurt: decode it, fingerprint its views, compare them with the lists.
 
 :class:`Scanner` is what runs inside a worker. It sees one body at a time, opens no files and knows no URL; what it
-finds goes back as a :class:`Scan`, which travels as JSON.
+finds goes back as a :class:`~ingest_guard.scanned.Scan`, which travels as JSON.
 """
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,6 +15,7 @@ from ingest_guard.hashing import registry
 from ingest_guard.hashing.pdq_views import RADIUS_CAPS, pdq_views
 from ingest_guard.imaging.decode import Limits, NotScannable, open_picture
 from ingest_guard.imaging.views import centre_crop, normalise_contrast, quadrants, trim_border
+from ingest_guard.scanned import Scan
 from ingest_guard.verdict import ImageFacts, Match, Reason
 
 if TYPE_CHECKING:
@@ -32,57 +32,6 @@ if TYPE_CHECKING:
 _NO_CAP = 1 << 32
 # Queries are compared in batches of about this many: large enough for the index, small enough for long animations.
 _BATCH = 128
-
-
-@dataclass(frozen=True, slots=True)
-class Scan:
-    """What a scan of one image found; the near half of a verdict."""
-
-    matches: tuple[Match, ...] = ()
-    reason: Reason | None = None
-    image: ImageFacts | None = None
-    low_detail: bool = False
-
-    def to_wire(self) -> bytes:
-        """Return this as JSON."""
-        facts = self.image
-        return json.dumps(
-            {
-                "matches": [[m.list_id, m.algorithm, m.distance, m.view] for m in self.matches],
-                "reason": self.reason,
-                "low_detail": self.low_detail,
-                "image": facts
-                and [
-                    facts.format,
-                    facts.width,
-                    facts.height,
-                    facts.frames,
-                    facts.pdq_quality,
-                    dict(facts.fingerprints),
-                ],
-            }
-        ).encode()
-
-    @classmethod
-    def from_wire(cls, wire: bytes) -> Scan:
-        """Read what :meth:`to_wire` wrote; ValueError, KeyError or TypeError for anything else."""
-        read: dict[str, Any] = json.loads(wire)
-        return cls(
-            matches=tuple(Match(str(i), str(a), int(d), str(v)) for i, a, d, v in read["matches"]),
-            reason=None if read["reason"] is None else Reason(read["reason"]),
-            low_detail=bool(read["low_detail"]),
-            image=None if read["image"] is None else _read_facts(*read["image"]),
-        )
-
-
-def _read_facts(*read: Any) -> ImageFacts:
-    """Return facts whose values are of the types that a record has; a worker may have been taken over."""
-    kind, width, height, frames, quality, fingerprints = read
-    numbers = (width, height, frames, 0 if quality is None else quality)
-    texts = (kind, *fingerprints, *fingerprints.values()) if isinstance(fingerprints, dict) else (None,)
-    if not all(type(number) is int for number in numbers) or not all(type(text) is str for text in texts):
-        raise TypeError("facts of an image of other types")
-    return ImageFacts(kind, width, height, frames, quality, fingerprints)
 
 
 @dataclass(slots=True)
@@ -256,11 +205,8 @@ class Scanner:
 
 def _plain(frame: Frame, name: str, luma: NDArray[np.uint8]) -> Iterator[tuple[str, NDArray[np.uint8], int, int]]:
     """Yield the hash of a part of a frame, or of a version of it, at the size that it has in the original."""
-    height, width = luma.shape
-    if frame.original is not None:
-        height = max(height, round(height * frame.original[0] / frame.luma.shape[0]))
-        width = max(width, round(width * frame.original[1] / frame.luma.shape[1]))
-    (view,) = pdq_views(luma, orientations=False, inverse=False, scale=False, original=(height, width))
+    original = frame.size_in_original(luma)
+    (view,) = pdq_views(luma, orientations=False, inverse=False, scale=False, original=original)
     yield _name(frame.name, name), view.bits, view.quality, _NO_CAP
 
 

@@ -18,7 +18,7 @@ from support.pictures import drawn, encode
 from ingest_guard import BlocklistError, Guard, ImageFacts, Match, Outcome, Policy, PolicyError, Reason
 from ingest_guard.guard import Inquiry, Part
 from ingest_guard.imaging.sniff import Kind
-from ingest_guard.scan import Scan
+from ingest_guard.scanned import Scan
 
 if TYPE_CHECKING:
     from collections.abc import Callable

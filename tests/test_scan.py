@@ -17,7 +17,8 @@ from support.pictures import drawn, encode
 from ingest_guard import Guard, ImageFacts, Match, Outcome, Policy, Reason
 from ingest_guard.hashing.registry import HasherError
 from ingest_guard.imaging.decode import NotScannable
-from ingest_guard.scan import Scan, Scanner, decode_limits
+from ingest_guard.scan import Scanner, decode_limits
+from ingest_guard.scanned import Scan
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,12 +28,12 @@ scan_module = importlib.import_module("ingest_guard.scan")
 MATCHES = st.builds(Match, st.text(), st.text(), st.integers(), st.text())
 FACTS = st.builds(
     ImageFacts,
-    st.text(),
+    st.text("ABCXYZ019", min_size=1, max_size=16),
     st.integers(),
     st.integers(),
     st.integers(),
     st.none() | st.integers(),
-    st.dictionaries(st.text(), st.text(), max_size=3),
+    st.dictionaries(st.text(), st.text("0123456789abcdef", max_size=64), max_size=3),
 )
 SCANS = st.builds(
     Scan,
@@ -75,9 +76,23 @@ def test_answers_that_are_none(wire: bytes) -> None:
         Scan.from_wire(wire)
 
 
+_LONG = f'["PNG", 1, 1, 1, null, {{"pdq": "{"0" * 65}"}}]'
+_NO_HEX = '["PNG", 1, 1, 1, null, {"phash": "an image"}]'
+_NO_FORMAT = '["an image", 1, 1, 1, null, {}]'
+
+
 @pytest.mark.parametrize(
     "facts",
-    ['["PNG", 1, 1, 1, null, 5]', '["PNG", "1", 1, 1, null, {}]', "5", '["PNG", 1, 1, 1, null, {"pdq": 7}]', '["PNG"]'],
+    [
+        '["PNG", 1, 1, 1, null, 5]',
+        '["PNG", "1", 1, 1, null, {}]',
+        "5",
+        '["PNG", 1, 1, 1, null, {"pdq": 7}]',
+        '["PNG"]',
+        _LONG,
+        _NO_HEX,
+        _NO_FORMAT,
+    ],
 )
 def test_facts_of_other_types_are_no_scan(facts: str) -> None:
     """Facts go into records: what is in them must be what a record may have."""

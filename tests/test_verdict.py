@@ -7,7 +7,7 @@ import pytest
 from ingest_guard import Guard, ImageFacts, Match, Outcome, Policy, Reason, Verdict
 from ingest_guard.guard import Inquiry, Part
 from ingest_guard.imaging.sniff import Kind
-from ingest_guard.scan import Scan
+from ingest_guard.scanned import Scan
 
 if TYPE_CHECKING:
     from support.listed import World

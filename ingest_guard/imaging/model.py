@@ -91,6 +91,14 @@ class Frame:
     colour: Callable[[], Image.Image] | None = None
     original: tuple[int, int] | None = None
 
+    def size_in_original(self, part: NDArray[np.uint8]) -> tuple[int, int]:
+        """Return height and width that a part of the luma has in the original picture."""
+        height, width = part.shape
+        if self.original is None:
+            return height, width
+        scale_y, scale_x = self.original[0] / self.luma.shape[0], self.original[1] / self.luma.shape[1]
+        return max(height, round(height * scale_y)), max(width, round(width * scale_x))
+
 
 class Budget:
     """What one body has used up so far: shared by its frames, its thumbnails and what follows its end."""

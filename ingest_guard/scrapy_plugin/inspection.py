@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from scrapy.http import Response
 
     from ingest_guard.guard import Inquiry, Part
-    from ingest_guard.scan import Scan
+    from ingest_guard.scanned import Scan
     from ingest_guard.scrapy_plugin.encodings import Stages
     from ingest_guard.scrapy_plugin.runtime import Runtime
 

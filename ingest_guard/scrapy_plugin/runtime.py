@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from scrapy.crawler import Crawler
     from scrapy.http import Response
 
-    from ingest_guard.scan import Scan
+    from ingest_guard.scanned import Scan
 
 logger = logging.getLogger(__name__)
 

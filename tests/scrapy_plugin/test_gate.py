@@ -14,7 +14,7 @@ from scrapy.http import HtmlResponse, Response, TextResponse
 from support.listed import LISTED_URL, PDF, World
 
 from ingest_guard import ImageBlocked, Reason
-from ingest_guard.scan import Scan
+from ingest_guard.scanned import Scan
 from ingest_guard.scrapy_plugin.exceptions import RequestRefused
 from ingest_guard.scrapy_plugin.inspection import inspect
 from ingest_guard.scrapy_plugin.tickets import META_KEY, Ticket

@@ -15,7 +15,7 @@ from PIL import AvifImagePlugin
 from ingest_guard.blocklist.artifact import Blocklist
 from ingest_guard.guard import Guard
 from ingest_guard.policy import Policy
-from ingest_guard.scan import Scan
+from ingest_guard.scanned import Scan
 from ingest_guard.scrapy_plugin.workers import sandbox, warmup
 from ingest_guard.scrapy_plugin.workers.protocol import CONFIGURATION, receive_frame, send_frame
 from ingest_guard.verdict import Reason

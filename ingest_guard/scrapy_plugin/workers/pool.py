@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from scrapy.utils.asyncio import create_looping_call
 
 from ingest_guard.errors import GuardFailedError
-from ingest_guard.scan import Scan
+from ingest_guard.scanned import Scan
 from ingest_guard.scrapy_plugin.workers import warmup
 from ingest_guard.scrapy_plugin.workers.budget import Budget
 from ingest_guard.scrapy_plugin.workers.eventloop import promise

@@ -2,7 +2,7 @@
 
 A frame is an 8-byte header (number and length, unsigned 32-bit, network order) and that many bytes. The first frame to
 a worker is its configuration, its first frame back says that it is ready; from then on a frame to it is an image, and a
-frame back is a :class:`~ingest_guard.scan.Scan` as JSON with the same number.
+frame back is a :class:`~ingest_guard.scanned.Scan` as JSON with the same number.
 """
 
 from __future__ import annotations

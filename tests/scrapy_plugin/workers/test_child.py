@@ -13,7 +13,7 @@ import pytest
 from support.pictures import drawn, encode
 
 from ingest_guard import Reason
-from ingest_guard.scan import Scan
+from ingest_guard.scanned import Scan
 from ingest_guard.scrapy_plugin.workers import child, sandbox, warmup
 from ingest_guard.scrapy_plugin.workers.pool import _configuration
 from ingest_guard.scrapy_plugin.workers.protocol import (

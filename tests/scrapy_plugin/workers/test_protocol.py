@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest_guard import Match, Reason
-from ingest_guard.scan import Scan
+from ingest_guard.scanned import Scan
 from ingest_guard.scrapy_plugin.workers.process import Events, Job, Worker
 from ingest_guard.scrapy_plugin.workers.protocol import HEADER, AnswerReader, ProtocolError, frame_header
 from ingest_guard.verdict import ImageFacts
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 TEXT = st.text(max_size=20)
 FACTS = st.builds(
     ImageFacts,
-    format=TEXT,
+    format=st.text("ABCXYZ0189", min_size=1, max_size=16),
     width=st.integers(1, 10**6),
     height=st.integers(1, 10**6),
     frames=st.integers(1, 1000),
     pdq_quality=st.none() | st.integers(0, 100),
-    fingerprints=st.dictionaries(TEXT, TEXT, max_size=3),
+    fingerprints=st.dictionaries(TEXT, st.text("0123456789abcdef", max_size=64), max_size=3),
 )
 SCANS = st.builds(
     Scan,
