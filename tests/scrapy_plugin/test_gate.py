@@ -405,6 +405,21 @@ def test_sentinel_checks_a_clean_body_once(chain: Chain, site: Site, world: Worl
     assert chain.stats()["sentinel/checked"] == 1
 
 
+def test_sentinel_sees_a_body_that_was_exchanged_in_place(chain: Chain, site: Site, world: World) -> None:
+    """The response that the gate has verified is known by its bytes, not by being the same object."""
+
+    def exchange(_: Request, response: Response) -> Response:
+        response._set_body(world.exact)
+        return response
+
+    answer = site.answers[URL] = Response(URL, body=world.clean)
+    between(chain, Seen(exchange))
+    with pytest.raises(ImageBlocked):
+        chain.get(URL)
+    assert answer.body == b""
+    assert chain.stats()["sentinel/dropped"] == 1
+
+
 def test_sentinel_undoes_encodings_too(chain: Chain, site: Site, world: World) -> None:
     """A body that comes in encoded behind everything that decodes is decoded for the check."""
     site.answers[URL] = Response(URL, status=304)
