@@ -4,7 +4,7 @@
     python benchmarks/bench_fingerprint.py --quick      a tenth of that
 
 Photographs are crops of those that ship in the wheels of scikit-image and scikit-learn, longest sides 400, 800 and
-1200 pixels, JPEG of quality 85. For each file every row is timed in turn, so that all rows see the same state of the
+1200 pixels, JPEG of quality 85. All rows are timed in each round, file by file, so that all see the same states of the
 machine; a row's figure is the mean over the files of the best of the rounds. Ratios are what counts. Needs pdqhash
 (``pip install ingest-guard[bench]``); where ``perception`` is installed, its PDQ is a row too.
 
@@ -152,9 +152,12 @@ def measure(title: str, files: list[bytes], checks: dict[str, Row], rounds: int)
     # As timeit does: when the collector runs is chance, and so is which row would pay for it.
     gc.collect()
     gc.disable()
-    for name in calls[0]:
-        timed = [[_milliseconds(of_file[name]) for of_file in calls] for _ in range(rounds)]
-        table.rows[name] = [min(of_file) for of_file in zip(*timed, strict=True)]
+    timed: dict[str, list[list[float]]] = {name: [] for name in calls[0]}
+    for _ in range(rounds):
+        for name, rounds_of_row in timed.items():
+            rounds_of_row.append([_milliseconds(of_file[name]) for of_file in calls])
+    for name, rounds_of_row in timed.items():
+        table.rows[name] = [min(of_file) for of_file in zip(*rounds_of_row, strict=True)]
     for draft in drafts:
         table.rows.setdefault("our PDQ, sides seen for the first time", []).append(_cold(draft.pdq))
         table.rows.setdefault("all default views, sides seen for the first time", []).append(_cold(draft.every_view))

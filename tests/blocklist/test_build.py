@@ -61,7 +61,7 @@ def test_the_report_tells_what_was_left_out(tmp_path: Path, list_file: Callable[
 
 def test_a_large_list_is_banded(tmp_path: Path, list_file: Callable[..., Path]) -> None:
     """A list that is too long for the flat scan is stored with tables, and every entry is found."""
-    pdq = np.random.default_rng(9).integers(0, 256, (12_000, 32), dtype=np.uint8)
+    pdq = np.random.default_rng(9).integers(0, 256, (25_000, 32), dtype=np.uint8)
     build(tmp_path / "s", [ListSource("big", "plain", list_file(*lines_of(pdq, [])))])
     opened = Blocklist.open(tmp_path / "s")
     assert list(tmp_path.glob("s/versions/*/pdq.bitmap.npy"))

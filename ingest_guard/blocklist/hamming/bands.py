@@ -27,8 +27,8 @@ _FAR_PROBE = 15.0
 _NEAR_BITS = 24
 _CANDIDATE = 35.0
 _FLAT = 8.0
-# Some forty NumPy calls, shared by the few queries of one picture.
-_OVERHEAD = 60_000.0
+# Some forty NumPy calls, shared by the few queries of one picture, after a decode that emptied the caches.
+_OVERHEAD = 120_000.0
 # Bitmap and ranks may take so many bytes an entry: 2 ** width * 3 / 16 bytes a band.
 _TABLE_BYTES_PER_ENTRY = 64
 
