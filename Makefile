@@ -15,7 +15,7 @@ ifneq ($(shell cat .venv/.made-at 2>/dev/null),$(shell pwd -P))
 $(shell rm -f .venv/.demo .venv/.test .venv/.bench)
 endif
 
-.PHONY: help demo test lint format clean bench-fingerprint bench-recall bench-lookup bench-crawl
+.PHONY: help demo test test-proof lint format clean bench-fingerprint bench-recall bench-lookup bench-crawl
 
 help: ## Show this help
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 28
@@ -29,6 +29,9 @@ test: .venv/.test ## Run the linters, the type checker and the full test suite w
 	$(PYTHON) -m coverage run -m pytest $(PYTEST_ARGS)
 	@$(PYTHON) -m coverage combine --quiet
 	$(PYTHON) -m coverage report --fail-under=95
+
+test-proof: .venv/.test ## Watch a crawl with strace, and search all that its processes write
+	$(PYTHON) -m pytest tests/proof $(PYTEST_ARGS)
 
 lint: .venv/.test ## Run the linters and the type checker
 	$(PYTHON) -m ruff check $(CHECKED)

@@ -198,12 +198,15 @@ class Project:
         )
         return self.result(exit_code)
 
-    def start(self, *command: str) -> subprocess.Popen[bytes]:
-        """Start Python itself in the project's folder, as the leader of a process group of its own."""
+    def start(self, *command: str, under: Sequence[str] = ()) -> subprocess.Popen[bytes]:
+        """Start Python itself in the project's folder, as the leader of a process group of its own.
+
+        ``under`` is put before it: the command of a program that watches another one.
+        """
         self._prepare()
         with (self.out / "output.txt").open("wb") as output:
             return subprocess.Popen(
-                [sys.executable, *command],
+                [*under, sys.executable, *command],
                 cwd=self.project,
                 env=self._environment(),
                 stdin=subprocess.DEVNULL,
