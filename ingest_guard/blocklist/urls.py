@@ -2,7 +2,9 @@
 
 After RFC 3986, section 6.2: case of scheme and host, percent-encoding, dot segments, default port, empty path; the
 fragment goes, as no server ever sees it. What may name another resource stays: query, case of the path, ``http`` or
-``https``.
+``https``. Hosts are spelled by :mod:`ingest_guard.blocklist.hosts`.
+
+A listed domain is kept as the digest of its host, and looked up by the host of an address and each domain above it.
 """
 
 from __future__ import annotations
@@ -10,6 +12,8 @@ from __future__ import annotations
 import hashlib
 import re
 from urllib.parse import quote, urlsplit, urlunsplit
+
+from ingest_guard.blocklist import hosts
 
 _PORTS = {"http": 80, "https": 443}
 _ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})")
@@ -30,7 +34,9 @@ def normalise(url: str) -> str:
     scheme, host = parts.scheme.lower(), parts.hostname
     if not scheme or not host:
         raise ValueError("not an absolute address with a host")
-    where = f"[{host}]" if ":" in host else _host(host)
+    where = hosts.canonical(host)
+    if ":" in where:
+        where = f"[{where}]"
     if parts.port is not None and parts.port != _PORTS.get(scheme):
         where += f":{parts.port}"
     if parts.username is not None or parts.password is not None:
@@ -46,17 +52,45 @@ def url_key(url: str) -> str:
     ValueError
         Not an absolute address with a host.
     """
-    return hashlib.sha256(normalise(url).encode("utf-8", "surrogatepass")).hexdigest()
+    return _digest(normalise(url))
 
 
-def _host(host: str) -> str:
-    host = host.rstrip(".")
-    if host.isascii():
-        return host.lower()
+def domain_key(host: str) -> str:
+    """Return what is stored of a domain: SHA-256 of the one spelling of its host, lower-case hex.
+
+    Parameters
+    ----------
+    host
+        A name or an IP address, without port and user.
+
+    Raises
+    ------
+    ValueError
+        No host.
+    """
+    return _digest(hosts.canonical(host))
+
+
+def domain_keys(url: str) -> list[str]:
+    """Return the :func:`domain_key` of an address's host and of each domain that it lies in.
+
+    Of ``http://a.example.org/`` those of ``a.example.org`` and ``example.org``; never of the last label alone, unless
+    it is the host. None for what is no address with a host.
+    """
+    # Browsers take a backslash for a slash, Python for a part of the host: whoever is right, the host is looked up.
+    spellings = dict.fromkeys((url, url.replace("\\", "/")))
+    return [_digest(name) for name in dict.fromkeys(name for text in spellings for name in _domains(text))]
+
+
+def _domains(url: str) -> list[str]:
     try:
-        return host.encode("idna").decode("ascii")
-    except UnicodeError as error:
-        raise ValueError("the host cannot be encoded") from error
+        return hosts.parents(urlsplit(url.strip()).hostname or "")
+    except ValueError:
+        return []
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _escaped(text: str) -> str:

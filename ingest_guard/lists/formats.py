@@ -1,22 +1,39 @@
-"""The registry of list formats: name -> reader."""
+"""The registry of list formats: name -> reader.
+
+Two formats take an argument after an equals sign: ``map=FILE.yaml`` reads tables as that file says, and
+``threatexchange=TYPE`` files with nothing but values of one type in them.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 from ingest_guard.errors import ListFormatError
-from ingest_guard.lists import plain
-from ingest_guard.lists.entries import Entry, Rejected
+from ingest_guard.lists.entries import Row
 
-Reader: TypeAlias = Callable[[Path], Iterator[Entry | Rejected]]
+Reader: TypeAlias = Callable[[Path], Iterator[Row]]
 
-_READERS: dict[str, Reader] = {"plain": plain.read}
+_ROOM = "ingest_guard.lists"
+
+# Name -> module and function: a format's module is loaded when it is asked for, with what it needs.
+_READERS = {
+    "domains": ("urls", "read_domains"),
+    "journal": ("journal", "read"),
+    "ncmec": ("ncmec", "read"),
+    "plain": ("plain", "read"),
+    "stopncii": ("stopncii", "read"),
+    "tat": ("tat", "read"),
+    "threatexchange": ("threatexchange", "read"),
+    "urls": ("urls", "read_urls"),
+    "vics": ("vics", "read"),
+}
 
 
 def names() -> tuple[str, ...]:
-    """Return the names of the formats that can be read, sorted."""
+    """Return the names of the formats that need no argument, sorted."""
     return tuple(sorted(_READERS))
 
 
@@ -26,9 +43,17 @@ def reader(name: str) -> Reader:
     Raises
     ------
     ListFormatError
-        No format has that name.
+        No format has that name; or what follows the equals sign cannot be used.
     """
+    base, _, argument = name.partition("=")
+    if base == "map" and argument:
+        return cast("Reader", import_module(f"{_ROOM}.mapper").reader(Path(argument)))
+    if base == "threatexchange" and argument:
+        return cast("Reader", import_module(f"{_ROOM}.threatexchange").reader(argument))
     found = _READERS.get(name)
     if found is None:
-        raise ListFormatError(f"unknown list format {name!r}; known formats: {', '.join(names())}")
-    return found
+        raise ListFormatError(
+            f"unknown list format {name!r}; known formats: {', '.join(names())}, and map=FILE.yaml for tables"
+        )
+    module, function = found
+    return cast("Reader", getattr(import_module(f"{_ROOM}.{module}"), function))

@@ -6,6 +6,7 @@
     md5 0123456789abcdef0123456789abcdef
     pdq f8f8f0cce0f4e84d0e370a22028f67f0b36e2ed596623e1d33e6b39c4e9c9b22  # so are comments after a value
     url https://example.org/picture.jpg
+    domain example.org
 
 Hashes are hex, in either case; perceptual hashes as imagehash prints them at its default size (16 hex digits). Where a
 hasher plug-in is installed, its name is an algorithm like the others, and a value is as many bytes as it says.
@@ -20,6 +21,7 @@ from urllib.parse import urlsplit
 from ingest_guard.blocklist.algorithms import Algorithm, Kind, find
 from ingest_guard.errors import BlocklistError, ListFormatError
 from ingest_guard.lists.entries import Entry, Rejected
+from ingest_guard.lists.urls import NotCompared, Unusable, domains
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -95,6 +97,8 @@ def parse(line: bytes | None, row: int) -> Entry | Rejected | None:
 
 
 def _entry(algorithm: Algorithm, text: str, row: int) -> Entry | Rejected:
+    if algorithm.name == "domain":
+        return _domain(text, row)
     if algorithm.kind is Kind.URL:
         return Entry(algorithm.name, text, row) if _is_url(text) else Rejected(row, "bad_url")
     if len(text) != algorithm.size * 2:
@@ -103,6 +107,14 @@ def _entry(algorithm: Algorithm, text: str, row: int) -> Entry | Rejected:
         return Entry(algorithm.name, binascii.unhexlify(text), row)
     except ValueError:
         return Rejected(row, "not_hex")
+
+
+def _domain(text: str, row: int) -> Entry | Rejected:
+    try:
+        hosts = domains(text)
+    except (NotCompared, Unusable) as reason:
+        return Rejected(row, str(reason))
+    return Entry("domain", hosts[0][1], row) if hosts else Rejected(row, "bad_domain")
 
 
 def _is_url(text: str) -> bool:

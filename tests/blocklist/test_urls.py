@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest_guard.blocklist.urls import normalise, url_key
+from ingest_guard.blocklist.urls import domain_key, domain_keys, normalise, url_key
 
 
 @pytest.mark.parametrize(
@@ -29,6 +29,9 @@ from ingest_guard.blocklist.urls import normalise, url_key
         ("http://user:pw@Example.org/", "http://user:pw@example.org/"),
         ("http://[2001:DB8::1]:8080/", "http://[2001:db8::1]:8080/"),
         ("  http://example.org/  ", "http://example.org/"),
+        ("http://0x7f.1/a", "http://127.0.0.1/a"),
+        ("http://ex%61mple.org/a", "http://example.org/a"),
+        ("http://example\u3002org/a", "http://example.org/a"),
         ("http://example.org/A?B=C", "http://example.org/A?B=C"),
     ],
 )
@@ -52,3 +55,57 @@ def test_spelling_twice_changes_nothing(path: str, query: str) -> None:
     once = normalise(f"http://example.org/{path}?{query}")
     assert normalise(once) == once
     assert len(url_key(once)) == 64
+
+
+@pytest.mark.parametrize(
+    ("url", "hosts"),
+    [
+        ("http://a.b.Example.org:8080/x?y", ["a.b.example.org", "b.example.org", "example.org"]),
+        ("https://user:pw@example.org./", ["example.org"]),
+        ("//example.org/x", ["example.org"]),
+        ("http://b\u00fccher.example/", ["xn--bcher-kva.example"]),
+        ("http://localhost/", ["localhost"]),
+        ("http://1.2.3.4/", ["1.2.3.4"]),
+        ("http://[2001:DB8::1]:80/", ["2001:db8::1"]),
+        ("http:\\\\example.org\\x", ["example.org"]),
+        ("http://example.org\\@good.example/", ["good.example", "example.org"]),
+        ("example.org", []),
+        ("http://[::1", []),
+        ("http:///x", []),
+        ("", []),
+    ],
+)
+def test_domains_of_an_address(url: str, hosts: list[str]) -> None:
+    """An address is looked up by its host and each domain that it lies in, however it is spelled."""
+    assert domain_keys(url) == [domain_key(host) for host in hosts]
+
+
+def test_a_listed_domain_is_found_below_it_only() -> None:
+    """A subdomain of a listed domain is found; a name that ends alike, or the domain above, is not."""
+    key = domain_key("Bad.Example.")
+    assert key in domain_keys("http://cdn.bad.example/x")
+    assert key not in domain_keys("http://notbad.example/x")
+    assert key not in domain_keys("http://example/x")
+    assert len(key) == 64
+
+
+def test_no_host_has_no_key() -> None:
+    """Nothing is a value error."""
+    with pytest.raises(ValueError, match="the host is empty"):
+        domain_key(" . ")
+
+
+@given(url=st.text(st.characters(exclude_categories=()), max_size=40) | st.from_regex(r"https?://[^/]{0,20}/?"))
+def test_any_text_has_domain_keys_or_none(url: str) -> None:
+    """Whatever a page writes is no error."""
+    assert all(len(key) == 64 for key in domain_keys(url))
+
+
+@given(host=st.text(st.characters(exclude_categories=()), max_size=30))
+def test_one_spelling_of_odd_hosts(host: str) -> None:
+    """Whatever stands in the place of the host, the one spelling of the one spelling is itself."""
+    try:
+        once = normalise(f"http://{host}/x")
+    except ValueError:
+        return
+    assert normalise(once) == once
