@@ -6,13 +6,20 @@
     Near values: :class:`~ingest_guard.blocklist.hamming.HammingIndex`, exact multi-index hashing.
 ``near``
     The near indexes of all lists, of bits and of hasher plug-ins' byte vectors: written, opened, searched.
-``bloom``
-    Exact values: pybloom-live filters, opened read-only through ``mmap``.
-``manifest``, ``verify``, ``arrays``, ``load``, ``soundness``, ``artifact``
-    A version on disk: what it says of itself, the proof that it is that, and the opened
-    :class:`~ingest_guard.blocklist.artifact.Blocklist`.
-``pointer``, ``store``
-    The folder of versions, its ``current`` pointer, and what others need of both.
-``build``, ``collect``, ``degenerate``, ``publish``, ``report``
-    List files -> a version.
+``bloom``, ``exact``, ``tables``
+    Exact values: pybloom-live filters, opened read-only through ``mmap``, and sorted tables that confirm their hits.
+``manifest``, ``verify``, ``arrays``, ``load``, ``soundness``
+    A version on disk: what it says of itself, and the proof that it is that.
+``artifact``, ``lookups``, ``selection``
+    The opened :class:`~ingest_guard.blocklist.artifact.Blocklist`, and what of it counts for an operator.
+``keys``, ``seal``
+    Keyed ("sealed") blocklists, whose files alone do not tell what is listed.
+``pointer``, ``store``, ``publish``, ``activate``
+    The folder of versions, its ``current`` pointer, how a new version gets there, and what others need of all that.
+``build``, ``collect``, ``gather``, ``degenerate``, ``placeholders``, ``changes``, ``report``, ``write``
+    List files -> a version, and what an operator is told of it.
+``update``, ``edits``, ``slots``, ``layers``, ``contents``, ``compact``, ``compare``
+    What changes from one version to the next, without a rebuild; and two versions held against each other.
+``pack``, ``unpack``, ``signing``
+    A version as one file, encrypted and signed.
 """

@@ -33,7 +33,7 @@ class Kind(str, Enum):
     VECTOR = "vector"
     """Perceptual hashes of bytes, each a number: an L1 or L2 distance within a threshold."""
     URL = "url"
-    """Addresses: normalised, then compared as a digest."""
+    """Addresses, and hosts with all that lies below them: normalised, then compared as digests."""
 
     def __str__(self) -> str:
         return self.value
@@ -48,7 +48,7 @@ class Algorithm:
     name
         As written in lists, policies and verdicts.
     size
-        Bytes of a value; for ``url`` those of the digest that is stored.
+        Bytes of a value; for ``url`` and ``domain`` those of the digest that is stored.
     kind
         How values are compared.
     default_threshold
@@ -123,6 +123,7 @@ _TABLE: dict[str, Algorithm] = {
         _near("ahash", 8, 4, 8),
         _near("whash", 8, 4, 8),
         Algorithm("url", 32, Kind.URL),
+        Algorithm("domain", 32, Kind.URL),
     )
 }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+from contextlib import suppress
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -10,24 +10,26 @@ import numpy as np
 import numpy.typing as npt
 from typing_extensions import Self
 
-from ingest_guard.blocklist import algorithms
-from ingest_guard.blocklist.algorithms import Kind
+from ingest_guard.blocklist import selection
 from ingest_guard.blocklist.load import load
-from ingest_guard.blocklist.soundness import ListInfo, refuse_empty, refuse_old, refuse_without_hashers
-from ingest_guard.blocklist.urls import url_key
+from ingest_guard.blocklist.lookups import Lookups
+from ingest_guard.blocklist.seal import opened_sealer
+from ingest_guard.blocklist.selection import Allowance, Opened, Rule
+from ingest_guard.blocklist.soundness import ListInfo, infos, refuse_empty, refuse_old, refuse_without_hashers
+from ingest_guard.blocklist.urls import domain_keys, url_key
 from ingest_guard.errors import BlocklistError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from datetime import datetime, timedelta
+    from collections.abc import Mapping, Sequence
+    from datetime import timedelta
     from pathlib import Path
     from types import TracebackType
 
     from ingest_guard.blocklist.algorithms import Distance
-    from ingest_guard.blocklist.bloom import Filter
-    from ingest_guard.blocklist.near import Found, NearIndex
 
-__all__ = ["Blocklist", "ListInfo"]
+__all__ = ["Blocklist", "ListInfo", "Rule"]
+
+_NOTHING_ALLOWED = Allowance()
 
 
 class Blocklist:
@@ -40,7 +42,7 @@ class Blocklist:
     created
         When it was built (UTC).
     lists
-        What it is made of, sorted by id; positions are the list numbers of :meth:`match_near`.
+        What it is made of: a part for each list id and severity. Positions are the list indexes of :meth:`match_near`.
     exact_algorithms
         Digests of bytes that at least one list holds: a subset of md5, sha1, sha256.
     near_algorithms
@@ -49,39 +51,47 @@ class Blocklist:
         Near algorithm -> bytes of a value.
     near_distances
         Near algorithm -> how values are compared: ``hamming``; ``l1`` or ``l2`` of byte vectors.
+    sealed
+        Whether it is keyed.
+    allowed
+        (list id, algorithm) -> number of entries that never match, as :meth:`allowing` was told.
     """
 
     def __init__(
-        self,
-        version: str,
-        created: datetime,
-        lists: tuple[ListInfo, ...],
-        filters: Mapping[tuple[str, str], Filter],
-        near: Mapping[str, NearIndex],
+        self, opened: Opened, parts: Sequence[selection.Part], allowance: Allowance = _NOTHING_ALLOWED
     ) -> None:
-        self.version = version
-        self.created = created
-        self.lists = lists
-        self._filters = filters
-        self._near = near
-        self._closed = False
-        held = {algorithm for _, algorithm in filters}
-        self.exact_algorithms = frozenset(name for name in held if algorithms.get(name).kind is Kind.EXACT)
-        self.near_algorithms = frozenset(near)
-        self.near_sizes: Mapping[str, int] = MappingProxyType({name: near[name].size for name in sorted(near)})
-        self.near_distances: Mapping[str, Distance] = MappingProxyType(
-            {name: near[name].distance for name in sorted(near)}
-        )
-        self._thresholds = {name: [info.thresholds.get(name, -1) for info in lists] for name in near}
+        self._opened: Opened | None = opened
+        self._parts = tuple(parts)
+        self._allowance = allowance
+        self.version = opened.version
+        self.created = opened.created
+        self.sealed = opened.sealer.sealed
+        self.allowed = allowance.counts
+        self.lists = tuple(info for _, info in parts)
+        self._lookups = Lookups(opened, self._parts, allowance)
+        self.exact_algorithms = self._lookups.exact_algorithms
+        self.near_algorithms = frozenset(self._lookups.near)
+        near = self._lookups.near.items()
+        self.near_sizes: Mapping[str, int] = MappingProxyType({name: each.size for name, each in near})
+        self.near_distances: Mapping[str, Distance] = MappingProxyType({name: each.distance for name, each in near})
 
     @classmethod
-    def open(cls, folder: Path | str, *, allow_empty: bool = False, max_age: timedelta | None = None) -> Self:
+    def open(
+        cls,
+        folder: Path | str,
+        *,
+        key: bytes | None = None,
+        allow_empty: bool = False,
+        max_age: timedelta | None = None,
+    ) -> Self:
         """Open the current version of a store, or a version's own folder, after verifying every byte of it.
 
         Parameters
         ----------
         folder
             What ``ingest-guard blocklist build`` wrote.
+        key
+            The key of a sealed blocklist (:func:`ingest_guard.blocklist.keys.read_key`).
         allow_empty
             Accept a blocklist without lists, and lists without entries.
         max_age
@@ -90,23 +100,15 @@ class Blocklist:
         Raises
         ------
         BlocklistError
-            Missing, damaged, changed, writable by others, empty or too old.
+            Missing, damaged, changed, writable by others, empty or too old; its key is missing or another one.
         """
         loaded = load(folder)
-        lists = tuple(
-            ListInfo(
-                entry.id,
-                entry.version,
-                entry.owner,
-                entry.source,
-                MappingProxyType(dict(entry.counts)),
-                MappingProxyType(dict(entry.thresholds)),
-            )
-            for entry in loaded.manifest.lists
-        )
-        opened = cls(loaded.version, loaded.manifest.created_at, lists, loaded.filters, loaded.near)
+        manifest = loaded.manifest
+        sealer = opened_sealer(manifest.salt, manifest.sealed, key, str(loaded.where))
+        version = Opened(loaded.version, manifest.created_at, len(manifest.lists), loaded.exact, loaded.near, sealer)
+        opened = cls(version, list(enumerate(infos(manifest.lists))))
         if not allow_empty:
-            refuse_empty(lists, loaded.where)
+            refuse_empty(opened.lists, loaded.where)
         if max_age is not None:
             refuse_old(opened.created, max_age, loaded.where)
         return opened
@@ -119,14 +121,34 @@ class Blocklist:
         digests
             Algorithm -> hex.
         """
-        self._check_open()
-        return [
-            (list_id, algorithm)
-            for (list_id, algorithm), held in self._filters.items()
-            if algorithm in self.exact_algorithms and algorithm in digests and digests[algorithm].lower() in held
-        ]
+        self._still_open()
+        wanted = {name: [bytes.fromhex(digests[name])] for name in self.exact_algorithms if name in digests}
+        return self._lookups.match(wanted)
 
-    def match_near(self, algorithm: str, queries: npt.NDArray[np.uint8], caps: npt.ArrayLike | None = None) -> Found:
+    def match_url(self, url: str) -> list[str]:
+        """Return the ids of the lists that hold an address, however it is spelled, or a domain that it lies in.
+
+        None for what is no address.
+        """
+        self._still_open()
+        # Every request is asked about, and most blocklists hold no address.
+        wanted: dict[str, list[bytes]] = {}
+        if "domain" in self._lookups.addresses:
+            wanted["domain"] = [bytes.fromhex(key) for key in domain_keys(url)]
+        if "url" in self._lookups.addresses:
+            with suppress(ValueError):
+                wanted["url"] = [bytes.fromhex(url_key(url))]
+        return list(dict.fromkeys(list_id for list_id, _ in self._lookups.match(wanted)))
+
+    def match_near(
+        self, algorithm: str, queries: npt.NDArray[np.uint8], caps: npt.ArrayLike | None = None
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int16 | np.int64]]:
+        """Find the entries near each query, each list within its own threshold: :meth:`find_near` without entries."""
+        return self.find_near(algorithm, queries, caps)[:3]
+
+    def find_near(
+        self, algorithm: str, queries: npt.NDArray[np.uint8], caps: npt.ArrayLike | None = None
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int16 | np.int64], npt.NDArray[np.int64]]:
         """Find the entries near each query, each list within its own threshold.
 
         Parameters
@@ -140,33 +162,19 @@ class Blocklist:
 
         Returns
         -------
-        query int64[k], list_index int64[k], distance int16[k]
+        query int64[k], list_index int64[k], distance int16[k], entry int64[k]
             One row an entry, sorted by query and distance; ``lists[list_index]`` is the list. Distances of byte vectors
-            are int64, rounded up to whole numbers after they were compared with the thresholds.
+            are int64, rounded up to whole numbers after they were compared with the thresholds. The entry's number
+            stands for the same entry in every process that has this version open.
 
         Raises
         ------
         ValueError
             Another dtype or shape, or a cap below 0.
         """
-        self._check_open()
-        near = self._near.get(algorithm)
-        if near is None:
-            return np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.int16)
+        self._still_open()
         limits = None if caps is None else np.broadcast_to(np.asarray(caps, np.int64), (len(queries),))
-        return near.search(queries, self._thresholds[algorithm], limits)
-
-    def match_url(self, url: str) -> list[str]:
-        """Return the ids of the lists that hold an address, however it is spelled; none for what is no address."""
-        self._check_open()
-        held = {list_id: found for (list_id, algorithm), found in self._filters.items() if algorithm == "url"}
-        if not held:
-            return []
-        try:
-            key = url_key(url)
-        except ValueError:
-            return []
-        return [list_id for list_id, found in held.items() if key in found]
+        return self._lookups.find(algorithm, queries, limits)
 
     def require_hashers(self) -> None:
         """Make sure that what the lists hold can be computed here: their hasher plug-ins are installed, and agree.
@@ -180,62 +188,62 @@ class Blocklist:
         """
         refuse_without_hashers(self.near_sizes, self.near_distances)
 
-    def with_thresholds(self, overrides: Mapping[str, Mapping[str, float]]) -> Self:
-        """Return the same blocklist with other thresholds; nothing is opened or copied.
+    def select(self, rules: Mapping[str, Rule]) -> Self:
+        """Return what counts of this blocklist; nothing is opened or copied.
 
         Parameters
         ----------
-        overrides
-            List id -> near algorithm -> bits; of byte vectors, distance.
+        rules
+            List id -> which algorithms and severities count, and how near is a match. Entries without a severity count
+            unless severities are given and ``NONE`` is not among them. Lists without a rule count as they are.
 
         Raises
         ------
         BlocklistError
-            A list that does not exist, not a near algorithm, or more bits than the index was built for.
+            A list that does not exist or of which nothing would count; a threshold for what is not a near algorithm,
+            or of more bits than the index was built for.
         """
-        self._check_open()
-        known = {info.id for info in self.lists}
-        if unknown := sorted(set(overrides) - known):
-            raise BlocklistError(
-                f"thresholds for a list {unknown[0]!r} that the blocklist does not hold; it holds: "
-                f"{', '.join(sorted(known)) or 'none'}"
-            )
-        for list_id, wanted in overrides.items():
-            for name, value in wanted.items():
-                self._check_threshold(list_id, name, value)
-        lists = tuple(
-            ListInfo(
-                info.id,
-                info.version,
-                info.owner,
-                info.source,
-                info.counts,
-                MappingProxyType({**info.thresholds, **overrides.get(info.id, {})}),
-            )
-            for info in self.lists
-        )
-        return type(self)(self.version, self.created, lists, self._filters, self._near)
+        opened = self._still_open()
+        return type(self)(opened, selection.select(self._parts, rules, opened.near), self._allowance)
 
-    def _check_threshold(self, list_id: str, name: str, value: float) -> None:
-        where = f"threshold of list {list_id}, {name}"
-        algorithms.check_threshold(name, value, accept_false_matches=True, where=where)
-        built = self._near[name].largest_threshold if name in self._near else math.inf
-        if value > built:
-            raise BlocklistError(
-                f"{where}: {value}, but the blocklist was built for at most {built}; choose a smaller one, or rebuild "
-                "it with that threshold: ingest-guard blocklist build"
-            )
+    def with_thresholds(self, overrides: Mapping[str, Mapping[str, float]]) -> Self:
+        """Return the same blocklist with other thresholds: :meth:`select` with nothing else in the rules."""
+        return self.select({list_id: Rule(thresholds=wanted) for list_id, wanted in overrides.items()})
+
+    def allowing(self, allowed: Mapping[str, npt.NDArray[np.uint8]], radius: Mapping[str, int]) -> Self:
+        """Return the same blocklist without what an operator allows; nothing is opened or copied.
+
+        Replaces what was allowed before.
+
+        Parameters
+        ----------
+        allowed
+            Algorithm -> uint8[n, size]: values in clear, also for a sealed blocklist.
+        radius
+            Near algorithm -> bits (of byte vectors: distance): entries within so much of an allowed value never match;
+            0 where it is not named. Of exact values equal ones never match.
+
+        Raises
+        ------
+        BlocklistError
+            An unknown algorithm, or a radius beyond what the index was built for.
+        ValueError
+            Another dtype or shape.
+        """
+        opened = self._still_open()
+        allowance = selection.allow(self._parts, opened, allowed, radius)
+        return type(self)(opened, self._parts, allowance)
 
     def close(self) -> None:
         """Let go of the maps; every later look-up raises BlocklistError. Closing twice is harmless."""
-        self._closed = True
-        self._filters = {}
-        self._near = {}
+        self._opened = None
+        self._lookups.forget()
 
-    def _check_open(self) -> None:
-        # An empty dictionary would answer "nothing is listed".
-        if self._closed:
+    def _still_open(self) -> Opened:
+        # An empty one would answer "nothing is listed".
+        if self._opened is None:
             raise BlocklistError("this blocklist was closed; open it again")
+        return self._opened
 
     def __enter__(self) -> Self:
         return self

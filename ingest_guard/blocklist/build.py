@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
+import secrets
+from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING
 
 from ingest_guard._version import __version__
-from ingest_guard.blocklist import algorithms, bloom, near
+from ingest_guard.blocklist import algorithms, bloom
 from ingest_guard.blocklist import manifest as manifests
-from ingest_guard.blocklist.collect import Collected, ListSource, collect
-from ingest_guard.blocklist.load import load
-from ingest_guard.blocklist.publish import Draft, locked, point_to, retain
-from ingest_guard.blocklist.report import BuildReport
+from ingest_guard.blocklist.activate import DEFAULT_KEEP, activate
+from ingest_guard.blocklist.changes import MAX_SHRINK, compare_with, previous_version, refuse_shrunk
+from ingest_guard.blocklist.collect import MAX_REJECTED_SHARE, ListSource, collect, version_of
+from ingest_guard.blocklist.contents import is_near
+from ingest_guard.blocklist.publish import Draft, locked
+from ingest_guard.blocklist.report import BuildReport, ListReport
+from ingest_guard.blocklist.seal import Sealer
+from ingest_guard.blocklist.write import IndexEntry, by_kind, stem, write_filter, write_index, write_rows
 from ingest_guard.errors import BlocklistError
 from ingest_guard.lists import reader
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from ingest_guard.blocklist.gather import Values
 
 MAX_LISTS = 1 << 16
-DEFAULT_KEEP = 3
 
-__all__ = ["DEFAULT_KEEP", "BuildReport", "ListSource", "build"]
+__all__ = ["DEFAULT_KEEP", "MAX_REJECTED_SHARE", "MAX_SHRINK", "BuildReport", "ListSource", "build"]
 
 
 def build(
@@ -37,6 +42,10 @@ def build(
     accept: bool = False,
     allow_empty: bool = False,
     keep: int = DEFAULT_KEEP,
+    confirm: bool = False,
+    key: bytes | None = None,
+    max_shrink: float = MAX_SHRINK,
+    max_rejected: float = MAX_REJECTED_SHARE,
 ) -> BuildReport:
     """Read list files, write a new version, and make it the current one.
 
@@ -53,18 +62,28 @@ def build(
     accept_false_matches
         Allow thresholds above an eighth of the bits; of byte vectors, above the plug-in's default.
     accept
-        Leave rejected rows out however many they are.
+        Leave rejected rows out however many they are, and let lists shrink or go.
     allow_empty
         Allow no list at all, and lists without entries.
     keep
         How many versions to retain, the new one included.
+    confirm
+        Keep sorted tables of exact values, which confirm a filter's hits, and which updates, compaction and exact
+        comparisons need; for lists with keys of records, tables of those too.
+    key
+        Seal the blocklist with it (:mod:`ingest_guard.blocklist.seal`).
+    max_shrink
+        Share of its entries in the current version that a list may lose without `accept`.
+    max_rejected
+        Share of its rows that may be rejected without `accept`.
 
     Raises
     ------
     ListFormatError
         Unknown format, unreadable file, or too many rows that cannot be used.
     BlocklistError
-        A bad id, threshold or error rate; no entry; another build at work; the folder is writable by others.
+        A bad id, threshold, share or error rate; no entry; a list that shrank; another build at work; the folder is
+        writable by others.
     """
     folder = Path(folder)
     listed = sorted(sources, key=lambda source: source.list_id)
@@ -72,36 +91,67 @@ def build(
     chosen = _thresholds(listed, thresholds or {}, accept_false_matches=accept_false_matches)
     try:
         with locked(folder):
-            lists = [collect(source, accept=accept, allow_empty=allow_empty) for source in listed]
+            previous = previous_version(folder)
+            salt = previous.manifest.salt if previous else secrets.token_hex(32)
+            sealer = Sealer(bytes.fromhex(salt), key)
+            lists = [
+                collect(source, sealer, accept=accept, allow_empty=allow_empty, max_rejected=max_rejected)
+                for source in listed
+            ]
+            gone = compare_with(previous, lists, sealer) if previous else Counter[str]()
+            if not accept:
+                refuse_shrunk([each.report for each in lists], gone, max_shrink)
             draft = Draft(folder)
-            entries = [_list_entry(draft, each, chosen.get(each.source.list_id, {}), error_rate) for each in lists]
-            indexes = _indexes(draft, lists, entries)
-            bits = {name: entry for name, entry in indexes.items() if isinstance(entry, manifests.IndexEntry)}
-            vectors = {name: entry for name, entry in indexes.items() if isinstance(entry, manifests.VectorEntry)}
+            parts = [
+                _Part(each.source, severity, held, chosen.get(each.source.list_id, {}), each.report)
+                for each in lists
+                for severity, held in each.parts.items()
+            ]
+            entries = [part.write(draft, error_rate, confirm=confirm) for part in parts]
+            bits, vectors = by_kind(_indexes(draft, parts))
             manifest = manifests.Manifest(
-                format=1,
+                format=manifests.FORMAT,
                 created=manifests.now(),
                 generator=f"ingest-guard {__version__}",
+                error_rate=error_rate,
+                confirm=confirm,
+                salt=salt,
+                sealed=sealer.check,
                 lists=entries,
                 indexes=bits,
                 vectors=vectors,
                 files=dict(draft.files),
             )
-            path = draft.finish(manifest)
-            # As any crawl will open it: what cannot be opened never becomes the current version.
-            load(path)
-            point_to(folder, path.name)
-            removed = retain(folder, path.name, keep)
+            version, removed = activate(folder, draft, manifest, keep)
     except OSError as error:
         raise BlocklistError(
             f"{error.filename or folder}: {error.strerror}; the blocklist was left as it was"
         ) from error
-    return BuildReport(str(folder), path.name, manifest.created, [each.report for each in lists], removed)
+    return BuildReport(
+        str(folder),
+        version,
+        manifest.created,
+        [each.report for each in lists],
+        removed,
+        previous.version if previous else None,
+        gone,
+    )
 
 
 def _check(sources: Sequence[ListSource], error_rate: float, keep: int, *, allow_empty: bool) -> None:
     if not sources and not allow_empty:
         raise BlocklistError("no list to build from; name one: --list ID:FORMAT:FILE")
+    check_sources(sources)
+    if not 0 < error_rate <= bloom.LARGEST_ERROR_RATE:
+        raise BlocklistError(
+            f"error rate: expected more than 0 and at most {bloom.LARGEST_ERROR_RATE}, got {error_rate}"
+        )
+    if keep < 1:
+        raise BlocklistError(f"keep: expected at least 1 version, got {keep}")
+
+
+def check_sources(sources: Sequence[ListSource]) -> None:
+    """Refuse what no version can be made of, before anything is read: bad or doubled ids, unknown formats."""
     if len(sources) > MAX_LISTS:
         raise BlocklistError(f"{len(sources)} lists are more than the {MAX_LISTS} that one blocklist can hold")
     seen: set[str] = set()
@@ -112,12 +162,6 @@ def _check(sources: Sequence[ListSource], error_rate: float, keep: int, *, allow
             raise BlocklistError(f"list id {source.list_id!r} is used twice; give each list its own")
         seen.add(source.list_id.lower())
         reader(source.format)
-    if not 0 < error_rate <= bloom.LARGEST_ERROR_RATE:
-        raise BlocklistError(
-            f"error rate: expected more than 0 and at most {bloom.LARGEST_ERROR_RATE}, got {error_rate}"
-        )
-    if keep < 1:
-        raise BlocklistError(f"keep: expected at least 1 version, got {keep}")
 
 
 def _thresholds(
@@ -133,32 +177,43 @@ def _thresholds(
     return {list_id: dict(chosen) for list_id, chosen in wanted.items()}
 
 
-def _list_entry(
-    draft: Draft, collected: Collected, thresholds: Mapping[str, float], error_rate: float
-) -> manifests.ListEntry:
-    source = collected.source
-    filters: dict[str, str] = {}
-    within: dict[str, float] = {}
-    for name, values in collected.values.items():
-        algorithm = algorithms.get(name)
-        if algorithm.compared:
-            within[name] = thresholds.get(name, algorithm.default_threshold)
-            continue
-        file_name = filters[name] = f"{source.list_id}.{name}.bloom"
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """The entries of one severity of one list, to be written."""
 
-        def fill(file: BinaryIO, name: str = name, values: npt.NDArray[np.uint8] = values) -> None:
-            collected.report.error_rates[name] = bloom.write(file, _hex(values), len(values), error_rate)
+    source: ListSource
+    severity: str | None
+    held: Mapping[str, Values]
+    wanted: Mapping[str, float]
+    report: ListReport
 
-        draft.write(file_name, fill)
-    return manifests.ListEntry(
-        id=source.list_id,
-        owner=None if source.owner is None else _text(source.owner),
-        source=_text(f"{source.format}:{Path(source.path).name}"),
-        version=collected.version,
-        counts={name: len(values) for name, values in collected.values.items()},
-        thresholds={**within, **thresholds},
-        filters=filters,
-    )
+    @property
+    def thresholds(self) -> dict[str, float]:
+        within = {name: algorithms.get(name).default_threshold for name in self.held if is_near(name)}
+        return {**within, **self.wanted}
+
+    def write(self, draft: Draft, error_rate: float, *, confirm: bool) -> manifests.ListEntry:
+        exact: dict[str, manifests.ExactEntry] = {}
+        keys: dict[str, manifests.KeysEntry] = {}
+        for name, held in self.held.items():
+            beginning = stem(self.source.list_id, self.severity, name)
+            if not is_near(name):
+                layer, rate = write_filter(draft, beginning, held.values, error_rate, confirm=confirm)
+                exact[name] = manifests.ExactEntry(layers=[layer])
+                self.report.error_rates[name] = max(rate, self.report.error_rates.get(name, 0.0))
+            if confirm and held.keys is not None:
+                keys[name] = manifests.KeysEntry(base=write_rows(draft, beginning, "keys", held.keys))
+        return manifests.ListEntry(
+            id=self.source.list_id,
+            severity=self.severity,
+            owner=None if self.source.owner is None else _text(self.source.owner),
+            source=_text(f"{self.source.format}:{Path(self.source.path).name}"),
+            version=version_of({name: held.values for name, held in self.held.items()}),
+            counts={name: len(held.values) for name, held in self.held.items()},
+            thresholds=self.thresholds,
+            exact=exact,
+            keys=keys,
+        )
 
 
 def _text(text: str) -> str:
@@ -166,29 +221,10 @@ def _text(text: str) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
-def _hex(values: npt.NDArray[np.uint8]) -> Iterator[str]:
-    size = values.shape[1] * 2
-    for start in range(0, len(values), 1 << 14):
-        text = values[start : start + (1 << 14)].tobytes().hex()
-        for at in range(0, len(text), size):
-            yield text[at : at + size]
-
-
-def _indexes(
-    draft: Draft, lists: Sequence[Collected], entries: Sequence[manifests.ListEntry]
-) -> dict[str, manifests.IndexEntry | manifests.VectorEntry]:
-    """Write one near index an algorithm, over all lists."""
-    names = sorted({name for entry in entries for name in entry.counts} - {n for e in entries for n in e.filters})
-    return {
-        name: near.write(
-            name,
-            [each.values.get(name) for each in lists],
-            max(entry.thresholds.get(name, 0) for entry in entries),
-            lambda file_name, array: _write_array(draft, file_name, array),
-        )
-        for name in names
-    }
-
-
-def _write_array(draft: Draft, name: str, array: npt.NDArray[Any]) -> None:
-    draft.write(name, lambda file: np.save(file, array, allow_pickle=False))
+def _indexes(draft: Draft, parts: Sequence[_Part]) -> dict[str, list[IndexEntry]]:
+    """Write one near index an algorithm, over all parts."""
+    indexes: dict[str, list[IndexEntry]] = {}
+    for name in sorted({name for part in parts for name in part.held if is_near(name)}):
+        lists = {number: part.held[name].values for number, part in enumerate(parts) if name in part.held}
+        indexes[name] = [write_index(draft, name, lists, max(part.thresholds.get(name, 0) for part in parts))]
+    return indexes

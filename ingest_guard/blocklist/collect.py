@@ -10,18 +10,23 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from ingest_guard.blocklist import algorithms
 from ingest_guard.blocklist.degenerate import is_degenerate
+from ingest_guard.blocklist.gather import Gathered, Values
 from ingest_guard.blocklist.report import ListReport, Rows, spoken_rows
-from ingest_guard.blocklist.urls import url_key
+from ingest_guard.blocklist.urls import domain_key, url_key
 from ingest_guard.errors import BlocklistError, ListFormatError
-from ingest_guard.lists import Entry, Rejected, reader
+from ingest_guard.lists import Entry, Rejected, Removed, Unsupported, reader
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from ingest_guard.blocklist.seal import Sealer
+    from ingest_guard.blocklist.tables import Keys
+
 MAX_REJECTED_SHARE = 0.01
 """Share of a list's rows that may be rejected without consent."""
+
+_KEY_OF = {"url": url_key, "domain": domain_key}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,26 +53,47 @@ class ListSource:
 
 @dataclass(frozen=True, slots=True)
 class Collected:
-    """A list's values: algorithm -> uint8[n, size], different and sorted; and the report of the reading."""
+    """A list's values.
+
+    Attributes
+    ----------
+    source
+        Where they are from.
+    parts
+        Severity -> algorithm -> values; at least one severity.
+    touched
+        uint64[k], sorted: digests of the keys that the source names, of withdrawn records too.
+    report
+        Of the reading.
+    """
 
     source: ListSource
-    values: Mapping[str, npt.NDArray[np.uint8]]
+    parts: Mapping[str | None, Mapping[str, Values]]
+    touched: Keys
     report: ListReport
 
-    @property
-    def version(self) -> str:
-        """Digest of all values, whatever format and order they came in."""
-        digest = hashlib.sha256()
-        for name, values in sorted(self.values.items()):
-            digest.update(f"{name} {len(values)}\n".encode())
-            digest.update(values.data)
-        return digest.hexdigest()
+
+def version_of(values: Mapping[str, npt.NDArray[np.uint8]]) -> str:
+    """Return a digest of all values of a part, whatever format and order they came in."""
+    digest = hashlib.sha256()
+    for name, each in sorted(values.items()):
+        digest.update(f"{name} {len(each)}\n".encode())
+        digest.update(np.ascontiguousarray(each).data)
+    return digest.hexdigest()
 
 
-def collect(source: ListSource, *, accept: bool, allow_empty: bool) -> Collected:
+def collect(
+    source: ListSource,
+    sealer: Sealer,
+    *,
+    accept: bool,
+    allow_empty: bool,
+    max_rejected: float = MAX_REJECTED_SHARE,
+) -> Collected:
     """Read a list file.
 
-    Memory: the bytes of the accepted values, some times over while they are sorted; nothing a row.
+    Memory: the bytes of the accepted values, some times over while they are sorted, and where the source gives keys
+    sixteen bytes a value.
 
     Raises
     ------
@@ -77,76 +103,62 @@ def collect(source: ListSource, *, accept: bool, allow_empty: bool) -> Collected
         No entry at all, and `allow_empty` is False.
     """
     report = ListReport(source.list_id, source.format, str(source.path))
-    raw: dict[str, bytearray] = {}
+    gathered = Gathered(sealer)
+    row = 0
     for found in reader(source.format)(Path(source.path)):
-        report.rows += 1
+        # The values of one record share its row.
+        report.rows += found.row != row
+        row = found.row
         if isinstance(found, Entry):
-            _add(found, raw, report)
+            _add(found, gathered, report)
+        elif isinstance(found, Removed):
+            gathered.remove(found)
+            report.removed += 1
+        elif isinstance(found, Unsupported):
+            report.unsupported[found.what] += 1
         else:
             _reject(found, report)
     if not accept:
-        _check(report, allow_empty=allow_empty)
-    values: dict[str, npt.NDArray[np.uint8]] = {}
-    for name in sorted(raw):
-        every = np.frombuffer(raw.pop(name), np.uint8).reshape(-1, algorithms.get(name).size)
-        values[name] = different(every)
-        report.accepted[name] = len(values[name])
-        if repeated := len(every) - len(values[name]):
-            report.duplicates[name] = repeated
-    if not values and not allow_empty:
+        _check(report, gathered.count, max_rejected, allow_empty=allow_empty)
+    parts, touched = gathered.finish(report)
+    if not parts and not allow_empty:
         raise BlocklistError(
             f"list {source.list_id}: {source.path} gave no entry, so the list would block nothing; check that it is "
             "the right file, or allow empty lists"
         )
-    return Collected(source, values, report)
+    return Collected(source, parts or {None: {}}, touched, report)
 
 
-def _add(entry: Entry, raw: dict[str, bytearray], report: ListReport) -> None:
+def _add(entry: Entry, gathered: Gathered, report: ListReport) -> None:
     value = entry.value
     if isinstance(value, str):
         try:
-            value = bytes.fromhex(url_key(value))
+            value = bytes.fromhex(_KEY_OF[entry.algorithm](value))
         except ValueError:
-            _reject(Rejected(entry.row, "bad_url"), report)
+            _reject(Rejected(entry.row, f"bad_{entry.algorithm}"), report)
             return
     elif is_degenerate(entry.algorithm, value):
         report.degenerate.setdefault(entry.algorithm, Rows()).add(entry.row)
         return
-    raw.setdefault(entry.algorithm, bytearray()).extend(value)
+    gathered.add(entry, value)
 
 
 def _reject(found: Rejected, report: ListReport) -> None:
     report.rejected.setdefault(found.reason, Rows()).add(found.row)
 
 
-def _check(report: ListReport, *, allow_empty: bool) -> None:
+def _check(report: ListReport, usable: int, max_rejected: float, *, allow_empty: bool) -> None:
     rejected = report.rejected_rows
     unusable = rejected + sum(rows.count for rows in report.degenerate.values())
     where = f"list {report.list_id}: {report.path} ({report.format})"
     if not report.rows and not allow_empty:
         raise ListFormatError(f"{where} has no row; check that it is the right file, or allow empty lists")
-    if rejected > MAX_REJECTED_SHARE * report.rows or (report.rows and unusable == report.rows):
+    total = usable + unusable
+    if rejected > max_rejected * total or (unusable and not usable):
         parts = [f"{reason} {spoken_rows(rows)}" for reason, rows in sorted(report.rejected.items())]
         parts += [f"degenerate {name} {spoken_rows(rows)}" for name, rows in sorted(report.degenerate.items())]
+        what = "rows" if total == report.rows else "values"
         raise ListFormatError(
-            f"{where}: {unusable} of {report.rows} rows cannot be used: {'; '.join(parts)}. Correct them or the "
+            f"{where}: {unusable} of {total} {what} cannot be used: {'; '.join(parts)}. Correct them or the "
             "format's name; or, if they are to be left out, build with --accept"
         )
-
-
-def different(values: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """Return the different rows of uint8[n, size], sorted as byte strings."""
-    if not len(values):
-        return values
-    pad = -values.shape[1] % 8
-    words = np.pad(values, ((0, 0), (0, pad))) if pad else values
-    # The first eight bytes tell nearly all values apart, and one key sorts several times as fast as all of them.
-    columns = np.ascontiguousarray(words).view(">u8").astype(np.uint64)
-    order = np.argsort(columns[:, 0], kind="stable")
-    first = columns[order, 0]
-    if (first[1:] == first[:-1]).any():
-        order = np.lexsort(columns.T[::-1])
-    ordered = values[order]
-    keep = np.ones(len(ordered), bool)
-    keep[1:] = (ordered[1:] != ordered[:-1]).any(axis=1)
-    return ordered[keep]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
+from ingest_guard.blocklist.algorithms import Kind, built_in, find
+from ingest_guard.blocklist.placeholders import digests
 
-from ingest_guard.blocklist.algorithms import Kind, find
-
-_EMPTY_DIGESTS = frozenset(hashlib.new(name, b"", usedforsecurity=False).digest() for name in ("md5", "sha1", "sha256"))
-# imagehash's phash of any picture of one colour is one of these two, dhash, average_hash and whash the first.
-_BLANK_64 = frozenset({bytes(8), b"\xff" * 8, b"\x80" + bytes(7), b"\x7f" + b"\xff" * 7})
+# imagehash's hashes of any picture of one colour have no bit set, all of them, or phash's first one. What is within the
+# default threshold of that would match them.
+_BITS_64 = 64
+_THRESHOLD_64 = 4
 _PDQ_BYTES = 32
 _PDQ_THRESHOLD = 31
 _PDQ_BITS_SET = 100
@@ -25,16 +25,16 @@ def is_degenerate(algorithm: str, value: bytes) -> bool:
     value
         The raw bytes.
     """
-    if value in _EMPTY_DIGESTS:
-        return True
     known = find(algorithm)
+    if known and known.kind is Kind.EXACT:
+        return value in digests()
     if known and known.compared and len(value) > 1 and value in (bytes(len(value)), b"\xff" * len(value)):
         # What a hasher that failed leaves behind, or one that counts nothing. A single number may well be either.
         return True
     if known and known.kind is Kind.VECTOR:
         return False
-    if len(value) == 8:  # noqa: PLR2004 - a 64-bit perceptual hash: no digest is that short
-        return value in _BLANK_64
+    if len(value) == 8 and (known is None or built_in(algorithm)):  # noqa: PLR2004 - imagehash's: no digest is that short
+        return not _THRESHOLD_64 < int.from_bytes(value, "big").bit_count() < _BITS_64 - _THRESHOLD_64
     return algorithm == "pdq" and _is_blank_pdq(value)
 
 
@@ -48,5 +48,6 @@ def _is_blank_pdq(value: bytes) -> bool:
     bits_set = int.from_bytes(value, "big").bit_count()
     if not _PDQ_THRESHOLD < bits_set < 8 * _PDQ_BYTES - _PDQ_THRESHOLD:
         return True
-    rows = {value[start : start + 2] for start in range(0, _PDQ_BYTES, 2)}
-    return bits_set < _PDQ_BITS_SET and len(rows) <= _PDQ_ROWS
+    if bits_set >= _PDQ_BITS_SET:
+        return False
+    return len({value[start : start + 2] for start in range(0, _PDQ_BYTES, 2)}) <= _PDQ_ROWS

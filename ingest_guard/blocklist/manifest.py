@@ -6,18 +6,24 @@ import hashlib
 import json
 import re
 from datetime import datetime, timezone
-from typing import Annotated, Literal
+from itertools import chain
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ingest_guard.errors import BlocklistError
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 NAME = "manifest.json"
+FORMAT: Literal[2] = 2
 MAX_BYTES = 1 << 24
 
 _SHA256 = r"^[0-9a-f]{64}$"
 _NAME = r"^[a-z0-9][a-z0-9_]{0,31}$"
-_FILE = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"
+_FILE = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,159}$"
+_SEVERITY = r"^[A-Z0-9][A-Z0-9_.-]{0,15}$"
 _LIST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 RESERVED_PREFIX = "ingest-guard"
 
@@ -40,26 +46,52 @@ class FileEntry(_Part):
     sha256: Digest
 
 
-class ListEntry(_Part):
-    """One list of the operator's.
+class FilterEntry(_Part):
+    """One Bloom filter, and how many values it holds; ``values`` names the table of them, where that is kept."""
 
-    ``counts`` and ``thresholds`` are by algorithm (bits; for byte vectors any number); ``filters`` names the file of
-    each exact algorithm; ``version`` is a digest of what the list held, whatever format it came in.
+    file: FileName
+    count: Count
+    values: FileName | None = None
+
+
+class ExactEntry(_Part):
+    """The exact values of one algorithm: filters, the oldest first; rows of the first one's table that are gone."""
+
+    layers: Annotated[list[FilterEntry], Field(min_length=1)]
+    gone: FileName | None = None
+
+
+class KeysEntry(_Part):
+    """Which records of the source the values of one algorithm are from; the records of ``base`` that are ``voided``."""
+
+    base: FileName | None = None
+    delta: FileName | None = None
+    voided: FileName | None = None
+
+
+class ListEntry(_Part):
+    """One list of the operator's, or that part of it to which the source gave one severity.
+
+    ``counts`` and ``thresholds`` are by algorithm (bits; for byte vectors any number), and so are ``exact`` and
+    ``keys``; ``version`` is a digest of what the list held, whatever format it came in, and of how it changed since.
     """
 
     id: str
+    severity: Annotated[str, Field(pattern=_SEVERITY)] | None
     owner: str | None
     source: str
     version: Digest
     counts: dict[Name, Count]
     thresholds: dict[Name, Threshold]
-    filters: dict[str, FileName]
+    exact: dict[Name, ExactEntry]
+    keys: dict[Name, KeysEntry] = {}
 
 
 class IndexEntry(_Part):
-    """The near index of one algorithm of bits, over all lists.
+    """A near index of one algorithm of bits, over all lists.
 
-    ``arrays`` names the file of each array, ``owners`` that of the list number of each entry.
+    ``arrays`` names the file of each array, ``owners`` that of the owner of each entry, a position in ``parts``, which
+    are positions in the manifest's lists; ``gone`` that of the numbers of entries that count no more.
     """
 
     bytes: Count
@@ -68,6 +100,8 @@ class IndexEntry(_Part):
     widths: list[Count]
     arrays: dict[str, FileName]
     owners: FileName
+    parts: list[Count]
+    gone: FileName | None = None
 
 
 class VectorEntry(_Part):
@@ -78,17 +112,28 @@ class VectorEntry(_Part):
     distance: Literal["l1", "l2"]
     arrays: dict[str, FileName]
     owners: FileName
+    parts: list[Count]
+    gone: FileName | None = None
 
 
 class Manifest(_Part):
-    """A whole version."""
+    """A whole version.
 
-    format: Literal[1]
+    ``error_rate`` is what each filter was made for; ``confirm`` tells whether the tables of exact values are kept;
+    ``salt`` keys the digests of addresses; ``sealed`` proves the key of a keyed list. Of an algorithm's indexes the
+    first is the base, the second what came since.
+    """
+
+    format: Literal[2]
     created: str
     generator: str
+    error_rate: Annotated[float, Field(gt=0, lt=1)]
+    confirm: bool
+    salt: Digest
+    sealed: Digest | None
     lists: list[ListEntry]
-    indexes: dict[Name, IndexEntry]
-    vectors: dict[Name, VectorEntry] = {}
+    indexes: dict[Name, Annotated[list[IndexEntry], Field(min_length=1, max_length=2)]]
+    vectors: dict[Name, Annotated[list[VectorEntry], Field(min_length=1, max_length=2)]]
     files: dict[FileName, FileEntry]
 
     @property
@@ -123,13 +168,24 @@ def parse(data: bytes, where: str) -> Manifest:
         raise _unreadable(where, f"{key or 'the whole'}: {first['msg']}") from None
     except ValueError:
         raise _unreadable(where, "created: expected a UTC time") from None
-    claimed = [name for entry in manifest.lists for name in entry.filters.values()]
-    indexes: list[IndexEntry | VectorEntry] = [*manifest.indexes.values(), *manifest.vectors.values()]
-    for index in indexes:
-        claimed += [*index.arrays.values(), index.owners]
-    if sorted(claimed) != sorted(manifest.files):
+    if sorted(_claimed(manifest)) != sorted(manifest.files):
         raise _unreadable(where, "files: not each file belongs to exactly one list or index")
     return manifest
+
+
+def _claimed(manifest: Manifest) -> Iterator[str]:
+    """Yield each file that a list or an index names."""
+    for entry in manifest.lists:
+        for exact in entry.exact.values():
+            for layer in exact.layers:
+                yield from filter(None, (layer.file, layer.values))
+            yield from filter(None, (exact.gone,))
+        for keys in entry.keys.values():
+            yield from filter(None, (keys.base, keys.delta, keys.voided))
+    indexes: list[IndexEntry | VectorEntry] = [*chain(*manifest.indexes.values()), *chain(*manifest.vectors.values())]
+    for index in indexes:
+        yield from (*index.arrays.values(), index.owners)
+        yield from filter(None, (index.gone,))
 
 
 def now() -> str:

@@ -7,13 +7,16 @@ kernel lets go of when its holder dies.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import os
 import shutil
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
+
+import numpy as np
 
 from ingest_guard.blocklist import manifest as manifests
 from ingest_guard.blocklist.pointer import CURRENT, VERSIONS, versions
@@ -25,6 +28,8 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import BinaryIO
 
+    import numpy.typing as npt
+
     from ingest_guard.blocklist.manifest import FileEntry, Manifest
 
 _LOCK = ".lock"
@@ -33,6 +38,8 @@ _BLOCK = 1 << 20
 _FILE_MODE = 0o444
 _FOLDER_MODE = 0o555
 _STORE_MODE = 0o755
+# Another file system, one without links, too many of them, or a file of another owner's.
+_NO_LINK = {errno.EXDEV, errno.EPERM, errno.EACCES, errno.EMLINK, errno.ENOTSUP, errno.ENOSYS}
 
 
 @contextmanager
@@ -72,8 +79,12 @@ class Draft:
         self._folder.mkdir(mode=0o700)
         self.files: dict[str, FileEntry] = {}
 
-    def write(self, name: str, fill: Callable[[BinaryIO], object]) -> None:
-        """Write one file by calling `fill` with it, flush it to the disk, and note size and digest."""
+    def write(self, name: str, fill: Callable[[BinaryIO], object]) -> str:
+        """Write one file by calling `fill` with it, flush it to the disk, and note size and digest.
+
+        Returns the name that it got: another one where that is taken.
+        """
+        name = self._free(name)
         path = self._folder / name
         with path.open("xb") as file:
             fill(file)
@@ -81,6 +92,37 @@ class Draft:
             os.fchmod(file.fileno(), _FILE_MODE)
             os.fsync(file.fileno())
         self.files[name] = manifests.FileEntry(size=path.stat().st_size, sha256=_digest(path))
+        return name
+
+    def write_array(self, name: str, array: npt.NDArray[Any]) -> str:
+        """Write an array in NumPy's own format; see :meth:`write`."""
+        return self.write(name, lambda file: np.save(file, array, allow_pickle=False))
+
+    def adopt(self, version: Path, name: str, entry: FileEntry) -> str:
+        """Take a file over from another version: as a hard link, or as a copy where the file system has none.
+
+        Its digest is the old manifest's; whoever opens the new version finds out whether that is still true.
+        """
+        free = self._free(name)
+        try:
+            (self._folder / free).hardlink_to(version / name)
+        except OSError as error:
+            if error.errno not in _NO_LINK:
+                raise
+            with (version / name).open("rb") as old:
+                self.write(free, lambda file: shutil.copyfileobj(old, file, _BLOCK))
+        self.files[free] = entry
+        return free
+
+    def _free(self, name: str) -> str:
+        """Return a name that is not taken, also where upper and lower case are one."""
+        taken = {each.lower() for each in self.files}
+        number = 1
+        free = name
+        while free.lower() in taken:
+            number += 1
+            free = f"{number}.{name}"
+        return free
 
     def finish(self, manifest: Manifest) -> Path:
         """Write the manifest and give the folder its name; return its path. Nothing points to it yet."""
@@ -120,17 +162,21 @@ def retain(folder: Path, current: str, keep: int) -> list[str]:
     others = [version for version in versions(folder) if version != current]
     removed = others[max(keep, 1) - 1 :]
     for version in removed:
-        # Renamed first, so that nobody finds half a version under its own name.
-        doomed = folder / VERSIONS / f".removing-{uuid4().hex}"
         try:
-            (folder / VERSIONS / version).rename(doomed)
-            _remove(doomed)
-        except OSError as error:
+            discard(folder / VERSIONS / version)
+        except OSError as error:  # noqa: PERF203 - a few folders
             raise BlocklistError(
                 f"{folder}: version {current[:12]} is in use, but an older one could not be removed: {error.strerror}; "
                 "remove it by hand"
             ) from error
     return removed
+
+
+def discard(version: Path) -> None:
+    """Remove a version that nothing points to; renamed first, so that nobody finds half of it under its own name."""
+    doomed = version.with_name(f".removing-{uuid4().hex}")
+    version.rename(doomed)
+    _remove(doomed)
 
 
 def _make_folder(path: Path) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from ingest_guard.blocklist import algorithms
@@ -11,8 +13,10 @@ from ingest_guard.errors import BlocklistError
 from ingest_guard.hashing.registry import GROUP
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
+
+    from ingest_guard.blocklist.manifest import ListEntry
 
 # A clock that is a little wrong is common; a blocklist from next week would never grow stale.
 _CLOCK_SKEW = timedelta(hours=1)
@@ -20,20 +24,22 @@ _CLOCK_SKEW = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class ListInfo:
-    """One list of a blocklist.
+    """One list of a blocklist, or that part of one to which the source gave one severity.
 
     Attributes
     ----------
     id
         As the operator named it.
     version
-        Digest of what it held when the blocklist was built.
+        Digest of what it held when the blocklist was built, and of how it changed since.
     owner, source
         Whose it is and where it came from, as far as the operator said.
     counts
         Algorithm -> number of values.
     thresholds
         Near algorithm -> bits apart (of byte vectors: distance) that still count as a match.
+    severity
+        The source's classification of what is in this part (``A1``, ``2``); None where it gave none.
     """
 
     id: str
@@ -42,6 +48,14 @@ class ListInfo:
     source: str
     counts: Mapping[str, int]
     thresholds: Mapping[str, float]
+    severity: str | None = None
+
+
+def infos(entries: Iterable[ListEntry]) -> Iterator[ListInfo]:
+    """Yield what an operator is told of each part of a manifest, in its order."""
+    for entry in entries:
+        counts, thresholds = MappingProxyType(dict(entry.counts)), MappingProxyType(dict(entry.thresholds))
+        yield ListInfo(entry.id, entry.version, entry.owner, entry.source, counts, thresholds, entry.severity)
 
 
 def refuse_empty(lists: Sequence[ListInfo], where: Path) -> None:
@@ -49,9 +63,12 @@ def refuse_empty(lists: Sequence[ListInfo], where: Path) -> None:
     advice = "build it from a list that has some, or allow it: allow_empty: true"
     if not lists:
         raise BlocklistError(f"{where} holds no list, so nothing would be blocked; {advice}")
+    held: Counter[str] = Counter()
     for info in lists:
-        if not sum(info.counts.values()):
-            raise BlocklistError(f"{where}: list {info.id} has no entry, so it would block nothing; {advice}")
+        held[info.id] += sum(info.counts.values())
+    for list_id, count in held.items():
+        if not count:
+            raise BlocklistError(f"{where}: list {list_id} has no entry, so it would block nothing; {advice}")
 
 
 def refuse_old(created: datetime, max_age: timedelta, where: Path) -> None:

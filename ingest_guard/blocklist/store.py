@@ -19,12 +19,14 @@ if TYPE_CHECKING:
 __all__ = ["current_version", "open_current", "retain", "versions"]
 
 
-def open_current(folder: Path | str, *, allow_empty: bool = False, max_age: timedelta | None = None) -> Blocklist:
+def open_current(
+    folder: Path | str, *, key: bytes | None = None, allow_empty: bool = False, max_age: timedelta | None = None
+) -> Blocklist:
     """Open the version that the pointer names; see :meth:`Blocklist.open`.
 
     Raises
     ------
     BlocklistError
-        Missing, damaged, changed, writable by others, empty or too old.
+        Missing, damaged, changed, writable by others, empty or too old; its key is missing or another one.
     """
-    return Blocklist.open(folder, allow_empty=allow_empty, max_age=max_age)
+    return Blocklist.open(folder, key=key, allow_empty=allow_empty, max_age=max_age)

@@ -20,7 +20,7 @@ from ingest_guard.blocklist import manifest as manifests
 from ingest_guard.errors import BlocklistError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Container, Iterator
 
     from ingest_guard.blocklist.manifest import FileEntry, Manifest
 
@@ -108,7 +108,9 @@ def read_small(name: str, where: str, *, inside: int, limit: int) -> bytes:
             return file.read(limit + 1)
 
 
-def verified(folder: int, where: Path, version: str) -> tuple[Manifest, dict[str, mmap.mmap]]:
+def verified(
+    folder: int, where: Path, version: str, *, later: Container[str] = ()
+) -> tuple[Manifest, dict[str, mmap.mmap]]:
     """Check a whole version and map its files.
 
     Parameters
@@ -119,6 +121,8 @@ def verified(folder: int, where: Path, version: str) -> tuple[Manifest, dict[str
         Its path, for error texts.
     version
         The name that its manifest must hash to.
+    later
+        Names of files whose digests the caller has checked elsewhere, or will.
 
     Returns
     -------
@@ -137,16 +141,21 @@ def verified(folder: int, where: Path, version: str) -> tuple[Manifest, dict[str
     # The largest first, so that the two threads end at about the same time.
     names = sorted(manifest.files, key=lambda name: -manifest.files[name].size)
     with ThreadPoolExecutor(_THREADS) as threads:
-        maps = threads.map(lambda name: _verified_map(folder, name, str(where / name), manifest.files[name]), names)
+        maps = threads.map(
+            lambda name: _verified_map(
+                folder, name, str(where / name), manifest.files[name], has_digest=name not in later
+            ),
+            names,
+        )
         return manifest, dict(zip(names, maps, strict=True))
 
 
-def _verified_map(folder: int, name: str, where: str, entry: FileEntry) -> mmap.mmap:
+def _verified_map(folder: int, name: str, where: str, entry: FileEntry, *, has_digest: bool) -> mmap.mmap:
     """Open a file, check it, and map that very descriptor."""
     with opened_file(name, where, inside=folder) as (descriptor, status):
         if status.st_size != entry.size or not entry.size:
             raise BlocklistError(f"{where}: {status.st_size} bytes instead of {entry.size}; {REBUILD}")
-        if not _matches(descriptor, entry):
+        if has_digest and not _matches(descriptor, entry):
             raise BlocklistError(f"{where} was changed: its digest is not the manifest's; {REBUILD}")
         return mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ)
 

@@ -9,7 +9,18 @@ from ingest_guard.errors import BlocklistError
 
 def test_names_hold_the_documented_algorithms() -> None:
     """The table knows what the plain list format documents."""
-    assert set(algorithms.names()) == {"md5", "sha1", "sha256", "pdq", "phash", "dhash", "ahash", "whash", "url"}
+    assert set(algorithms.names()) == {
+        "md5",
+        "sha1",
+        "sha256",
+        "pdq",
+        "phash",
+        "dhash",
+        "ahash",
+        "whash",
+        "url",
+        "domain",
+    }
 
 
 @pytest.mark.parametrize(("name", "size", "threshold"), [("pdq", 32, 31), ("phash", 8, 4), ("whash", 8, 4)])

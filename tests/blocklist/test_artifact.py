@@ -79,7 +79,7 @@ def two(tmp_path: Path, made: Made, list_file: Callable[..., Path]) -> Made:
     one = list_file(*lines_of(made.pdq[:30], made.md5), name="one.txt")
     other = list_file(*lines_of(made.pdq[20:], []), name="other.txt")
     sources = [ListSource("one", "plain", one), ListSource("other", "plain", other)]
-    made.report = build(made.folder, sources, thresholds={"other": {"pdq": 10}})
+    made.report = build(made.folder, sources, thresholds={"other": {"pdq": 10}}, accept=True)
     return made
 
 
@@ -240,10 +240,10 @@ def forge(made: Made, change: Callable[[dict[str, Any]], object]) -> None:
         (lambda raw: raw["lists"][0]["counts"].update(pdq=39), "counts other values"),
         (lambda raw: raw["lists"][0]["counts"].update(sha1=1), "do not fit"),
         (lambda raw: raw["lists"][0]["counts"].update(mystery=1), "do not fit"),
-        (lambda raw: raw["lists"][0]["filters"].update(mystery=raw["lists"][0]["filters"].pop("md5")), "do not fit"),
+        (lambda raw: raw["lists"][0]["exact"].update(mystery=raw["lists"][0]["exact"].pop("md5")), "do not fit"),
         (
             lambda raw: [
-                raw["lists"][0][key].update(mystery=raw["lists"][0][key].pop("md5")) for key in ("counts", "filters")
+                raw["lists"][0][key].update(mystery=raw["lists"][0][key].pop("md5")) for key in ("counts", "exact")
             ],
             "do not fit",
         ),
@@ -251,18 +251,18 @@ def forge(made: Made, change: Callable[[dict[str, Any]], object]) -> None:
         (lambda raw: raw["lists"][0]["thresholds"].update(pdq=30.5), "no number of bits"),
         (
             lambda raw: (raw["lists"][0]["counts"].update(phash=0), raw["lists"][0]["thresholds"].pop("phash")),
-            "no list",
+            "counts other values",
         ),
         (lambda raw: raw["lists"][0]["thresholds"].pop("pdq"), "do not fit"),
         (lambda raw: raw["lists"][0]["thresholds"].update(pdq=32), "larger than the index was built for"),
-        (lambda raw: raw["indexes"]["pdq"].update(entries=41), "size is not the index's"),
-        (lambda raw: raw["indexes"]["pdq"].update(bytes=8), "another size or kind"),
-        (lambda raw: raw["indexes"]["pdq"].update(max_distance=257), "no index"),
-        (lambda raw: raw["indexes"]["pdq"].update(owners="phash.owners.npy"), "belongs"),
+        (lambda raw: raw["indexes"]["pdq"][0].update(entries=41), "size is not the index's"),
+        (lambda raw: raw["indexes"]["pdq"][0].update(bytes=8), "another size or kind"),
+        (lambda raw: raw["indexes"]["pdq"][0].update(max_distance=257), "no index"),
+        (lambda raw: raw["indexes"]["pdq"][0].update(owners="phash.owners.npy"), "belongs"),
         (lambda raw: raw["indexes"].update(pdq=raw["indexes"]["phash"], phash=raw["indexes"]["pdq"]), "size"),
         (lambda raw: raw.update(lists=[]), "belongs"),
         (
-            lambda raw: raw["lists"].insert(0, {**raw["lists"][0], "counts": {}, "filters": {}, "id": "a"}),
+            lambda raw: raw["lists"].insert(0, {**raw["lists"][0], "counts": {}, "exact": {}, "id": "a"}),
             "counts other",
         ),
     ],

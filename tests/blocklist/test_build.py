@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from blocklist.helpers import lines_of
 
+from ingest_guard.blocklist import activate, publish, store
 from ingest_guard.blocklist import build as builds
-from ingest_guard.blocklist import publish, store
 from ingest_guard.blocklist.artifact import Blocklist
 from ingest_guard.blocklist.build import ListSource, build
 from ingest_guard.errors import BlocklistError, ListFormatError
@@ -94,7 +94,7 @@ def test_thresholds_are_built_in(tmp_path: Path, list_file: Callable[..., Path])
         ({"ids": ["ingest-guard-canary"]}, "reserved"),
         ({"ids": ["a/b"]}, "expected 1 to 64"),
         ({"ids": ["same", "Same"]}, "used twice"),
-        ({"format": "xml"}, "unknown list format 'xml'; known formats: plain"),
+        ({"format": "xml"}, "unknown list format 'xml'; known formats:"),
     ],
 )
 def test_wrong_use_is_refused_before_anything_is_made(
@@ -189,6 +189,7 @@ def kill_after(patched: pytest.MonkeyPatch, steps: int) -> list[int]:
         (Path, "replace"),
         (Path, "chmod"),
         (Path, "mkdir"),
+        (Path, "hardlink_to"),
     ]:
         patched.setattr(owner, name, counted(getattr(owner, name)))
     patched.setattr(publish.shutil, "rmtree", counted(publish.shutil.rmtree))
@@ -264,7 +265,7 @@ def test_what_cannot_be_opened_never_becomes_current(made: Made, monkeypatch: py
     def broken(_: object) -> None:
         raise BlocklistError("does not open")
 
-    monkeypatch.setattr(builds, "load", broken)
+    monkeypatch.setattr(activate, "load", broken)
     with pytest.raises(BlocklistError, match="does not open"):
         build(made.folder, [ListSource("known", "plain", made.folder.parent / "list.txt")])
     assert store.current_version(made.folder) == made.report.version

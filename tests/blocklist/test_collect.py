@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest_guard.blocklist.collect import Collected, ListSource, collect, different
+from ingest_guard.blocklist.collect import Collected, ListSource, collect, version_of
+from ingest_guard.blocklist.seal import Sealer
+from ingest_guard.blocklist.tables import different
 from ingest_guard.errors import BlocklistError, ListFormatError
 
 if TYPE_CHECKING:
@@ -23,7 +25,9 @@ def collected(list_file: Callable[..., Path]) -> Callable[..., Collected]:
     """Collect a plain list of the given lines."""
 
     def run(*lines: str, accept: bool = False, allow_empty: bool = False) -> Collected:
-        return collect(ListSource("mine", "plain", list_file(*lines)), accept=accept, allow_empty=allow_empty)
+        return collect(
+            ListSource("mine", "plain", list_file(*lines)), Sealer(bytes(32)), accept=accept, allow_empty=allow_empty
+        )
 
     return run
 
@@ -95,21 +99,25 @@ def test_an_empty_list_is_an_error_unless_allowed(collected: Callable[..., Colle
         collected("# nothing here")
     with pytest.raises(BlocklistError, match="gave no entry"):
         collected("# nothing here", accept=True)
-    assert collected("# nothing here", allow_empty=True).values == {}
+    assert collected("# nothing here", allow_empty=True).parts == {None: {}}
 
 
 def test_the_version_is_that_of_the_content(collected: Callable[..., Collected]) -> None:
     """Order, case, comments and duplicates do not change a list's version; another value does."""
-    version = collected(*MD5).version
-    assert collected("# again", *[line.upper() for line in reversed(MD5)], MD5[0]).version == version
-    assert collected(*MD5[1:]).version != version
+
+    def version(*lines: str) -> str:
+        return version_of({name: held.values for name, held in collected(*lines).parts[None].items()})
+
+    before = version(*MD5)
+    assert version("# again", *[line.upper() for line in reversed(MD5)], MD5[0]) == before
+    assert version(*MD5[1:]) != before
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     """A list file that does not exist is named in the error."""
     source = ListSource("mine", "plain", tmp_path / "gone.txt")
     with pytest.raises(ListFormatError, match=r"gone\.txt cannot be read: No such file"):
-        collect(source, accept=False, allow_empty=False)
+        collect(source, Sealer(bytes(32)), accept=False, allow_empty=False)
 
 
 @given(data=st.data(), size=st.sampled_from([8, 16, 20, 32]))

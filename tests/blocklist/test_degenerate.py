@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import base64
 import hashlib
+import io
 
 import imagehash
 import numpy as np
@@ -44,3 +46,21 @@ def test_ordinary_values_pass() -> None:
     assert not any(is_degenerate("phash", rng.bytes(8)) for _ in range(2000))
     assert not is_degenerate("pdq", b"\x0f" * 32)
     assert not is_degenerate("md5", bytes(16))
+
+
+def test_placeholders() -> None:
+    """The digests of spacers of one pixel are degenerate, as served for decades and as Pillow writes them."""
+    spacer = base64.b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
+    out = io.BytesIO()
+    Image.new("RGB", (1, 1), "white").save(out, "PNG")
+    for data in (spacer, out.getvalue()):
+        for name in ("md5", "sha1", "sha256"):
+            assert is_degenerate(name, hashlib.new(name, data).digest())
+            assert not is_degenerate(name, hashlib.new(name, data + b"\0").digest())
+
+
+def test_near_a_blank_picture() -> None:
+    """A 64-bit value within the default threshold of a blank picture's is degenerate; one beyond it is not."""
+    assert is_degenerate("dhash", bytes(7) + b"\x0f")
+    assert is_degenerate("ahash", b"\xff" * 7 + b"\xf0")
+    assert not is_degenerate("dhash", bytes(7) + b"\x1f")

@@ -29,7 +29,7 @@ def test_it_says_what_the_version_holds(made: Made, raw: dict[str, Any]) -> None
     assert listed["counts"] == {"md5": 20, "pdq": 40, "phash": 1, "sha256": 1, "url": 1}
     assert listed["thresholds"] == {"pdq": 31, "phash": 4}
     assert set(raw["files"]) | {"manifest.json"} == {path.name for path in made.version_folder.iterdir()}
-    assert raw["format"] == 1
+    assert raw["format"] == 2
     assert raw["created"].endswith("Z")
 
 
@@ -55,7 +55,7 @@ def removed(key: str) -> Callable[[dict[str, Any]], object]:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda raw: raw.update(format=2), "format"),
+        (lambda raw: raw.update(format=1), "format"),
         (removed("lists"), "lists"),
         (lambda raw: raw.update(more=1), "more"),
         (lambda raw: raw.update(created="yesterday"), "created"),

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from ingest_guard.blocklist import manifest as manifests
 from ingest_guard.blocklist.artifact import Blocklist
 from ingest_guard.blocklist.build import ListSource, build
-from ingest_guard.blocklist.near import VectorLists
+from ingest_guard.blocklist.near import Origins, VectorLists
 from ingest_guard.errors import BlocklistError
 from ingest_guard.hashing.vectors import VectorIndex
 
@@ -29,10 +29,11 @@ if TYPE_CHECKING:
     distance=st.sampled_from(["l1", "l2"]),
     shares=st.lists(st.floats(0, 0.3), min_size=3, max_size=3),
     caps=st.none() | st.integers(0, 400),
+    gone_share=st.sampled_from([0.0, 0.3, 1.0]),
     seed=st.integers(0, 10_000),
 )
 def test_the_same_is_found_as_by_hand(
-    sizes: tuple[int, int, int], distance: Any, shares: list[float], caps: int | None, seed: int
+    *, sizes: tuple[int, int, int], distance: Any, shares: list[float], caps: int | None, gone_share: float, seed: int
 ) -> None:
     """Each entry within its list's threshold and its query's cap is found, no other; distances are rounded up."""
     count, asked, length = sizes
@@ -44,15 +45,20 @@ def test_the_same_is_found_as_by_hand(
     largest = 255 * length if distance == "l1" else 255 * length**0.5
     thresholds = [share**2 * largest for share in shares]
     limits = None if caps is None else np.arange(caps, caps + asked)
-    lists = VectorLists(VectorIndex.build(values), owners, length, distance)
-    found = sorted(zip(*(column.tolist() for column in lists.search(queries, thresholds, limits)), strict=True))
+    gone = np.flatnonzero(rng.random(count) < gone_share)
+    lists = VectorLists(VectorIndex.build(values), Origins(owners, np.array([2, 0, 1]), gone), length, distance)
+    # A list's number in the index is not its number in the manifest.
+    within = np.array([thresholds[1], thresholds[2], thresholds[0]])
+    query, part, apart_by, entry = lists.search(queries, within, limits)
+    numbers = np.array([1, 2, 0])[part]
+    found = sorted(zip(query.tolist(), entry.tolist(), numbers.tolist(), apart_by.tolist(), strict=True))
     expected = []
     for number, query in enumerate(queries.astype(int).tolist()):
-        for value, owner in zip(values.astype(int).tolist(), owners.tolist(), strict=True):
+        for row, (value, owner) in enumerate(zip(values.astype(int).tolist(), owners.tolist(), strict=True)):
             differences = [abs(one - other) for one, other in zip(query, value, strict=True)]
             apart = sum(differences) if distance == "l1" else sum(each**2 for each in differences) ** 0.5
-            if apart <= thresholds[owner] and (limits is None or apart <= limits[number]):
-                expected.append((number, owner, int(-(-apart // 1))))
+            if row not in gone and apart <= thresholds[owner] and (limits is None or apart <= limits[number]):
+                expected.append((number, row, owner, int(-(-apart // 1))))
     assert found == sorted(expected)
 
 
@@ -136,23 +142,24 @@ def test_any_changed_byte_is_refused(built: BuildReport, tmp_path: Path) -> None
 
 def swapped(raw: dict[str, Any]) -> None:
     """Exchange two of an index's files."""
-    arrays = raw["vectors"]["toy_grid"]["arrays"]
+    arrays = raw["vectors"]["toy_grid"][0]["arrays"]
     arrays["sums"], arrays["parts"] = arrays["parts"], arrays["sums"]
 
 
 def doubled(raw: dict[str, Any]) -> None:
     """Claim that a plug-in's values are bits and vectors at a time; with files enough for both."""
     index = {"bytes": 144, "entries": 1, "max_distance": 5, "widths": [], "arrays": {}, "owners": "toy_file.owners.npy"}
-    raw["indexes"]["toy_grid"] = {**index, "arrays": raw["vectors"].pop("toy_file")["arrays"]}
+    index["parts"] = [0]
+    raw["indexes"]["toy_grid"] = [{**index, "arrays": raw["vectors"].pop("toy_file")[0]["arrays"]}]
     raw["lists"][0]["counts"].pop("toy_file")
 
 
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda raw: raw["vectors"]["toy_grid"].update(bytes=143), "no index of that size"),
-        (lambda raw: raw["vectors"]["toy_grid"].update(entries=23), "its size is not the index's"),
-        (lambda raw: raw["vectors"]["toy_grid"].update(distance="l3"), "not a manifest"),
+        (lambda raw: raw["vectors"]["toy_grid"][0].update(bytes=143), "no index of that size"),
+        (lambda raw: raw["vectors"]["toy_grid"][0].update(entries=23), "its size is not the index's"),
+        (lambda raw: raw["vectors"]["toy_grid"][0].update(distance="l3"), "not a manifest"),
         (lambda raw: raw["vectors"].update({"../up": raw["vectors"].pop("toy_grid")}), "not a manifest"),
         (lambda raw: raw["vectors"].update(pdq=raw["vectors"].pop("toy_grid")), "do not fit"),
         (lambda raw: raw["lists"][0]["counts"].update(toy_grid=11), "counts other values"),
@@ -176,10 +183,3 @@ def test_a_version_that_contradicts_itself_is_refused(
     poke(tmp_path / "store" / "current", lambda _: version.encode() + b"\n")
     with pytest.raises(BlocklistError, match=said):
         Blocklist.open(tmp_path / "store")
-
-
-def test_a_manifest_from_before_vectors_opens(tmp_path: Path, list_file: Callable[..., Path]) -> None:
-    """A version that says nothing of vectors has none."""
-    report = build(tmp_path / "s", [ListSource("l", "plain", list_file("md5 " + "ab" * 16))])
-    data = (tmp_path / "s" / "versions" / report.version / "manifest.json").read_bytes()
-    assert manifests.parse(data.replace(b',\n "vectors": {}', b""), "x").vectors == {}

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from ingest_guard import SetupError
 from ingest_guard.cli.main import cli
-from ingest_guard.scrapy_plugin import diagnosis
+from ingest_guard.scrapy_plugin import diagnosis, hygiene, surroundings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -25,9 +25,10 @@ SECOND = 'EXTENSIONS = {"ingest_guard.scrapy_plugin.watchdog.Watchdog": 0}\n'
 SPIDER = "from scrapy import Spider\n\n\nclass Good(Spider):\n    name = 'good'\n"
 ALL_WELL = [
     "ok   the add-on is installed",
-    "ok   the policy can be read",
+    "ok   the policy can be read; its level is default",
     "ok   the blocklist opens: addresses (1), bytes (2), looks (1)",
     "ok   a crawl with -s ADDONS={} would not start",
+    "ok   the blocklist is 0 days old, and starts until it is 30 days old",
     "ok   spider good is guarded",
 ]
 
@@ -42,6 +43,8 @@ def project(tmp_path: Path, world: World, monkeypatch: pytest.MonkeyPatch) -> It
         logging.root.manager.disable,
     )
     monkeypatch.delenv("SCRAPY_SETTINGS_MODULE", raising=False)
+    monkeypatch.setattr(hygiene, "_SWAPS", tmp_path / "swaps")
+    monkeypatch.setattr(surroundings, "_CORE_PATTERN", tmp_path / "core_pattern")
     name = f"doctored_{tmp_path.name.replace('-', '_')}"
 
     def make(settings: str = GUARD + SECOND, spiders: str = SPIDER) -> Path:
@@ -50,7 +53,7 @@ def project(tmp_path: Path, world: World, monkeypatch: pytest.MonkeyPatch) -> It
         (tmp_path / "scrapy.cfg").write_text(f"[settings]\ndefault = {name}.settings\n")
         (tmp_path / "policy.yaml").write_text(f"blocklist: {json.dumps(str(world.blocklist))}\nworkers: inline\n")
         (package / "__init__.py").touch()
-        (package / "settings.py").write_text(f"SPIDER_MODULES = ['{name}.spiders']\n{settings}")
+        (package / "settings.py").write_text(f"SPIDER_MODULES = ['{name}.spiders']\nLOG_LEVEL = 'INFO'\n{settings}")
         (package / "spiders.py").write_text(textwrap.dedent(spiders))
         monkeypatch.chdir(tmp_path)
         return tmp_path
@@ -225,3 +228,142 @@ def test_settings_module_of_the_environment(
     settings = diagnosis.project_settings(str(elsewhere))
     assert settings.get("INGEST_GUARD_POLICY") == "policy.yaml"
     assert sys.path[0] == str(elsewhere)
+
+
+def notes(lines: list[str], mark: str = "note") -> str:
+    """Return the lines with a mark, and the advice."""
+    return "\n".join(line for line in lines if line.startswith((mark, "      ->")))
+
+
+OTHERS = """
+from scrapy import Spider, signals
+from scrapy.core.downloader.handlers.http11 import HTTP11DownloadHandler
+from scrapy.pipelines.files import FilesPipeline
+
+
+class Listener:
+    @classmethod
+    def from_crawler(cls, crawler):
+        crawler.signals.connect(cls.hear, signals.bytes_received)
+
+    def hear(self):
+        pass
+
+
+class Hearer:
+    signal = signals.response_downloaded
+
+
+class Handler(HTTP11DownloadHandler):
+    pass
+
+
+class Stores(FilesPipeline):
+    pass
+
+
+class Good(Spider):
+    name = "good"
+
+
+class Open(Spider):
+    name = "open"
+    custom_settings = {"TELNETCONSOLE_ENABLED": True}
+"""
+
+
+@pytest.mark.parametrize(("level", "mark"), [("default", "note"), ("strict", "BAD")])
+def test_parts_of_others(project: Callable[..., Path], level: str, mark: str) -> None:
+    """Told in the default level, and bad where the strict one would not start."""
+    folder = project(
+        GUARD
+        + "import os\nHERE = __name__.split('.')[0]\n"
+        + "EXTENSIONS = {'ingest_guard.scrapy_plugin.watchdog.Watchdog': 0, f'{HERE}.spiders.Listener': 1, "
+        + "f'{HERE}.spiders.Hearer': 2}\n"
+        + "DOWNLOAD_HANDLERS = {'https': f'{HERE}.spiders.Handler'}\n"
+        + "ITEM_PIPELINES = {f'{HERE}.spiders.Stores': 1, 'scrapy.pipelines.images.ImagesPipeline': 2}\n"
+        + "FILES_STORE = 's3://bucket/x'\nLOG_LEVEL = 'DEBUG'\nCOOKIES_DEBUG = True\n",
+        spiders=OTHERS,
+    )
+    policy = folder / "policy.yaml"
+    policy.write_text(
+        policy.read_text() + f"level: {level}\nhygiene: {{core_dumps: true, dumpable: true, log_filter: false}}\n"
+    )
+    (folder / "core_pattern").write_text("|/usr/lib/systemd/systemd-coredump")
+    (folder / "swaps").write_text("Filename Type\n/dev/sda2 partition\n")
+    code, lines = doctor()
+    assert code == (1 if level == "strict" else 0)
+    told = notes(lines)
+    assert ".spiders.Listener seems to listen to bytes_received" in notes(lines, mark)
+    for text in (
+        ".spiders.Hearer seems to listen to response_downloaded",
+        "https: is downloaded by",
+        ".spiders.Stores stores what has passed",
+        "scrapy.pipelines.images.ImagesPipeline stores what has passed",
+        "FILES_STORE is on another machine",
+        "COOKIES_DEBUG is on",
+        "swap is on (/dev/sda2)",
+        "hygiene.core_dumps is on",
+        "hygiene.log_filter is off",
+        "core dumps go to a program here",
+    ):
+        assert text in told, text
+    if level == "strict":
+        assert "BAD  spider open: ingest_guard: TELNETCONSOLE_ENABLED is on" in "\n".join(lines)
+        assert "and what it brings is checked right there" in told
+        assert "LOG_LEVEL is DEBUG" not in told
+    else:
+        assert "TELNETCONSOLE_ENABLED is on: other programs" in told
+        assert "LOG_LEVEL is DEBUG" in told
+
+
+STORES = (
+    "HTTPCACHE_ENABLED = True\nHTTPCACHE_DIR = 'cache'\nFILES_STORE = 'files'\nJOBDIR = 'job'\n"
+    "SPIDER_LOADER_WARN_ONLY = True\n"
+)
+
+
+def test_stores_and_job_directories(project: Callable[..., Path]) -> None:
+    """What a crawl would not start with, and what another blocklist has looked at."""
+    folder = project(GUARD + SECOND + STORES)
+    cache, files, job = folder / ".scrapy" / "cache", folder / "files", folder / "job"
+    for each in (cache, files, job / "requests.queue"):
+        each.mkdir(parents=True)
+    (cache / "x").touch()
+    (files / "x").touch()
+    (files / ".ingest-guard.json").write_text('{"since": "2026-01-01T00:00:00Z", "list_version": "another"}')
+    (job / "requests.seen").write_text("0123\n")
+    (job / "requests.queue" / "0").write_bytes(b"\0\0\0\x01data:image/png;base64,AAAA\0\0\0\x1a")
+    (job / "requests.queue" / "1").write_bytes(b"?")
+    code, lines = doctor()
+    assert code == 1
+    assert f"the HTTP cache {cache} (HTTPCACHE_DIR) holds files from before the guard" in notes(lines, "BAD")
+    assert "is of a crawl that was killed" in notes(lines, "BAD")
+    assert "holds requests that are data: URLs" in notes(lines, "BAD")
+    assert f"the media store {files} (FILES_STORE) was last looked through with another blocklist" in notes(lines)
+    assert "type: ingest-guard purge" in notes(lines)
+    policy = folder / "policy.yaml"
+    policy.write_text(policy.read_text() + "old_stores: accept\n")
+    assert "which the policy accepts" in notes(doctor()[1])
+
+
+def test_a_cache_that_is_not_in_use(project: Callable[..., Path]) -> None:
+    """It stops no crawl, and still holds what it holds."""
+    folder = project(GUARD + SECOND + "HTTPCACHE_DIR = 'cache'\n")
+    (folder / ".scrapy" / "cache").mkdir(parents=True)
+    (folder / ".scrapy" / "cache" / "x").touch()
+    code, lines = doctor()
+    assert code == 0
+    assert "is not in use and holds files from before the guard" in notes(lines)
+
+
+def test_a_browser_that_loads_pictures(project: Callable[..., Path]) -> None:
+    """A rule of the project's that lets pictures through is told."""
+    browser = (
+        "DOWNLOAD_HANDLERS = {'https': 'scrapy_playwright.handler.ScrapyPlaywrightDownloadHandler'}\n"
+        "PLAYWRIGHT_ABORT_REQUEST = bool\nPLAYWRIGHT_ABORT_REQUEST = (lambda request: False)\n"
+    )
+    project(GUARD + SECOND + browser)
+    code, lines = doctor()
+    assert code == 0, lines
+    assert "PLAYWRIGHT_ABORT_REQUEST does not abort requests for pictures" in notes(lines)

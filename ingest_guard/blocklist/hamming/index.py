@@ -14,6 +14,7 @@ from ingest_guard.blocklist.hamming import bands, flat
 from ingest_guard.blocklist.hamming.probe import Prober
 from ingest_guard.blocklist.hamming.tables import Tables, cells, fill
 from ingest_guard.blocklist.hamming.words import VALUE_BYTES, as_values, as_words
+from ingest_guard.blocklist.tables import among
 from ingest_guard.errors import BlocklistError
 
 if TYPE_CHECKING:
@@ -152,7 +153,11 @@ class HammingIndex:
         return cls.from_arrays({name: array.view(np.ndarray) for name, array in arrays.items()}, meta)
 
     def search(
-        self, queries: npt.NDArray[np.uint8], max_distance: int | npt.ArrayLike | None = None
+        self,
+        queries: npt.NDArray[np.uint8],
+        max_distance: int | npt.ArrayLike | None = None,
+        *,
+        without: npt.NDArray[np.int64] | None = None,
     ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int16]]:
         """Find every entry within a distance of each query.
 
@@ -163,6 +168,8 @@ class HammingIndex:
         max_distance
             Largest distance in bits: one for all queries, or int[m], one each; None: the one the index was built for.
             Smaller ones are much cheaper.
+        without
+            int64[k], sorted: entries that count no more, as of a record that was withdrawn.
 
         Returns
         -------
@@ -185,6 +192,9 @@ class HammingIndex:
             query, entry, distance = flat.scan(self._words, words, limits)
         else:
             query, entry, distance = self._prober.search(words, limits)
+        if without is not None and len(without):
+            keep = ~among(entry, without)
+            query, entry, distance = query[keep], entry[keep], distance[keep]
         return _sorted(query, entry, distance)
 
     def _limits(self, max_distance: int | npt.ArrayLike | None, count: int) -> npt.NDArray[np.int64]:

@@ -1,0 +1,170 @@
+"""The options that several ``blocklist`` commands share."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from ingest_guard.blocklist.build import DEFAULT_KEEP, MAX_REJECTED_SHARE, MAX_SHRINK, ListSource
+from ingest_guard.blocklist.keys import read_key
+from ingest_guard.credentials import list_key
+from ingest_guard.policy import Policy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_Command = TypeVar("_Command", bound="Callable[..., Any]")
+
+FOLDER = click.Path(path_type=Path, file_okay=False)
+FILE = click.Path(path_type=Path, dir_okay=False)
+
+
+def _with(command: _Command, *options: Callable[[_Command], _Command]) -> _Command:
+    """Add options, so that help names them in this order."""
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def _sources(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> list[ListSource]:
+    """Split each at its first two colons: a file's name may hold more."""
+    sources = []
+    for value in values:
+        parts = value.split(":", 2)
+        if len(parts) != 3 or not all(parts):  # noqa: PLR2004 - as the metavar says
+            raise click.BadParameter(
+                f"{value!r} is not ID:FORMAT:FILE, as in my-list:plain:hashes.txt", ctx=ctx, param=param
+            )
+        sources.append(ListSource(parts[0], parts[1], Path(parts[2])))
+    return sources
+
+
+def lists(command: _Command) -> _Command:
+    """Add ``--list``."""
+    return click.option(
+        "--list",
+        "sources",
+        metavar="ID:FORMAT:FILE",
+        callback=_sources,
+        multiple=True,
+        help="A list file, what it is to be called, and its format: plain, ncmec, vics, stopncii, tat, threatexchange, "
+        "journal, urls, domains, or map=CONFIG.yaml for a table described there. Repeatable.",
+    )(command)
+
+
+def _take_from_policy(ctx: click.Context, param: click.Parameter, file: Path | None) -> Policy | None:
+    """Let a policy's section ``build`` stand where an option is not given; read before all others."""
+    del param
+    if file is None:
+        return None
+    policy = Policy.load(file)
+    ctx.default_map = {**(ctx.default_map or {}), **policy.build.model_dump()}
+    return policy
+
+
+def policy(command: _Command) -> _Command:
+    """Add ``--policy``."""
+    return click.option(
+        "--policy",
+        metavar="FILE",
+        type=FILE,
+        is_eager=True,
+        callback=_take_from_policy,
+        help="A policy: its section 'build' stands for options that are not given, and it names owners and the key.",
+    )(command)
+
+
+def owned(sources: list[ListSource], policy: Policy | None) -> list[ListSource]:
+    """Return the lists with their owners, as the policy names them."""
+    entries = policy.lists if policy else {}
+    return [
+        replace(source, owner=entries[source.list_id].owner) if source.list_id in entries else source
+        for source in sources
+    ]
+
+
+def removals(command: _Command) -> _Command:
+    """Add ``--remove``."""
+    return click.option(
+        "--remove",
+        "removals",
+        metavar="ID:FORMAT:FILE",
+        callback=_sources,
+        multiple=True,
+        help="A file of values to take out of a list. Repeatable.",
+    )(command)
+
+
+def keep(command: _Command) -> _Command:
+    """Add ``--keep``."""
+    return click.option(
+        "--keep", type=click.IntRange(1), default=DEFAULT_KEEP, show_default=True, help="Versions to retain."
+    )(command)
+
+
+def brakes(command: _Command) -> _Command:
+    """Add ``--accept``, ``--max-rejected`` and ``--max-shrink``."""
+    return _with(
+        command,
+        click.option(
+            "--accept",
+            is_flag=True,
+            help="Go on even if many rows of a list cannot be used, or a list shrinks by much.",
+        ),
+        click.option(
+            "--max-rejected",
+            metavar="SHARE",
+            type=click.FloatRange(0, 1),
+            default=MAX_REJECTED_SHARE,
+            show_default=True,
+            help="Share of a list's rows that may be rejected without --accept.",
+        ),
+        click.option(
+            "--max-shrink",
+            metavar="SHARE",
+            type=click.FloatRange(0, 1),
+            default=MAX_SHRINK,
+            show_default=True,
+            help="Share of its entries that a list may lose without --accept.",
+        ),
+    )
+
+
+def key(command: _Command) -> _Command:
+    """Add ``--key-env`` and ``--key-file``; the key itself never stands on a command line, which all users see."""
+    return _with(
+        command,
+        click.option(
+            "--key-env", metavar="NAME", help="Environment variable with the key of a keyed ('sealed') blocklist."
+        ),
+        click.option("--key-file", metavar="FILE", type=FILE, help="File with that key, in hex or Base64."),
+    )
+
+
+def reports(command: _Command) -> _Command:
+    """Add ``--json`` and ``--report``."""
+    return _with(
+        command,
+        click.option("--json", "as_json", is_flag=True, help="Print the report as JSON."),
+        click.option("--report", "report_file", metavar="FILE", type=FILE, help="Write the report as JSON, too."),
+    )
+
+
+def key_of(env: str | None, file: Path | None, policy: Policy | None = None) -> bytes | None:
+    """Return the key that the options name, or else the policy; None if they name none.
+
+    Raises
+    ------
+    click.UsageError
+        They name two.
+    BlocklistError
+        There is no key, or none that is any good.
+    """
+    if env is not None and file is not None:
+        raise click.UsageError("name the key once: either --key-env or --key-file")
+    if env is None and file is None:
+        return list_key(policy) if policy else None
+    return read_key(env=env, file=file)

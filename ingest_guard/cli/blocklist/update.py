@@ -1,0 +1,55 @@
+"""``ingest-guard blocklist update``: a day's changes, written beside the base."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from ingest_guard.blocklist.update import update
+from ingest_guard.cli.blocklist import options, output
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ingest_guard.blocklist.collect import ListSource
+    from ingest_guard.policy import Policy
+
+
+@click.command("update")
+@click.argument("folder", type=options.FOLDER)
+@options.policy
+@options.lists
+@options.removals
+@options.brakes
+@options.keep
+@options.key
+@options.reports
+def update_command(
+    folder: Path,
+    sources: list[ListSource],
+    removals: list[ListSource],
+    *,
+    policy: Policy | None,
+    max_rejected: float,
+    max_shrink: float,
+    keep: int,
+    key_env: str | None,
+    key_file: Path | None,
+    report_file: Path | None,
+    accept: bool,
+    as_json: bool,
+) -> int:
+    """Add what changed since the last build (new rows, withdrawals) to the blocklist in FOLDER, without a rebuild."""
+    report = update(
+        folder,
+        sources,
+        removals=removals,
+        key=options.key_of(key_env, key_file, policy),
+        accept=accept,
+        keep=keep,
+        max_shrink=max_shrink,
+        max_rejected=max_rejected,
+    )
+    output.tell(report, as_json=as_json, file=report_file, whole=False)
+    return 0
