@@ -15,7 +15,7 @@ ifneq ($(shell cat .venv/.made-at 2>/dev/null),$(shell pwd -P))
 $(shell rm -f .venv/.demo .venv/.test .venv/.bench)
 endif
 
-.PHONY: help demo test test-proof lint format clean bench-fingerprint bench-recall bench-lookup bench-crawl
+.PHONY: help demo test test-proof lint format clean bench-fingerprint bench-recall bench-lookup bench-crawl bench-import bench-workers bench-memory matrix scrapy-suite
 
 help: ## Show this help
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 28
@@ -51,12 +51,27 @@ bench-recall: .venv/.bench ## Measure how many edited copies are found
 bench-lookup: .venv/.bench ## Measure looking up hashes
 	@$(PYTHON) -m benchmarks.bench_lookup $(BENCH_ARGS)
 
+bench-import: .venv/.bench ## Measure reading a list file of 2 GB
+	@$(PYTHON) -m benchmarks.bench_import $(BENCH_ARGS)
+
+bench-workers: .venv/.bench ## Measure the workers' memory and a hot swap on a large list
+	@$(PYTHON) -m benchmarks.bench_workers $(BENCH_ARGS)
+
 bench-crawl: .venv/.bench ## Measure a crawl with and without the guard
 	@$(PYTHON) -m benchmarks.bench_crawl $(BENCH_ARGS)
 
+bench-memory: .venv/.bench ## Measure the memory of a crawl of 10,000 images
+	@$(PYTHON) -m benchmarks.bench_memory $(BENCH_ARGS)
+
+matrix: .venv/.matrix ## Run the tests of the plug-in with the oldest and the newest versions of what it needs
+	@$(PYTHON) -m nox $(NOX_ARGS)
+
+scrapy-suite: .venv/.test ## Run Scrapy's own test suite with the guard in every crawl, and compare (20 minutes)
+	@$(PYTHON) -m benchmarks.scrapy_suite $(SUITE_ARGS)
+
 clean: ## Remove everything that make wrote
-	@for folder in .demo .bench; do if [ -d $$folder ]; then chmod -R u+rwX $$folder; fi; done
-	rm -rf .venv .demo .bench .coverage .coverage.* htmlcov .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
+	@for folder in .demo .bench .scrapy-suite; do if [ -d $$folder ]; then chmod -R u+rwX $$folder; fi; done
+	rm -rf .venv .demo .bench .nox .scrapy-suite .coverage .coverage.* htmlcov .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A virtual environment with one extra installed; again when pyproject.toml changes.

@@ -15,13 +15,14 @@ from ingest_guard.errors import (
 )
 from ingest_guard.guard import Guard
 from ingest_guard.policy import Policy
-from ingest_guard.verdict import ImageFacts, Match, Outcome, Reason, Verdict
+from ingest_guard.verdict import Action, ImageFacts, Match, Outcome, Reason, Verdict
 
 if TYPE_CHECKING:
     from ingest_guard.scrapy_plugin.addon import Addon
     from ingest_guard.scrapy_plugin.exceptions import ImageBlocked
 
 __all__ = [
+    "Action",
     "Addon",
     "BlocklistError",
     "Guard",

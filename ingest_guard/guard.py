@@ -8,29 +8,26 @@ and finds out what is to be decoded; a :class:`~ingest_guard.scan.Scanner` decod
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NamedTuple
 
-from ingest_guard._version import __version__
-from ingest_guard.blocklist import algorithms
+from ingest_guard.allow_list import AllowList
+from ingest_guard.attestation import attest
 from ingest_guard.blocklist.artifact import Blocklist
-from ingest_guard.errors import PolicyError
+from ingest_guard.credentials import list_key, require_signer
+from ingest_guard.governance import actions, govern, require_known_hashes, strictest
 from ingest_guard.hashing.digests import digests
-from ingest_guard.hashing.registry import installed
 from ingest_guard.imaging.decode import NotScannable
 from ingest_guard.imaging.embedded import embedded_images
 from ingest_guard.imaging.sniff import Kind, sniff
 from ingest_guard.scan import Scanner, decode_limits
 from ingest_guard.scanned import Scan
-from ingest_guard.verdict import Match, Outcome, Reason, Verdict
+from ingest_guard.verdict import Action, Match, Outcome, Reason, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from ingest_guard.policy import Policy
-
 
 # Half the web's pages hold spacers of less, and a common one lacks its end: too small to show anything, they must not
 # cost a page. Their digests are matched all the same.
@@ -56,6 +53,15 @@ class Part:
     embedded: bool = False
 
 
+class ExactHit(NamedTuple):
+    """A value on a list that an image has, and which image that is; never shown, never kept as it is."""
+
+    list_id: str
+    algorithm: str
+    value: str
+    sha256: str
+
+
 @dataclass(frozen=True, slots=True)
 class Inquiry:
     """What is known of a body before anything was decoded."""
@@ -65,6 +71,7 @@ class Inquiry:
     matches: tuple[Match, ...]
     parts: tuple[Part, ...]
     reason: Reason | None = None
+    hits: tuple[ExactHit, ...] = field(default=(), repr=False)
 
 
 class Guard:
@@ -75,29 +82,35 @@ class Guard:
     blocklist
         An open blocklist.
     policy
-        What counts as near, what may be decoded, and what happens in doubt.
+        What of it counts, what counts as near, what may be decoded, and what happens in doubt.
+    allowed
+        What never matches; None reads the files that the policy names.
+    key
+        Of a keyed blocklist. It is not used here: whoever makes the same guard in another process asks for it.
 
     Raises
     ------
     PolicyError
-        The policy names a list or a hash that does not exist.
+        The policy names a list or a hash that does not exist, or the allow-list cannot be read.
     BlocklistError
-        The policy asks for thresholds that the blocklist was not built for, or the blocklist holds values of a hasher
-        plug-in that is not installed, is broken, or makes other values.
+        The policy leaves nothing of a list, or asks for thresholds that the blocklist was not built for; or the
+        blocklist holds values of a hasher plug-in that is not installed, is broken, or makes other values.
     """
 
-    def __init__(self, blocklist: Blocklist, policy: Policy) -> None:
-        _require_known_names(blocklist, policy)
-        blocklist.require_hashers()
-        _require_sound_thresholds(policy)
-        overrides = {list_id: dict(entry.thresholds) for list_id, entry in policy.lists.items() if entry.thresholds}
-        if overrides:
-            blocklist = blocklist.with_thresholds(overrides)
-        self.blocklist = blocklist
+    def __init__(
+        self, blocklist: Blocklist, policy: Policy, *, allowed: AllowList | None = None, key: bytes | None = None
+    ) -> None:
+        require_known_hashes(policy)
+        self.allowed = AllowList.read(policy) if allowed is None else allowed
+        self.whole = blocklist
+        self.blocklist = govern(blocklist, policy, self.allowed)
+        self.blocklist.require_hashers()
         self.policy = policy
-        self.scanner = Scanner(blocklist, policy)
+        self.key = key
+        self.scanner = Scanner(self.blocklist, policy)
         self._limits = decode_limits(policy)
-        self.attestation = _attestation(blocklist, policy)
+        self._actions = actions(policy)
+        self.attestation = attest(self.blocklist, policy, self.allowed)
 
     @classmethod
     def from_policy(cls, policy: Policy) -> Guard:
@@ -106,12 +119,15 @@ class Guard:
         Raises
         ------
         BlocklistError
-            The blocklist is missing, empty, stale, damaged or writable by others.
+            The blocklist is missing, empty, stale, damaged, writable by others, keyed with another key, or not signed
+            by whom the policy demands.
         PolicyError
-            The policy names a list or a hash that does not exist.
+            The policy names a list or a hash that does not exist, or the allow-list cannot be read.
         """
-        opened = Blocklist.open(policy.blocklist, allow_empty=policy.allow_empty, max_age=policy.max_age)
-        return cls(opened, policy)
+        key = list_key(policy)
+        opened = Blocklist.open(policy.blocklist, key=key, allow_empty=policy.allow_empty, max_age=policy.max_age)
+        require_signer(policy, opened.version)
+        return cls(opened, policy, key=key)
 
     @property
     def version(self) -> str:
@@ -137,31 +153,43 @@ class Guard:
         inquiry = self.begin(data)
         return self.conclude(inquiry, [self.scanner.scan(part.data) for part in inquiry.parts])
 
+    def action_on(self, list_ids: Iterable[str]) -> Action:
+        """Return what the policy says is to be done about a match on these lists: the strictest of their actions."""
+        return strictest(self._actions, list_ids)
+
     def begin(self, data: bytes) -> Inquiry:
         """Take and match the digests of a body, and find the images in it. Decodes nothing."""
         taken = digests(data)
-        matches = self.exact_matches(taken)
+        matches, hits = self._exact(taken, "bytes")
         if len(data) > self.policy.limits.bytes:
-            return Inquiry(Kind.BINARY, taken, matches, (), Reason.TOO_LARGE)
+            return Inquiry(Kind.BINARY, taken, matches, (), Reason.TOO_LARGE, hits)
         sniffed = sniff(data)
         if sniffed.kind is Kind.IMAGE:
-            return Inquiry(sniffed.kind, taken, matches, (Part(data, taken["sha256"]),))
+            return Inquiry(sniffed.kind, taken, matches, (Part(data, taken["sha256"]),), None, hits)
         if sniffed.kind is Kind.TEXT:
-            return self._begin_text(data, taken, matches)
+            return self._begin_text(data, taken, matches, hits)
         refused = sniffed.kind is Kind.BINARY and sniffed.format not in self.policy.unscanned_types
-        return Inquiry(sniffed.kind, taken, matches, (), Reason.UNSUPPORTED_TYPE if refused else None)
+        return Inquiry(sniffed.kind, taken, matches, (), Reason.UNSUPPORTED_TYPE if refused else None, hits)
 
-    def _begin_text(self, data: bytes, taken: Mapping[str, str], matches: tuple[Match, ...]) -> Inquiry:
+    def _begin_text(
+        self, data: bytes, taken: Mapping[str, str], matches: tuple[Match, ...], hits: tuple[ExactHit, ...]
+    ) -> Inquiry:
         parts, reason = [], None
         try:
             for inner in embedded_images(data, self._limits):
                 inner_digests = digests(inner)
-                matches += self.exact_matches(inner_digests, view="embedded/bytes")
+                inner_matches, inner_hits = self._exact(inner_digests, "embedded/bytes")
+                matches, hits = matches + inner_matches, hits + inner_hits
                 if len(inner) >= _SMALLEST_PICTURE:
                     parts.append(Part(inner, inner_digests["sha256"], embedded=True))
         except NotScannable as problem:
             reason = problem.reason
-        return Inquiry(Kind.TEXT, taken, matches, tuple(parts), reason)
+        return Inquiry(Kind.TEXT, taken, matches, tuple(parts), reason, hits)
+
+    def _exact(self, taken: Mapping[str, str], view: str) -> tuple[tuple[Match, ...], tuple[ExactHit, ...]]:
+        matches = self.exact_matches(taken, view=view)
+        hits = tuple(ExactHit(m.list_id, m.algorithm, taken[m.algorithm], taken["sha256"]) for m in matches)
+        return matches, hits
 
     def exact_matches(self, taken: Mapping[str, str], *, view: str = "bytes") -> tuple[Match, ...]:
         """Return the lists that know one of these digests."""
@@ -193,62 +221,9 @@ class Guard:
             outcome = Outcome.NOT_SCANNABLE
         else:
             outcome = Outcome.NO_KNOWN_MATCH if inquiry.kind is Kind.IMAGE else Outcome.NOT_AN_IMAGE
-        return Verdict(outcome, tuple(matches), reason, whole.image, inquiry.digests, whole.low_detail)
+        action = self.action_on(match.list_id for match in matches) if matches else None
+        return Verdict(outcome, tuple(matches), reason, whole.image, inquiry.digests, whole.low_detail, action)
 
 
 def _inside(matches: Iterable[Match]) -> list[Match]:
     return [Match(m.list_id, m.algorithm, m.distance, f"embedded/{m.view}") for m in matches]
-
-
-def _require_known_names(blocklist: Blocklist, policy: Policy) -> None:
-    known = {info.id for info in blocklist.lists}
-    if unknown := sorted(set(policy.lists) - known):
-        raise PolicyError(
-            f"policy: key lists names {', '.join(unknown)}, but the blocklist has "
-            f"{', '.join(sorted(known)) or 'no list'}; correct the name, or build the list in with: "
-            "ingest-guard blocklist build"
-        )
-    hashes = set(installed())
-    if unknown := sorted(set(policy.records.hashes) - hashes):
-        raise PolicyError(
-            f"policy: key records.hashes names {', '.join(unknown)}; known are {', '.join(sorted(hashes))}"
-        )
-
-
-def _require_sound_thresholds(policy: Policy) -> None:
-    for list_id, entry in policy.lists.items():
-        for name, bits in entry.thresholds.items():
-            algorithm = algorithms.find(name)
-            if algorithm and bits > algorithm.safe_threshold and not policy.accept_false_matches:
-                raise PolicyError(
-                    f"policy: key lists.{list_id}.thresholds.{name}: {algorithm.spoken(bits)} would match unrelated "
-                    f"pictures; use at most {algorithm.safe_threshold:.10g}, or add accept_false_matches: true"
-                )
-
-
-def _attestation(blocklist: Blocklist, policy: Policy) -> dict[str, Any]:
-    """Return what each record says of the checks that its image went through.
-
-    ``check_set`` is a digest of all that decides an outcome: guard version, lists, thresholds, views, limits. Two
-    records with the same check set were held against the same things.
-    """
-    lists = [{"id": info.id, "version": info.version} for info in blocklist.lists]
-    compared = sorted(blocklist.exact_algorithms | blocklist.near_algorithms)
-    decisive = {
-        "guard": __version__,
-        "lists": lists,
-        "algorithms": compared,
-        "thresholds": {info.id: dict(sorted(info.thresholds.items())) for info in blocklist.lists},
-        "policy": policy.model_dump(
-            mode="json", exclude={"blocklist", "workers", "images_per_worker", "in_flight", "records", "max_age"}
-        ),
-    }
-    canonical = json.dumps(decisive, sort_keys=True, separators=(",", ":")).encode()
-    attestation = {
-        "check_set": hashlib.sha256(canonical).hexdigest()[:16],
-        "lists": lists,
-        "algorithms": compared,
-        "guard": f"ingest_guard {__version__}",
-    }
-    # Not every frame was looked at: whoever reads the record has to know.
-    return {**attestation, "frames": "sample"} if policy.limits.sample_frames else attestation

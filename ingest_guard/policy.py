@@ -6,68 +6,22 @@ key, a wrong type or a value out of bounds is a :class:`~ingest_guard.errors.Pol
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import re
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 from typing_extensions import Self
 
+from ingest_guard._units import Size, Span, Workers  # noqa: TC001 - pydantic reads the annotations
 from ingest_guard._yaml import Location, YAMLProblem, load_with_lines
 from ingest_guard.errors import PolicyError
-
-_SIZES = {"": 1, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "kB": 10**3, "MB": 10**6, "GB": 10**9}
-_MOST_WORKERS = 256
-_SPANS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+from ingest_guard.policy_lists import Allow, KeySource, ListPolicy, Section, Signers, is_hex_key
 
 
-def _read_size(value: Any) -> Any:
-    """``32 MiB`` -> 33554432; numbers are bytes already."""
-    if isinstance(value, str):
-        found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMG]i?B|kB|B|)\s*", value)
-        if not found or found[2] not in _SIZES:
-            raise ValueError("expected a size such as 32 MiB, 500 kB or a number of bytes")
-        with contextlib.suppress(OverflowError):
-            return int(float(found[1]) * _SIZES[found[2]])
-        raise ValueError("expected a size that a computer can have")
-    return value
-
-
-def _read_span(value: Any) -> Any:
-    """``30d``, ``12h``, ``90m``, ``45s`` -> timedelta; numbers are seconds."""
-    if isinstance(value, bool):
-        raise ValueError("expected a time span such as 30d, 12h, 90m or 45s")  # noqa: TRY004 - pydantic wants it so
-    if isinstance(value, str):
-        found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smhd])\s*", value)
-        if not found:
-            raise ValueError("expected a time span such as 30d, 12h, 90m or 45s")
-        value = float(found[1]) * _SPANS[found[2]]
-    try:
-        return timedelta(seconds=value) if isinstance(value, int | float) else value
-    except (OverflowError, ValueError):
-        raise ValueError("expected a time span of at most some million years") from None
-
-
-def _read_workers(value: Any) -> Any:
-    if value not in ("auto", "inline") and (type(value) is not int or not 1 <= value <= _MOST_WORKERS):
-        raise ValueError(f"expected auto, inline, or a number of processes from 1 to {_MOST_WORKERS}")
-    return value
-
-
-Size = Annotated[int, BeforeValidator(_read_size), Field(gt=0)]
-Workers = Annotated[int | Literal["auto", "inline"], BeforeValidator(_read_workers)]
-Span = Annotated[timedelta, BeforeValidator(_read_span), Field(gt=timedelta(0))]
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, validate_default=True)
-
-
-class Limits(_Section):
+class Limits(Section):
     """What one body may cost."""
 
     bytes: Size = 32 << 20
@@ -80,7 +34,7 @@ class Limits(_Section):
     trailing_data: Literal["scan", "refuse"] = "scan"
 
 
-class Views(_Section):
+class Views(Section):
     """Which other views of each frame are compared beside the native one."""
 
     orientations: bool = True
@@ -92,20 +46,40 @@ class Views(_Section):
     centre: bool = False
 
 
-class ListPolicy(_Section):
-    """What differs for one list."""
-
-    thresholds: dict[str, int] = {}
-
-
-class InFlight(_Section):
+class InFlight(Section):
     """How much may wait for a worker at one time, whoever asked for it."""
 
     images: int = Field(64, gt=0)
     bytes: Size = 256 << 20
 
 
-class Records(_Section):
+class Hygiene(Section):
+    """What the process of the crawl may leave behind, and say."""
+
+    core_dumps: bool = False
+    dumpable: bool = False
+    log_filter: bool = True
+
+
+class Build(Section):
+    """How ``blocklist build`` and ``update`` make a version, where their options do not say otherwise."""
+
+    error_rate: float = Field(1e-9, gt=0, le=1e-3)
+    max_rejected: float = Field(0.01, ge=0, le=1)
+    max_shrink: float = Field(0.2, ge=0, le=1)
+    keep: int = Field(3, ge=1)
+    confirm: bool = False
+
+
+class Swap(Section):
+    """How a running crawl comes to newer lists, and what it does when none come."""
+
+    interval: Span = timedelta(seconds=60)
+    older: Literal["refuse", "accept"] = "refuse"
+    stale: Literal["alarm", "stop"] = "alarm"
+
+
+class Records(Section):
     """What a record is made of."""
 
     hashes: tuple[str, ...] = ()
@@ -116,15 +90,24 @@ class Records(_Section):
     page_url_field: str = "page_url"
     private_addresses: Literal["same", "allow", "refuse"] = "same"
     remembered_urls: int = Field(20_000, gt=0)
+    page_items: int = Field(10_000, gt=0)
 
 
-class Policy(_Section):
+class Policy(Section):
     """The whole policy. Relative paths in it count from the policy's own folder."""
 
     blocklist: Path = Field(strict=False)
+    level: Literal["default", "strict"] = "default"
+    old_stores: Literal["refuse", "accept"] = "refuse"
     allow_empty: bool = False
     max_age: Span = timedelta(days=30)
-    lists: dict[str, ListPolicy] = {}
+    build: Build = Build()
+    swap: Swap = Swap()
+    list_key: KeySource | None = None
+    signer: Signers = ()
+    lists: dict[str, ListPolicy] = Field(default_factory=dict)
+    allow: Allow = Allow()
+    flood: int = Field(100, ge=0, le=100_000)
     accept_false_matches: bool = False
     low_quality: Literal["compare", "drop"] = "compare"
     min_quality: int = Field(50, ge=0, le=100)
@@ -136,6 +119,7 @@ class Policy(_Section):
     images_per_worker: int = Field(20_000, gt=0)
     in_flight: InFlight = InFlight()
     records: Records = Records()
+    hygiene: Hygiene = Hygiene()
 
     @model_validator(mode="before")
     @classmethod
@@ -169,16 +153,25 @@ class Policy(_Section):
             policy = cls.model_validate(_tuples({} if document is None else document))
         except ValidationError as error:
             raise PolicyError(_explain(file, error, lines)) from None
-        return policy.model_copy(update={"blocklist": _resolve(file, policy.blocklist)})
+        return _with_paths(policy, file)
 
     def to_json(self) -> str:
-        """Return the policy for another process of the same crawl; how old a blocklist may be is decided here."""
-        return self.model_dump_json(exclude={"max_age"})
+        """Return the policy for another process of the same crawl.
+
+        How old a blocklist may be, who must have signed it, where its key is and which files hold the allow-list was
+        decided here.
+        """
+        return self.model_dump_json(exclude={"max_age", "build", "swap", "signer", "list_key", "allow"})
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Self:
         """Read what :meth:`to_json` wrote."""
         return cls.model_validate(_tuples(json.loads(text)))
+
+    @property
+    def drops_pages(self) -> bool:
+        """Whether a match on some list costs the page's other records, too."""
+        return any(entry.action == "drop_page" for entry in self.lists.values())
 
     @property
     def worker_count(self) -> int:
@@ -190,14 +183,34 @@ class Policy(_Section):
         return self.workers
 
 
-def _resolve(file: Path, folder: Path) -> Path:
+_AnyPolicy = TypeVar("_AnyPolicy", bound=Policy)
+
+
+def _with_paths(policy: _AnyPolicy, file: Path) -> _AnyPolicy:
+    """Return the same policy with its paths counted from the folder of its file."""
+    allowed = tuple(_resolve(file, "allow.files", each) for each in policy.allow.files)
+    update: dict[str, Any] = {
+        "blocklist": _resolve(file, "blocklist", policy.blocklist),
+        "allow": policy.allow.model_copy(update={"files": allowed}),
+        "signer": tuple(
+            each if is_hex_key(each) else str(_resolve(file, "signer", Path(each))) for each in policy.signer
+        ),
+    }
+    if policy.list_key and policy.list_key.file:
+        key_file = _resolve(file, "list_key.file", policy.list_key.file)
+        update["list_key"] = policy.list_key.model_copy(update={"file": key_file})
+    return policy.model_copy(update=update)
+
+
+_WHAT = {"blocklist": "a folder; name the folder that 'ingest-guard blocklist build' wrote"}
+
+
+def _resolve(file: Path, key: str, path: Path) -> Path:
     try:
-        return (file.resolve().parent / folder.expanduser()).resolve()
+        return (file.resolve().parent / path.expanduser()).resolve()
     except (OSError, RuntimeError, ValueError):
-        raise PolicyError(
-            f"policy {file}: key blocklist: {str(folder)!r} cannot be the path of a folder; name the folder that "
-            "'ingest-guard blocklist build' wrote"
-        ) from None
+        what = _WHAT.get(key, "a file; name one that exists")
+        raise PolicyError(f"policy {file}: key {key}: {str(path)!r} cannot be the path of {what}") from None
 
 
 def _tuples(value: Any) -> Any:

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ingest_guard.comparison import Found, Queries, compare
 from ingest_guard.hashing import registry
 from ingest_guard.hashing.pdq_views import RADIUS_CAPS, pdq_views
 from ingest_guard.imaging.decode import Limits, NotScannable, open_picture
 from ingest_guard.imaging.views import centre_crop, normalise_contrast, quadrants, trim_border
 from ingest_guard.scanned import Scan
-from ingest_guard.verdict import ImageFacts, Match, Reason
+from ingest_guard.verdict import ImageFacts, Reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -32,22 +33,6 @@ if TYPE_CHECKING:
 _NO_CAP = 1 << 32
 # Queries are compared in batches of about this many: large enough for the index, small enough for long animations.
 _BATCH = 128
-
-
-@dataclass(slots=True)
-class _Queries:
-    """Fingerprints that wait for a comparison: per algorithm values, radius caps and view names."""
-
-    values: dict[str, list[NDArray[np.uint8]]] = field(default_factory=dict)
-    caps: dict[str, list[int]] = field(default_factory=dict)
-    views: dict[str, list[str]] = field(default_factory=dict)
-    count: int = 0
-
-    def add(self, algorithm: str, value: NDArray[np.uint8], cap: int, view: str) -> None:
-        self.values.setdefault(algorithm, []).append(value)
-        self.caps.setdefault(algorithm, []).append(cap)
-        self.views.setdefault(algorithm, []).append(view)
-        self.count += 1
 
 
 @dataclass(slots=True)
@@ -87,33 +72,34 @@ class Scanner:
             picture = open_picture(data, self._limits)
         except NotScannable as problem:
             return Scan(reason=problem.reason)
-        first, matches, queries = _First(), dict[Match, None](), _Queries()
+        first, found, queries = _First(), Found(), Queries()
         reason = self._add_file(data, queries, first)
         try:
             for frame in picture.frames():
                 self._add_frame(frame, queries, first)
                 if queries.count >= _BATCH:
-                    matches.update(dict.fromkeys(self._compare(queries)))
-                    queries = _Queries()
+                    compare(self._blocklist, queries, found)
+                    queries = Queries()
         except NotScannable as problem:
             reason = problem.reason
         except registry.HasherError:
             reason = Reason.HASHER_FAILED
         except MemoryError:
             reason = Reason.MEMORY
-        matches.update(dict.fromkeys(self._compare(queries)))
+        compare(self._blocklist, queries, found)
         if reason is None and first.quality is None:
             reason = Reason.CORRUPT
         if reason is None and first.low_detail and self._policy.low_quality == "drop":
             reason = Reason.LOW_QUALITY
         return Scan(
-            matches=tuple(matches),
-            reason=None if matches else reason,
+            matches=tuple(found.matches),
+            reason=None if found.matches else reason,
             image=_facts(picture, first) if first.quality is not None else None,
             low_detail=first.low_detail,
+            hits=found.nearest(),
         )
 
-    def _add_file(self, data: bytes, queries: _Queries, first: _First) -> Reason | None:
+    def _add_file(self, data: bytes, queries: Queries, first: _First) -> Reason | None:
         """Add the values of the file as it is; return why there are none.
 
         Its frames are compared all the same: a match says more than a doubt.
@@ -126,7 +112,7 @@ class Scanner:
             return Reason.MEMORY
         return None
 
-    def _add_frame(self, frame: Frame, queries: _Queries, first: _First) -> None:
+    def _add_frame(self, frame: Frame, queries: Queries, first: _First) -> None:
         is_first = first.quality is None
         views = list(self._views(frame)) if self._near_pdq or is_first else []
         for name, value, quality, cap in views:
@@ -176,7 +162,7 @@ class Scanner:
         hashers: Mapping[str, Hasher],
         source: Frame | bytes,
         view: str,
-        queries: _Queries,
+        queries: Queries,
         first: _First | None,
     ) -> None:
         """Add the values of hashers for one frame, or for the file as it is."""
@@ -187,20 +173,6 @@ class Scanner:
             if name in self._listed:
                 for value in values:
                     queries.add(name, np.frombuffer(value, np.uint8), _NO_CAP, view)
-
-    def _compare(self, queries: _Queries) -> Iterator[Match]:
-        lists = self._blocklist.lists
-        for algorithm, values in queries.values.items():
-            caps = np.asarray(queries.caps[algorithm])
-            found = self._blocklist.match_near(algorithm, np.stack(values), caps)
-            views = queries.views[algorithm]
-            best: dict[int, tuple[bool, int, int]] = {}
-            for query, listed, distance in zip(*(column.tolist() for column in found), strict=True):
-                # The picture as it is says more than the nearest of its views.
-                rank = (views[query] != "native", distance, query)
-                best[listed] = min(best.get(listed, rank), rank)
-            for listed, (_, distance, query) in best.items():
-                yield Match(lists[listed].id, algorithm, distance, views[query])
 
 
 def _plain(frame: Frame, name: str, luma: NDArray[np.uint8]) -> Iterator[tuple[str, NDArray[np.uint8], int, int]]:

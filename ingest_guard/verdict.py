@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 
 class Outcome(str, Enum):
@@ -26,6 +26,28 @@ class Outcome(str, Enum):
 
     def __str__(self) -> str:
         return self.value
+
+
+class Action(str, Enum):
+    """What is done about a match, from the mildest to the strictest; nothing of the image leaves in any case."""
+
+    HOLD = "hold"
+    """The image is dropped, and counted apart: for lists whose entries nobody has verified."""
+    DROP = "drop"
+    """The image is dropped."""
+    DROP_PAGE = "drop_page"
+    """The image is dropped, and with it the other records of its page."""
+
+    def __str__(self) -> str:
+        return self.value
+
+    @classmethod
+    def strictest(cls, actions: Iterable[Action]) -> Action | None:
+        """Return the strictest of some actions; None of none."""
+        return max(actions, key=_STRICTNESS.index, default=None)
+
+
+_STRICTNESS = tuple(Action)
 
 
 class Reason(str, Enum):
@@ -141,6 +163,9 @@ class Verdict:
         ``md5``, ``sha1`` and ``sha256`` of the body, lower-case hex.
     low_detail
         True where the picture has so little structure that perceptual hashes say little about it.
+    action
+        What the policy says is to be done about the matches: the strictest of their lists' actions. None unless the
+        outcome is ``match``.
     """
 
     outcome: Outcome
@@ -149,3 +174,4 @@ class Verdict:
     image: ImageFacts | None = None
     digests: Mapping[str, str] = field(default_factory=_no_fingerprints, repr=False)
     low_detail: bool = False
+    action: Action | None = None

@@ -17,9 +17,18 @@ from ingest_guard._yaml import MAX_BYTES, YAMLProblem, load_with_lines
 
 SETTINGS = Path(__file__).parents[1] / "settings"
 DEFAULTS: dict[str, Any] = {
+    "level": "default",
+    "old_stores": "refuse",
+    "hygiene": {"core_dumps": False, "dumpable": False, "log_filter": True},
     "allow_empty": False,
     "max_age": timedelta(days=30),
+    "build": {"error_rate": 1e-9, "max_rejected": 0.01, "max_shrink": 0.2, "keep": 3, "confirm": False},
+    "swap": {"interval": timedelta(seconds=60), "older": "refuse", "stale": "alarm"},
+    "list_key": None,
+    "signer": (),
     "lists": {},
+    "allow": {"files": (), "distances": {}},
+    "flood": 100,
     "accept_false_matches": False,
     "low_quality": "compare",
     "min_quality": 50,
@@ -56,6 +65,7 @@ DEFAULTS: dict[str, Any] = {
         "page_url_field": "page_url",
         "private_addresses": "same",
         "remembered_urls": 20_000,
+        "page_items": 10_000,
     },
 }
 
@@ -92,9 +102,17 @@ def test_template_tells_the_defaults(tmp_path: Path) -> None:
     assert set(yaml.safe_load(uncommented)) == {"blocklist", *DEFAULTS}
     policy = load(tmp_path, uncommented)
     told = policy.model_dump(exclude={"blocklist"})
-    assert told.pop("lists") == {"my-list": {"thresholds": {"pdq": 31, "phash": 4}}}
+    assert told.pop("lists") == {
+        "my-list": {
+            "owner": "Hotline",
+            "algorithms": ("md5", "pdq", "phash"),
+            "severities": ("A1", "A2", "NONE"),
+            "thresholds": {"pdq": 31, "phash": 4},
+            "action": "drop",
+        }
+    }
     assert told == {key: value for key, value in DEFAULTS.items() if key != "lists"}
-    for section in ("views", "limits", "in_flight", "records"):
+    for section in ("allow", "swap", "views", "limits", "in_flight", "records"):
         assert set(yaml.safe_load(uncommented)[section]) == set(DEFAULTS[section])
 
 
@@ -160,9 +178,31 @@ def test_spans(tmp_path: Path, text: str, span: timedelta) -> None:
         ("max_age: .nan", "million years"),
         ("max_age: .inf", "million years"),
         ("max_age: [1]", "a time span such as 30d"),
+        ("swap: {interval: 0s}", "greater than 0"),
+        ("swap: {older: keep}", "'refuse' or 'accept'"),
+        ("swap: {stale: ignore}", "'alarm' or 'stop'"),
         ("lists: [a]", "dictionary"),
         ("lists: {a: {threshold: {pdq: 1}}}", "unknown key"),
         ("lists: {a: {thresholds: {pdq: near}}}", "integer"),
+        ("lists: {a: {owner: ''}}", "at least 1 character"),
+        ("lists: {a: {algorithms: []}}", "at least 1 item"),
+        ("lists: {a: {algorithms: pdq}}", "expected a list"),
+        ("lists: {a: {severities: []}}", "at least 1 item"),
+        ("lists: {a: {severities: [true]}}", "string"),
+        ("lists: {a: {severities: [A 1]}}", "pattern"),
+        ("lists: {a: {severities: [A1234567890123456]}}", "pattern"),
+        ("lists: {a: {action: keep}}", "'drop', 'drop_page' or 'hold'"),
+        ("list_key: secret", "dictionary"),
+        ("list_key: {}", "{env: NAME} or {file: PATH}"),
+        ("list_key: {env: A, file: b}", "{env: NAME} or {file: PATH}"),
+        ("list_key: {env: 1A}", "pattern"),
+        ("signer: [1]", "string"),
+        ("signer: ['']", "at least 1 character"),
+        ("allow: {files: a.txt}", "expected a list"),
+        ("allow: {distances: {pdq: -1}}", "greater than or equal to 0"),
+        ("allow: {distances: {pdq: near}}", "integer"),
+        ("flood: -1", "greater than or equal to 0"),
+        ("flood: 100001", "less than or equal to 100000"),
         ("accept_false_matches: yess", "boolean"),
         ("low_quality: ignore", "'compare' or 'drop'"),
         ("min_quality: 101", "less than or equal to 100"),
@@ -204,6 +244,7 @@ def test_spans(tmp_path: Path, text: str, span: timedelta) -> None:
         ("records: {page_url_field: null}", "string"),
         ("records: {private_addresses: maybe}", "'same', 'allow' or 'refuse'"),
         ("records: {remembered_urls: 0}", "greater than 0"),
+        ("records: {page_items: 0}", "greater than 0"),
         ("in-flight: {}", "unknown key"),
     ],
 )
@@ -214,6 +255,52 @@ def test_wrong_values_name_line_key_and_what_was_expected(tmp_path: Path, line: 
     assert key is not None
     assert f"line 3: key {key[0]}" in message
     assert expected in message
+
+
+def test_what_is_said_of_a_list(tmp_path: Path) -> None:
+    """Severities are upper-case whatever the source classifies by, numbers too; an action other than drop is known."""
+    policy = load(tmp_path, "blocklist: b\nlists: {a: {severities: [a1, 2, none]}, b: {action: hold}}\n")
+    assert policy.lists["a"].severities == ("A1", "2", "NONE")
+    assert (policy.lists["a"].action, policy.lists["b"].action) == ("drop", "hold")
+    assert not policy.drops_pages
+    assert load(tmp_path, "blocklist: b\nlists: {a: {action: drop_page}, b: {}}\n").drops_pages
+
+
+def test_every_path_counts_from_the_policys_folder(tmp_path: Path) -> None:
+    """Allow-lists, key files and signers' files, too; a public key in hex is no path, one alone needs no list."""
+    public = "0123456789abcdefABCDEF".ljust(64, "0")
+    policy = load(
+        tmp_path,
+        f"blocklist: b\nallow: {{files: [mine.txt, /etc/theirs.txt]}}\nlist_key: {{file: key}}\n"
+        f"signer: [{public}, signer.pub]\n",
+    )
+    assert policy.allow.files == (tmp_path.resolve() / "mine.txt", Path("/etc/theirs.txt"))
+    assert policy.list_key is not None
+    assert policy.list_key.file == tmp_path.resolve() / "key"
+    assert policy.signer == (public, str(tmp_path.resolve() / "signer.pub"))
+    assert load(tmp_path, f"blocklist: b\nsigner: {public}\n").signer == (public,)
+
+
+@pytest.mark.parametrize(
+    "line", ["allow: {files: ['a\\0b']}", "list_key: {file: 'a\\0b'}", "signer: ['a\\0b']", "blocklist: 'a\\0b'"]
+)
+def test_what_cannot_be_a_path(tmp_path: Path, line: str) -> None:
+    """A path that no system takes is an error that names the key."""
+    text = line.replace("'a\\0b'", '"a\\0b"')
+    prefix = "" if line.startswith("blocklist") else "blocklist: b\n"
+    assert f"key {line.partition(':')[0]}" in refusal(tmp_path, prefix + text + "\n")
+
+
+def test_what_the_crawl_alone_decides_is_not_handed_over(tmp_path: Path) -> None:
+    """Where the key is, who must sign, and which files allow what: another process is not told."""
+    policy = load(
+        tmp_path,
+        "blocklist: b\nlist_key: {env: SECRET_VARIABLE}\nsigner: [SECRET.pub]\nallow: {files: [SECRET.txt]}\n"
+        "lists: {a: {severities: [A1], action: hold}}\nflood: 7\n",
+    )
+    assert "SECRET" not in policy.to_json()
+    assert Policy.from_json(policy.to_json()).lists == policy.lists
+    assert Policy.from_json(policy.to_json()).flood == 7
 
 
 def test_every_key_is_tried_above() -> None:

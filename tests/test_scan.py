@@ -3,9 +3,11 @@ from __future__ import annotations
 import contextlib
 import importlib
 import io
+import json
 from typing import TYPE_CHECKING, Any
 
 import imagehash
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,14 +20,17 @@ from ingest_guard import Guard, ImageFacts, Match, Outcome, Policy, Reason
 from ingest_guard.hashing.registry import HasherError
 from ingest_guard.imaging.decode import NotScannable
 from ingest_guard.scan import Scanner, decode_limits
-from ingest_guard.scanned import Scan
+from ingest_guard.scanned import MOST_HITS, Hit, Scan
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 scan_module = importlib.import_module("ingest_guard.scan")
 
-MATCHES = st.builds(Match, st.text(), st.text(), st.integers(), st.text())
+NAMES = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", fullmatch=True)
+NUMBERS = st.integers(0, (1 << 63) - 1)
+MATCHES = st.builds(Match, NAMES, NAMES, NUMBERS, st.from_regex(r"[a-z0-9_:/.-]{1,128}", fullmatch=True))
+HITS = st.builds(Hit, NAMES, NAMES, NUMBERS)
 FACTS = st.builds(
     ImageFacts,
     st.text("ABCXYZ019", min_size=1, max_size=16),
@@ -41,6 +46,7 @@ SCANS = st.builds(
     st.none() | st.sampled_from(Reason),
     st.none() | FACTS,
     st.booleans(),
+    st.lists(HITS, max_size=3).map(tuple),
 )
 
 
@@ -76,6 +82,37 @@ def test_answers_that_are_none(wire: bytes) -> None:
         Scan.from_wire(wire)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"matches": [["l/../x", "pdq", 1, "native"]]},
+        {"matches": [["l", "pdq", -1, "native"]]},
+        {"matches": [["l", "pdq", True, "native"]]},
+        {"matches": [["l", "pdq", 1.0, "native"]]},
+        {"matches": [["l", "pdq", 1, "a view\nand more"]]},
+        {"matches": [["l", "pdq", 1, ""]]},
+        {"matches": [["l", 7, 1, "native"]]},
+        {"matches": [["l", "pdq", 1]]},
+        {"matches": {"l": 1}},
+        {"matches": [["l", "pdq", 1, "native"]] * 10_001},
+        {"hits": [["l", "pdq", 1 << 63]]},
+        {"hits": [["", "pdq", 1]]},
+        {"hits": [["l", "pdq", "1"]]},
+        {"hits": [["l", "pdq", 1, 2]]},
+        {"hits": ["lpd"]},
+        {"hits": [["l", "pdq", 1]] * (MOST_HITS + 1)},
+        {"hits": None},
+    ],
+    ids=lambda change: str(change)[:50],
+)
+def test_matches_of_another_shape_are_no_scan(change: dict[str, Any]) -> None:
+    """What a worker names becomes keys of statistics: names, numbers, and no more of them than allowed."""
+    whole = json.loads(Scan().to_wire())
+    assert Scan.from_wire(json.dumps(whole).encode()) == Scan()
+    with pytest.raises((ValueError, KeyError, TypeError)):
+        Scan.from_wire(json.dumps({**whole, **change}).encode())
+
+
 _LONG = f'["PNG", 1, 1, 1, null, {{"pdq": "{"0" * 65}"}}]'
 _NO_HEX = '["PNG", 1, 1, 1, null, {"phash": "an image"}]'
 _NO_FORMAT = '["an image", 1, 1, 1, null, {}]'
@@ -96,8 +133,10 @@ _NO_FORMAT = '["an image", 1, 1, 1, null, {}]'
 )
 def test_facts_of_other_types_are_no_scan(facts: str) -> None:
     """Facts go into records: what is in them must be what a record may have."""
-    with pytest.raises((ValueError, KeyError, TypeError)):
-        Scan.from_wire(f'{{"matches": [], "reason": null, "low_detail": false, "image": {facts}}}'.encode())
+    whole = json.loads(Scan(image=ImageFacts("PNG", 1, 1, 1)).to_wire())
+    assert Scan.from_wire(json.dumps(whole).encode()).image is not None
+    with pytest.raises(TypeError if facts != '["PNG"]' else ValueError):
+        Scan.from_wire(json.dumps({**whole, "image": json.loads(facts)}).encode())
 
 
 def test_decode_limits_are_the_policys() -> None:
@@ -269,6 +308,21 @@ def test_native_view_is_named_before_a_nearer_one(tmp_path: Path) -> None:
     symmetric.paste(mirrored, (320, 0))
     (match,) = scanner(tmp_path, near={"pdq": pdq_of(symmetric)}).scan(encode(symmetric, "PNG")).matches
     assert match.view == "native"
+
+
+def test_near_entries_are_named_the_nearest_first(tmp_path: Path) -> None:
+    """A scan tells which entries the image is near to, each once; of very many, the nearest."""
+    image = drawn(2)
+    value = int(pdq_of(image), 16)
+    rows = [("pdq", f"{value ^ (1 << bit):064x}") for bit in range(200)] + [("pdq", f"{value:064x}")]
+    folder = make_blocklist(tmp_path / "many", {"l": rows})
+    guard = Guard.from_policy(Policy(blocklist=folder))
+    found = guard.scanner.scan(encode(image, "PNG"))
+    assert len(found.hits) == len(set(found.hits)) == MOST_HITS
+    assert {(hit.list_id, hit.algorithm) for hit in found.hits} == {("l", "pdq")}
+    exact = guard.blocklist.find_near("pdq", np.frombuffer(bytes.fromhex(pdq_of(image)), np.uint8)[None], [0])[3]
+    assert found.hits[0].entry == exact.tolist()[0]
+    assert scanner(tmp_path / "none").scan(encode(image, "PNG")).hits == ()
 
 
 def test_not_scannable_at_once(tmp_path: Path, world: World) -> None:

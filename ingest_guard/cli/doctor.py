@@ -11,9 +11,10 @@ from rich.console import Console
 from rich.markup import escape
 
 from ingest_guard.scrapy_plugin import diagnosis
+from ingest_guard.scrapy_plugin.surroundings import examine_surroundings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from ingest_guard.scrapy_plugin.diagnosis import Finding
 
 _HEALTHY, _UNGUARDED = 0, 1
 
@@ -22,6 +23,9 @@ _HEALTHY, _UNGUARDED = 0, 1
 def command() -> int:
     """Load every spider of the Scrapy project in this folder and tell whether it would be guarded.
 
+    Also looks at what lies around: caches, media stores, job directories, download handlers, extensions and pipelines
+    of others, the log, swap, core dumps, the age of the blocklist.
+
     Exit code: 0 all is well, 1 a crawl would not start or not be guarded, 4 there is no project that can be read.
     """
     logging.disable(logging.CRITICAL)
@@ -29,16 +33,19 @@ def command() -> int:
     settings = diagnosis.project_settings(os.getcwd())  # noqa: PTH109 - as Scrapy finds its project
     project = diagnosis.examine_project(settings)
     spiders = diagnosis.examine_spiders(settings)
-    for finding in project:
-        _print(console, finding.good, finding.text, finding.advice)
-    for finding in spiders:
-        _print(console, finding.good, finding.text, finding.advice)
+    surroundings = examine_surroundings(settings)
+    for finding in (*project, *surroundings, *spiders):
+        _print(console, finding)
     if not spiders:
         console.print("No spider in this project yet.")
-    return _HEALTHY if all(finding.good for finding in [*project, *spiders]) else _UNGUARDED
+    return _HEALTHY if all(finding.good for finding in (*project, *surroundings, *spiders)) else _UNGUARDED
 
 
-def _print(console: Console, good: bool, text: str, advice: Iterable[str]) -> None:  # noqa: FBT001 - one call site
-    console.print(f"[green]ok  [/green] {escape(text)}" if good else f"[bold red]BAD [/bold red] {escape(text)}")
-    for line in advice:
+def _print(console: Console, finding: Finding) -> None:
+    if finding.is_note:
+        mark = "[yellow]note[/yellow]"
+    else:
+        mark = "[green]ok  [/green]" if finding.good else "[bold red]BAD [/bold red]"
+    console.print(f"{mark} {escape(finding.text)}")
+    for line in finding.advice:
         console.print(f"      -> {line}", markup=False)

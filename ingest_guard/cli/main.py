@@ -10,14 +10,16 @@ import click
 from ingest_guard._version import __version__
 from ingest_guard.errors import IngestGuardError, PolicyError
 
-OK, MATCHED, WRONG_USE, NOT_SCANNED, FAILED = 0, 1, 2, 3, 4
+OK, MATCHED, WRONG_USE, NOT_SCANNED, FAILED, STOPPED = 0, 1, 2, 3, 4, 5
 
 _COMMANDS = {
     "blocklist": "ingest_guard.cli.blocklist",
     "check": "ingest_guard.cli.check",
+    "crawl": "ingest_guard.cli.crawl",
     "demo": "ingest_guard.cli.demo",
     "doctor": "ingest_guard.cli.doctor",
     "init": "ingest_guard.cli.init",
+    "purge": "ingest_guard.cli.purge",
 }
 
 

@@ -62,8 +62,7 @@ def build_record(
         raise ValueError("a record needs an image that was decoded")
     checked = {**attestation, "low_detail": True} if verdict.low_detail else dict(attestation)
     return {
-        # Not a secret: the key by which cc2dataset and its readers join.
-        "uid": hashlib.md5(_bytes(target.alt + target.url), usedforsecurity=False).hexdigest(),
+        "uid": uid_of(target),
         "url": target.url,
         "final_url": final_url,
         "alt": target.alt,
@@ -80,6 +79,11 @@ def build_record(
         "fetched_at": fetched_at,
         "attestation": checked,
     }
+
+
+def uid_of(target: Target) -> str:
+    """Return what identifies a record: md5 hex of text and address, the key by which cc2dataset's readers join."""
+    return hashlib.md5(_bytes(target.alt + target.url), usedforsecurity=False).hexdigest()
 
 
 def carries_image(target: Target) -> bool:

@@ -62,6 +62,13 @@ def read_targets(item: Any, fields: Records, page_url: str | None) -> list[Targe
     return [Target(url, _join(page, url), _alt(alts, position, len(urls)), page) for position, url in enumerate(urls)]
 
 
+def page_of(item: Any, fields: Records) -> str | None:
+    """Return the page that an item names, if it names one."""
+    if type(item) is not dict and not ItemAdapter.is_item(item):
+        return None
+    return _text(_adapter(item).get(fields.page_url_field))
+
+
 def keep_only(item: Any, fields: Records, kept: Collection[str]) -> None:
     """Take the image URLs that are not in ``kept`` out of an item's list, with the texts that stand beside them."""
     adapter = _adapter(item)

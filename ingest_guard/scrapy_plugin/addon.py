@@ -5,15 +5,21 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from ingest_guard.scrapy_plugin import placement
+from scrapy.settings import get_settings_priority
+
+from ingest_guard.scrapy_plugin import placement, whole_lines
 from ingest_guard.scrapy_plugin.config import load_policy
+from ingest_guard.scrapy_plugin.logformat import INNER, GuardedLogFormatter
+from ingest_guard.scrapy_plugin.protections import DOORS, require_level
 
 if TYPE_CHECKING:
     from scrapy.settings import BaseSettings
 
-_OFF = ("TELNETCONSOLE_ENABLED", "REMOTE_CONTROL_ENABLED")
 # At DEBUG this one prints header lines as the server sent them.
 _TALKATIVE = "scrapy.core.downloader.handlers.http11"
+
+
+_ADDON = get_settings_priority("addon")
 
 
 class Addon:
@@ -33,12 +39,30 @@ class Addon:
         """Check what the project and the spider have set, and put every part where it must stand."""
         with placement.announced():
             placement.require_settings(settings)
-            load_policy(settings)
+            policy = load_policy(settings)
         for part in placement.PARTS:
             settings.set_in_component_priority_dict(part.setting, placement.load_part(part), part.order)
-        for name in _OFF:
-            # Both let other programs on this machine read the memory of the crawl.
+        for name in DOORS:
             settings.set(name, False, priority="addon")  # noqa: FBT003 - Scrapy's signature
+        with placement.announced():
+            require_level(settings, policy)
         logger = logging.getLogger(_TALKATIVE)
         if logger.getEffectiveLevel() < logging.INFO:
             logger.setLevel(logging.INFO)
+        _wrap_log_formatter(settings)
+        _write_whole_lines(settings)
+
+
+def _wrap_log_formatter(settings: BaseSettings) -> None:
+    """Put the guard's log formatter around the project's own, whoever set that."""
+    current = settings.get("LOG_FORMATTER")
+    if not placement.is_class(current, f"{GuardedLogFormatter.__module__}.{GuardedLogFormatter.__qualname__}"):
+        settings.set(INNER, current, "addon")
+        settings.set("LOG_FORMATTER", GuardedLogFormatter, max(settings.getpriority("LOG_FORMATTER") or 0, _ADDON))
+
+
+def _write_whole_lines(settings: BaseSettings) -> None:
+    """Let JSON Lines feeds be written a record at a time, unless the project has an exporter of its own for them."""
+    chosen = settings.getdict("FEED_EXPORTERS")
+    added = {name: whole_lines.WholeLines for name in whole_lines.FORMATS if name not in chosen}
+    settings.set("FEED_EXPORTERS", {**chosen, **added}, max(settings.getpriority("FEED_EXPORTERS") or 0, _ADDON))

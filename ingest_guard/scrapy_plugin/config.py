@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from scrapy.settings import BaseSettings
 
 POLICY_SETTING = "INGEST_GUARD_POLICY"
+TESTED_SCRAPY = ("2.15", "2.19")
+"""The oldest and the newest minor version of Scrapy with which the whole test suite has run."""
 
 
 def policy_path(settings: BaseSettings) -> Path:

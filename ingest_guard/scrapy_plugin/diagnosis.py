@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,6 +15,7 @@ from scrapy.utils.conf import closest_scrapy_cfg
 from scrapy.utils.project import get_project_settings
 
 from ingest_guard.blocklist.artifact import Blocklist
+from ingest_guard.credentials import list_key, require_signer
 from ingest_guard.errors import IngestGuardError, SetupError
 from ingest_guard.scrapy_plugin import placement
 from ingest_guard.scrapy_plugin.config import load_policy
@@ -26,11 +29,15 @@ _SECOND_LINE = f'EXTENSIONS = {{"{placement.WATCHDOG}": 0}}'
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at, and what to type if it is not as it should be."""
+    """One thing that was looked at, and what to type if it is not as it should be.
+
+    A note is good: the crawl is guarded, and there is something to know.
+    """
 
     good: bool
     text: str
     advice: tuple[str, ...] = ()
+    is_note: bool = False
 
 
 def project_settings(folder: str) -> Settings:
@@ -49,15 +56,40 @@ def project_settings(folder: str) -> Settings:
     return settings
 
 
+def settings_of_all(settings: Settings) -> list[Settings]:
+    """Return the project's settings, and those of each spider with its own and all add-ons applied.
+
+    A spider whose settings cannot be applied does not start, and is left out.
+    """
+    found = [settings]
+    with contextlib.suppress(Exception):
+        loader = get_spider_loader(settings)
+        for name in loader.list():
+            with contextlib.suppress(Exception):
+                found.append(_applied(loader.load(name), settings).settings)
+    return found
+
+
 def examine_project(settings: Settings) -> list[Finding]:
     """Look at what all spiders share: add-on, policy, blocklist, second line of defence."""
     findings = [_addon(settings)]
     try:
         policy = load_policy(settings)
-        findings.append(Finding(good=True, text="the policy can be read"))
-        with Blocklist.open(policy.blocklist, allow_empty=policy.allow_empty, max_age=policy.max_age) as opened:
-            held = ", ".join(f"{info.id} ({sum(info.counts.values()):,})" for info in opened.lists) or "no list"
+        findings.append(Finding(good=True, text=f"the policy can be read; its level is {policy.level}"))
+        key = list_key(policy)
+        with Blocklist.open(
+            policy.blocklist, key=key, allow_empty=policy.allow_empty, max_age=policy.max_age
+        ) as opened:
+            counts: Counter[str] = Counter()
+            for info in opened.lists:
+                counts[info.id] += sum(info.counts.values())
+            held = ", ".join(f"{name} ({count:,})" for name, count in counts.items()) or "no list"
             findings.append(Finding(good=True, text=f"the blocklist opens: {held}"))
+            require_signer(policy, opened.version)
+        if policy.signer:
+            findings.append(Finding(good=True, text="the blocklist is signed by whom the policy demands"))
+        if key is not None:
+            findings.append(Finding(good=True, text="the key of the keyed lists can be read"))
     except IngestGuardError as error:
         findings.append(Finding(good=False, text=str(error)))
     findings.append(_second_line(settings))
@@ -75,11 +107,8 @@ def examine_spiders(settings: Settings) -> list[Finding]:
 
 
 def _examine(spider: type[Spider], settings: Settings) -> Finding:
-    prepared = settings.copy()
     try:
-        crawler = Crawler(spider, prepared)
-        placement.require_addon(crawler.settings)
-        crawler.addons.load_settings(crawler.settings)
+        crawler = _applied(spider, settings)
         placement.require_settings(crawler.settings)
         placement.require_order(crawler.settings)
     except IngestGuardError as error:
@@ -88,6 +117,14 @@ def _examine(spider: type[Spider], settings: Settings) -> Finding:
         why = f"{type(error).__name__}: {error}"
         return Finding(good=False, text=f"spider {spider.name}: its settings cannot be applied ({why})")
     return Finding(good=True, text=f"spider {spider.name} is guarded")
+
+
+def _applied(spider: type[Spider], settings: Settings) -> Crawler:
+    """Return a crawler with the settings that Scrapy would crawl with."""
+    crawler = Crawler(spider, settings.copy())
+    placement.require_addon(crawler.settings)
+    crawler.addons.load_settings(crawler.settings)
+    return crawler
 
 
 def _second_line(settings: Settings) -> Finding:

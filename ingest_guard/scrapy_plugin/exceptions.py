@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from scrapy.exceptions import IgnoreRequest
 
 if TYPE_CHECKING:
-    from ingest_guard.verdict import Reason, Verdict
+    from ingest_guard.verdict import Action, Reason, Verdict
 
 
 class ImageBlocked(IgnoreRequest):
@@ -24,21 +24,41 @@ class ImageBlocked(IgnoreRequest):
         Why it could not be scanned; None for a match.
     lists
         Ids of the lists that matched.
+    action
+        What the policy says is to be done about the match: ``drop``, ``drop_page`` or ``hold``; None where nothing
+        matched.
     """
 
-    def __init__(self, outcome: str, reason: Reason | None = None, lists: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        outcome: str,
+        reason: Reason | None = None,
+        lists: tuple[str, ...] = (),
+        action: Action | None = None,
+    ) -> None:
         detail = ", ".join(lists) if lists else str(reason or "")
         super().__init__(f"ingest_guard dropped this response: {outcome} ({detail})")
         self.outcome = outcome
         self.reason = reason
         self.lists = lists
+        self.action = action
 
     @classmethod
     def from_verdict(cls, verdict: Verdict) -> ImageBlocked:
         """Return the exception that tells of a verdict."""
         lists = tuple(dict.fromkeys(match.list_id for match in verdict.matches))
-        return cls(str(verdict.outcome), verdict.reason, lists)
+        return cls(str(verdict.outcome), verdict.reason, lists, verdict.action)
 
 
 class RequestRefused(IgnoreRequest):
-    """A request that the guard does not let out: a ``data:`` URL, a URL on a list, a download straight to disk."""
+    """A request that the guard does not let out: a ``data:`` URL, a URL on a list, a download straight to disk.
+
+    Attributes
+    ----------
+    action
+        What the policy says is to be done about a URL on a list; None for other requests.
+    """
+
+    def __init__(self, message: str, action: Action | None = None) -> None:
+        super().__init__(message)
+        self.action = action

@@ -6,25 +6,28 @@ fetched once a run; what was found is remembered for as many URLs as the policy 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from scrapy import Request
 from scrapy.exceptions import IgnoreRequest
 
-from ingest_guard.scrapy_plugin.exceptions import ImageBlocked
+from ingest_guard.scrapy_plugin.exceptions import ImageBlocked, RequestRefused
 from ingest_guard.scrapy_plugin.hosts import FirstComers
 from ingest_guard.scrapy_plugin.recent import Recent
 from ingest_guard.scrapy_plugin.refusals import is_private
 from ingest_guard.scrapy_plugin.tickets import META_KEY, Ticket
 from ingest_guard.scrapy_plugin.workers.eventloop import promise
-from ingest_guard.verdict import Outcome, Verdict
+from ingest_guard.verdict import Action, Outcome, Verdict
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from scrapy.http import Response
 
+    from ingest_guard.scrapy_plugin.generation import Generation
     from ingest_guard.scrapy_plugin.runtime import Runtime
     from ingest_guard.scrapy_plugin.workers.eventloop import Promise
 
@@ -39,16 +42,21 @@ class Fetched:
     Attributes
     ----------
     result
-        ``no_known_match`` (a record may be made), or why not: ``match``, ``not_scannable``, ``not_an_image``,
-        ``refused`` (by robots.txt, off-site rules, the guard's own), ``status``, ``error``.
-    verdict, final_url, fetched_at
-        None unless a record may be made.
+        ``no_known_match`` (a record may be made), or why not: ``match``, ``held`` (a match on lists of that action),
+        ``not_scannable``, ``not_an_image``, ``refused`` (by robots.txt, off-site rules, the guard's own), ``status``,
+        ``error``.
+    verdict, final_url, fetched_at, attestation
+        Nothing unless a record may be made. The attestation is that of the lists which the verdict was made with.
+    action
+        What is to be done about a match, or about a URL on a list; None for everything else.
     """
 
     result: str
     verdict: Verdict | None = None
     final_url: str = ""
     fetched_at: str = ""
+    action: Action | None = None
+    attestation: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Fetcher:
@@ -56,18 +64,26 @@ class Fetcher:
 
     def __init__(self, runtime: Runtime) -> None:
         self._crawler = runtime.crawler
-        self._known: Recent[Fetched] = Recent(runtime.policy.records.remembered_urls)
-        self._under_way: dict[str, list[Promise]] = {}
+        self._runtime = runtime
+        self.forget()
         self._first_comers = FirstComers()
 
-    def learn(self, request: Request, response: Response, verdict: Verdict) -> None:
+    def forget(self) -> None:
+        """Forget what was found, and what is being fetched just now: the lists have changed."""
+        self._known: Recent[Fetched] = Recent(self._runtime.policy.records.remembered_urls)
+        self._under_way: dict[str, list[Promise]] = {}
+
+    def learn(self, request: Request, response: Response, verdict: Verdict, generation: Generation) -> None:
         """Remember an image that the spider fetched by itself, so that a record of it needs no second fetch.
 
         What counts is the URL of the very request that brought the response; what its meta says of earlier ones does
         not.
         """
+        if generation is not self._runtime.current:
+            return
         if request.method == "GET" and response.status in _OK and verdict.image is not None:
-            self._known.put(_key(request.url.split("#", 1)[0], is_inside=True), _passed(response, verdict))
+            passed = _passed(response, verdict, generation.guard.attestation)
+            self._known.put(_key(request.url.split("#", 1)[0], is_inside=True), passed)
 
     async def fetch(self, url: str, page_url: str | None, came_from: str | None = None) -> Fetched:
         """Fetch one image, or wait for whoever is fetching the same one; never raises.
@@ -85,22 +101,24 @@ class Fetcher:
         is_inside = all(page is None or _is_inside(page) for page in (page_url, came_from))
         is_inside = is_inside and (page_url or came_from) is not None
         key = _key(url, is_inside=is_inside)
-        known = self._known.get(key)
+        # Those of this moment: what begins now is not for whoever asks after the lists have changed.
+        remembered, under_way = self._known, self._under_way
+        known = remembered.get(key)
         if known is not None:
             return known
-        if key in self._under_way:
+        if key in under_way:
             turn = promise()
-            self._under_way[key].append(turn)
+            under_way[key].append(turn)
             shared: Fetched = await turn.awaitable()
             return shared
-        self._under_way[key] = []
+        under_way[key] = []
         fetched = Fetched("error")
         try:
             async with self._first_comers.turn(url):
                 fetched = await self._fetch(url, page_url, Ticket(page_is_private=is_inside))
         finally:
-            self._known.put(key, fetched)
-            for turn in self._under_way.pop(key):
+            remembered.put(key, fetched)
+            for turn in under_way.pop(key):
                 turn.keep(fetched)
         return fetched
 
@@ -108,10 +126,8 @@ class Fetcher:
         try:
             request = self._request(url, page_url, ticket)
             response = await self._crawler.engine.download_async(request)
-        except ImageBlocked as blocked:
-            return Fetched(str(blocked.outcome))
-        except IgnoreRequest:
-            return Fetched("refused")
+        except IgnoreRequest as ignored:
+            return _ignored(ignored)
         except Exception:  # noqa: BLE001 - a host that does not answer, a URL that cannot be one: Scrapy has logged it
             return Fetched("error")
         if response.status not in _OK or response.status == _PARTIAL_CONTENT:
@@ -119,7 +135,7 @@ class Fetcher:
         verdict = ticket.verdict_for(response)
         if verdict is None or verdict.outcome is not Outcome.NO_KNOWN_MATCH or verdict.image is None:
             return Fetched(str(verdict.outcome) if verdict else "error")
-        return _passed(response, verdict)
+        return _passed(response, verdict, ticket.attestation)
 
     def _request(self, url: str, page_url: str | None, ticket: Ticket) -> Request:
         headers = {"Accept": "image/*,*/*;q=0.5"}
@@ -132,6 +148,13 @@ class Fetcher:
             dont_filter=True,
             priority=-1,
         )
+
+
+def _ignored(why: IgnoreRequest) -> Fetched:
+    """Tell what a refusal says: the gate's, one of the request itself, or one of somebody else's."""
+    if isinstance(why, ImageBlocked):
+        return Fetched("held" if why.action is Action.HOLD else why.outcome, action=why.action)
+    return Fetched("refused", action=why.action if isinstance(why, RequestRefused) else None)
 
 
 def _key(url: str, *, is_inside: bool) -> str:
@@ -150,9 +173,9 @@ def _is_inside(page_url: str) -> bool:
         return False
 
 
-def _passed(response: Response, verdict: Verdict) -> Fetched:
+def _passed(response: Response, verdict: Verdict, attestation: Mapping[str, Any]) -> Fetched:
     now = datetime.now(timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z")
-    return Fetched("no_known_match", verdict, response.url, now)
+    return Fetched("no_known_match", verdict, response.url, now, attestation=attestation)
 
 
 def _referrer(page_url: str, url: str) -> str | None:

@@ -11,10 +11,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ingest_guard.scrapy_plugin.exceptions import ImageBlocked
+from ingest_guard.scrapy_plugin.fences import fenced
+from ingest_guard.scrapy_plugin.governing import count_match, note_response
 from ingest_guard.scrapy_plugin.inspection import PASSING, block, inspect
 from ingest_guard.scrapy_plugin.refusals import require_allowed
 from ingest_guard.scrapy_plugin.runtime import Runtime
-from ingest_guard.scrapy_plugin.scrub import scrub, scrub_exception
+from ingest_guard.scrapy_plugin.scrub import scrub, scrub_exception, strip_extras
 from ingest_guard.scrapy_plugin.tickets import ticket_of
 from ingest_guard.verdict import Outcome, Reason, Verdict
 
@@ -36,34 +38,48 @@ class Gate:
         """Build the gate; raises what :meth:`Runtime.of` raises, never NotConfigured."""
         return cls(Runtime.of(crawler))
 
+    @fenced
     async def process_request(self, request: Request) -> None:
         """Refuse what must not be fetched, and hold the rest while too much waits to be scanned."""
         if self._runtime.latched:
             raise ImageBlocked("not_scannable", Reason.GUARD_FAILED)
         require_allowed(self._runtime, request, ticket_of(request))
-        await self._runtime.pool.budget.room()
+        await self._runtime.budget.room()
 
+    @fenced
     async def process_response(self, request: Request, response: Response) -> Response:
         """Pass a response on, or empty it and raise ImageBlocked."""
+        if self._runtime.handled.get(response) is response.body:
+            return response
         inspection = await inspect(self._runtime, response)
         self._count(inspection.verdict, len(response.body))
+        note_response(self._runtime, request, response, inspection.verdict)
         ticket = ticket_of(request)
         if ticket is not None:
-            ticket.note(response, inspection.verdict)
+            ticket.note(response, inspection.verdict, inspection.generation.guard.attestation)
         if inspection.verdict.outcome not in PASSING:
-            raise block(request, response, inspection.verdict)
+            try:
+                raise block(request, response, inspection.verdict)
+            finally:
+                # The traceback takes this frame along, and in a verdict there are digests.
+                del inspection
+        if removed := strip_extras(response):
+            self._runtime.count("extras_removed", removed)
         if ticket is not None:
             # Its bytes go no further: the pipeline that asked wants to know what was found, nothing more.
             scrub(response)
             response.headers.pop("Content-Encoding", None)
         else:
-            self._runtime.passed[response] = response.body
+            # Noted where it was found: it says nothing about a version that has taken over meanwhile.
+            generation = inspection.generation
+            generation.passed[response] = response.body
             for digest in inspection.sha256:
-                self._runtime.verified.put(digest, True)  # noqa: FBT003 - a mapping used as a set
+                generation.verified.put(digest, True)  # noqa: FBT003 - a mapping used as a set
             if inspection.verdict.outcome is Outcome.NO_KNOWN_MATCH:
-                self._runtime.fetcher.learn(request, response, inspection.verdict)
+                self._runtime.fetcher.learn(request, response, inspection.verdict, generation)
         return response
 
+    @fenced
     async def process_exception(self, request: Request, exception: Exception) -> None:
         """Empty what an exception carries past every process_response."""
         del request
@@ -82,8 +98,4 @@ class Gate:
             runtime.count("not_scannable")
             runtime.count(f"not_scannable/{verdict.reason}")
         else:
-            runtime.count("matched")
-            for list_id in {match.list_id for match in verdict.matches}:
-                runtime.count(f"matched/{list_id}")
-            for algorithm in {match.algorithm for match in verdict.matches}:
-                runtime.count(f"matched_by/{algorithm}")
+            count_match(runtime, verdict)

@@ -11,8 +11,10 @@ from scrapy.utils.asyncio import run_in_thread
 
 from ingest_guard.hashing.digests import digests
 from ingest_guard.imaging.sniff import Kind
+from ingest_guard.scrapy_plugin import withheld
 from ingest_guard.scrapy_plugin.encodings import content_codings, undo
 from ingest_guard.scrapy_plugin.exceptions import ImageBlocked
+from ingest_guard.scrapy_plugin.governing import watch_for_floods
 from ingest_guard.scrapy_plugin.scrub import scrub, scrub_request
 from ingest_guard.verdict import Outcome, Reason, Verdict
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from ingest_guard.guard import Inquiry, Part
     from ingest_guard.scanned import Scan
     from ingest_guard.scrapy_plugin.encodings import Stages
+    from ingest_guard.scrapy_plugin.generation import Generation
     from ingest_guard.scrapy_plugin.runtime import Runtime
 
 logger = logging.getLogger(__name__)
@@ -38,59 +41,67 @@ PASSING = (Outcome.NO_KNOWN_MATCH, Outcome.NOT_AN_IMAGE)
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """A verdict, and the digests of every stage of the body that it is about."""
+    """A verdict, the digests of every stage of the body that it is about, and what it was held against."""
 
     verdict: Verdict
     sha256: tuple[str, ...]
+    generation: Generation
 
 
 async def inspect(runtime: Runtime, response: Response) -> Inspection:
     """Check a response as it came; never raises for anything that it may be."""
+    # One version of the lists from here to the verdict, whatever comes up meanwhile.
+    generation = runtime.current
+    failed = Inspection(_FAILED, (), generation)
     if runtime.latched:
-        return _FAILED
+        return failed
     try:
-        inspection = await _inspect(runtime, response)
+        with generation.held():
+            inspection = await _inspect(runtime, generation, response)
     except Exception as error:  # noqa: BLE001 - a fault of ours drops the response, and nothing else
         logger.error("ingest_guard could not check a response (%s); it is dropped", type(error).__name__)  # noqa: TRY400 - the traceback would hold the body
         runtime.count("errors")
-        return _FAILED
+        return failed
     # The guard may have failed while this one waited for its scan.
-    return _FAILED if runtime.latched else inspection
+    return failed if runtime.latched else inspection
 
 
-async def _inspect(runtime: Runtime, response: Response) -> Inspection:
+async def _inspect(runtime: Runtime, generation: Generation, response: Response) -> Inspection:
+    guard = generation.guard
     body: bytes = response.body
     codings = content_codings(response.headers.getlist("Content-Encoding"))
-    limit = runtime.policy.limits.bytes
-    begin = runtime.guard.begin
+    limit, begin = guard.policy.limits.bytes, guard.begin
     if len(body) > _LARGE:
         stages = await run_in_thread(undo, body, codings, limit)
     else:
         stages = undo(body, codings, limit)
     last = stages.bodies[-1]
     inquiry = await run_in_thread(begin, last) if len(last) > _LARGE else begin(last)
-    scans = [await _scan(runtime, part) for part in inquiry.parts]
+    scans = [await _scan(runtime, generation, part) for part in inquiry.parts]
+    watch_for_floods(runtime, guard, inquiry, scans)
     outer = [digests(stage) for stage in stages.bodies[:-1]]
-    extra = [match for taken in outer for match in runtime.guard.exact_matches(taken)]
-    verdict = runtime.guard.conclude(inquiry, scans, extra)
+    extra = [match for taken in outer for match in guard.exact_matches(taken)]
+    verdict = guard.conclude(inquiry, scans, extra)
     verdict = _with_doubts(verdict, inquiry, stages, is_partial=_is_partial(response))
     if verdict.outcome is not Outcome.MATCH and (headers := _with_data_urls(response)):
         in_headers = begin(headers)
-        found = runtime.guard.conclude(in_headers, [await _scan(runtime, part) for part in in_headers.parts])
+        found = guard.conclude(in_headers, [await _scan(runtime, generation, part) for part in in_headers.parts])
         if found.outcome not in PASSING:
-            verdict = replace(verdict, outcome=found.outcome, matches=found.matches, reason=found.reason)
-    return Inspection(verdict, tuple(taken["sha256"] for taken in [*outer, inquiry.digests]))
+            verdict = replace(
+                verdict, outcome=found.outcome, matches=found.matches, reason=found.reason, action=found.action
+            )
+    return Inspection(verdict, tuple(taken["sha256"] for taken in [*outer, inquiry.digests]), generation)
 
 
-async def _scan(runtime: Runtime, part: Part) -> Scan:
+async def _scan(runtime: Runtime, generation: Generation, part: Part) -> Scan:
     """Scan a part, unless the very same bytes were scanned a while ago."""
-    known = runtime.scans.get(part.sha256)
+    known = generation.scans.get(part.sha256)
     if known is not None:
         runtime.count("scans_spared")
         return known
-    scan = await runtime.pool.scan(part.data)
+    scan = await generation.pool.scan(part.data)
     if scan.reason not in _PASSING_FAULTS:
-        runtime.scans.put(part.sha256, scan)
+        generation.scans.put(part.sha256, scan)
     return scan
 
 
@@ -134,10 +145,12 @@ def _doubtful(verdict: Verdict, reason: Reason) -> Verdict:
 
 def block(request: Request, response: Response, verdict: Verdict) -> ImageBlocked:
     """Empty a response that must not pass, and return the exception that says so."""
+    if verdict.outcome is Outcome.MATCH:
+        withheld.note(request)
     scrub(response)
     response.headers.clear()
     scrub_request(request)
     return ImageBlocked.from_verdict(verdict)
 
 
-_FAILED = Inspection(Verdict(Outcome.NOT_SCANNABLE, reason=Reason.GUARD_FAILED), ())
+_FAILED = Verdict(Outcome.NOT_SCANNABLE, reason=Reason.GUARD_FAILED)

@@ -8,7 +8,9 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from ingest_guard.scrapy_plugin.browsers import hands_out_pictures
 from ingest_guard.scrapy_plugin.exceptions import RequestRefused
+from ingest_guard.scrapy_plugin.governing import note_listed_url
 
 if TYPE_CHECKING:
     from scrapy import Request
@@ -23,14 +25,15 @@ _ODD_ADDRESS = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)")
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
 
-def refusal(runtime: Runtime, request: Request, ticket: Ticket | None) -> str | None:
+def refusal(runtime: Runtime, request: Request, ticket: Ticket | None) -> str | None:  # noqa: PLR0911 - one a reason
     """Return why a request must not go out (the last part of a statistics key), or None.
 
     * ``data_url``: the URL is the image; queues, logs and feeds would keep it.
     * ``ftp_local_filename``: the handler would write to disk before anybody looks.
+    * ``browser_page``: in the strict level, a request for the browser's page itself, or for pictures of it.
     * ``scheme``: an image for a record is fetched over http and https only, redirects included.
     * ``private_address``: the policy keeps images of public pages from being fetched inside the network.
-    * ``url_list``: the URL is on a list.
+    * ``url_list``: the URL, or its host, is on a list.
     """
     url = request.url
     scheme = url[:5].lower()
@@ -38,6 +41,8 @@ def refusal(runtime: Runtime, request: Request, ticket: Ticket | None) -> str | 
         return "data_url"
     if "ftp_local_filename" in request.meta:
         return "ftp_local_filename"
+    if runtime.policy.level == "strict" and hands_out_pictures(request):
+        return "browser_page"
     if ticket is not None:
         if not scheme.startswith("http"):
             return "scheme"
@@ -51,9 +56,14 @@ def refusal(runtime: Runtime, request: Request, ticket: Ticket | None) -> str | 
 
 def require_allowed(runtime: Runtime, request: Request, ticket: Ticket | None) -> None:
     """Raise RequestRefused, and count it, where a request must not go out."""
-    if why := refusal(runtime, request, ticket):
-        runtime.count(f"refused/{why}")
-        raise RequestRefused(f"ingest_guard does not let this request out: {why}")
+    why = refusal(runtime, request, ticket)
+    if why is None:
+        return
+    action = None
+    if why == "url_list":
+        action = note_listed_url(runtime, request.url)
+    runtime.count(f"refused/{why}")
+    raise RequestRefused(f"ingest_guard does not let this request out: {why}", action)
 
 
 def is_private(url: str) -> bool:

@@ -8,12 +8,18 @@ from weakref import WeakKeyDictionary
 
 from scrapy.utils.defer import _schedule_coro
 
+from ingest_guard.flood import FloodBreaker
 from ingest_guard.guard import Guard
 from ingest_guard.scrapy_plugin import placement
+from ingest_guard.scrapy_plugin.condemned import Condemned
 from ingest_guard.scrapy_plugin.config import load_policy
 from ingest_guard.scrapy_plugin.fetch import Fetcher
+from ingest_guard.scrapy_plugin.generation import Generation
+from ingest_guard.scrapy_plugin.governing import announce_allowed
 from ingest_guard.scrapy_plugin.pages import Pages
-from ingest_guard.scrapy_plugin.recent import Recent
+from ingest_guard.scrapy_plugin.recovery import Written
+from ingest_guard.scrapy_plugin.swap import Swapper
+from ingest_guard.scrapy_plugin.workers.budget import Budget
 from ingest_guard.scrapy_plugin.workers.inline import InlinePool
 from ingest_guard.scrapy_plugin.workers.pool import WorkerPool
 
@@ -21,13 +27,9 @@ if TYPE_CHECKING:
     from scrapy.crawler import Crawler
     from scrapy.http import Response
 
-    from ingest_guard.scanned import Scan
-
 logger = logging.getLogger(__name__)
 
 CLOSE_REASON = "ingest_guard_failed"
-_VERIFIED = 1 << 14
-_REMEMBERED_SCANS = 1 << 12
 
 
 class Runtime:
@@ -35,24 +37,35 @@ class Runtime:
 
     It lives in this process's memory and nowhere else: nothing that travels with a request or through a queue can stand
     in for it.
+
+    Attributes
+    ----------
+    current
+        The version of the lists in use. Take it once for each check: it may change between any two steps.
+    budget
+        Bounds on what is in flight, for the workers of all versions together.
     """
 
     def __init__(self, crawler: Crawler) -> None:
         self.crawler = crawler
         self.policy = load_policy(crawler.settings)
-        self.guard = Guard.from_policy(self.policy)
-        self.pool: WorkerPool | InlinePool = (
-            WorkerPool(self.guard, self.fail) if self.policy.worker_count else InlinePool(self.guard)
-        )
+        self.budget = Budget(self.policy.in_flight)
+        self.current = self.prepare(Guard.from_policy(self.policy))
         self.latched = False
         self.is_open = False
-        self.verified: Recent[bool] = Recent(_VERIFIED)
-        # A response that still holds the very object that was verified needs no second digest: bytes do not change.
-        self.passed: WeakKeyDictionary[Response, bytes] = WeakKeyDictionary()
-        self.scans: Recent[Scan] = Recent(_REMEMBERED_SCANS)
+        # What a download handler of the strict level has let through already; the gate need not look again.
+        self.handled: WeakKeyDictionary[Response, bytes] = WeakKeyDictionary()
         self.pages = Pages()
+        self.condemned = Condemned()
+        self.flood = FloodBreaker(self.policy.flood)
+        # What the feeds held when a crawl started over after a crash.
+        self.written = Written(())
         self.fetcher = Fetcher(self)
-        self.pool.start()
+        self.swapper = Swapper(self)
+        self._retired: list[Generation] = []
+        self._lost = 0
+        self._memory_peak: dict[str, int] = {}
+        self.current.pool.start()
 
     @classmethod
     def of(cls, crawler: Crawler) -> Runtime:
@@ -68,6 +81,60 @@ class Runtime:
                 placement.require_addon(crawler.settings)
                 _RUNTIMES[crawler] = cls(crawler)
         return _RUNTIMES[crawler]
+
+    @property
+    def guard(self) -> Guard:
+        """The guard that is in use just now."""
+        return self.current.guard
+
+    @property
+    def pool(self) -> WorkerPool | InlinePool:
+        """The workers that are in use just now."""
+        return self.current.pool
+
+    def prepare(self, guard: Guard) -> Generation:
+        """Return a generation with workers of its own, which are not started yet."""
+        if not self.policy.worker_count:
+            return Generation(guard, InlinePool(guard, self.budget))
+        pool = WorkerPool(guard, lambda why: self._on_failed_pool(pool, why), self.budget)
+        return Generation(guard, pool)
+
+    def switch(self, coming: Generation) -> None:
+        """Use another generation from the next check on. What the old one has let through counts no longer."""
+        before, self.current = self.current, coming
+        self.fetcher.forget()
+        self.note_version()
+        self.discard(before)
+
+    def discard(self, generation: Generation) -> None:
+        """End a generation's workers when nothing is being checked with them any more."""
+        self._retired.append(generation)
+        generation.retire()
+        self.settle()
+
+    def note_version(self) -> None:
+        """Note in the statistics what this crawl is held against."""
+        self.crawler.stats.set_value("ingest_guard/list_version", self.guard.version)
+        self.crawler.stats.set_value("ingest_guard/check_set", self.guard.attestation["check_set"])
+        announce_allowed(self)
+
+    def settle(self) -> None:
+        """Let go of retired generations whose processes have ended."""
+        for generation in self._retired:
+            self._note_peaks(generation)
+        self._lost += sum(generation.pool.crashes for generation in self._retired if generation.pool.is_over)
+        self._retired = [generation for generation in self._retired if not generation.pool.is_over]
+
+    def _note_peaks(self, generation: Generation) -> None:
+        for name, size in generation.pool.memory_peak.items():
+            self._memory_peak[name] = max(size, self._memory_peak.get(name, 0))
+
+    def _on_failed_pool(self, pool: WorkerPool, why: str) -> None:
+        if pool is self.current.pool or pool.lied:
+            self.fail(why)
+        elif any(pool is generation.pool for generation in self._retired):
+            # Its last images are dropped as guard_failed; the version in use has workers of its own.
+            logger.error("ingest_guard: the workers of a version that was replaced do not work: %s", why)
 
     def fail(self, why: str) -> None:
         """Latch shut: drop everything from here on, and close the spider."""
@@ -85,12 +152,18 @@ class Runtime:
 
     def close(self) -> None:
         """End the workers, note their peaks, and let the crawler go."""
+        self.swapper.stop()
+        for generation in [self.current, *self._retired]:
+            generation.pool.close()
+        self.settle()
+        self._note_peaks(self.current)
         stats = self.crawler.stats
-        stats.set_value("ingest_guard/in_flight/images_peak", self.pool.budget.peak_images)
-        stats.set_value("ingest_guard/in_flight/bytes_peak", self.pool.budget.peak_bytes)
-        stats.set_value("ingest_guard/in_flight/waiting_peak", self.pool.budget.peak_waiting)
-        stats.set_value("ingest_guard/workers/lost", self.pool.crashes)
-        self.pool.close()
+        stats.set_value("ingest_guard/in_flight/images_peak", self.budget.peak_images)
+        stats.set_value("ingest_guard/in_flight/bytes_peak", self.budget.peak_bytes)
+        stats.set_value("ingest_guard/in_flight/waiting_peak", self.budget.peak_waiting)
+        stats.set_value("ingest_guard/workers/lost", self._lost + self.current.pool.crashes)
+        stats.set_value("ingest_guard/workers/private_bytes_peak", self._memory_peak.get("private", 0))
+        stats.set_value("ingest_guard/workers/pss_bytes_peak", self._memory_peak.get("pss", 0))
         _RUNTIMES.pop(self.crawler, None)
 
 

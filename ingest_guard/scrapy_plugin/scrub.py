@@ -6,23 +6,73 @@ failure caches and crash reporters read them. So what is dropped is emptied firs
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import traceback
 from typing import Any
 
-from scrapy.http import Request, Response
+from scrapy.http import Request, Response, TextResponse
 
 _CACHES = ("_cached_ubody", "_cached_selector", "_cached_decoded_json", "_cached_benc")
-_PROVIDER_EXTRAS = ("raw_api_response", "raw_zyte_api_response")
+# What a response of Scrapy's own has; anything else was added by whoever made it: a provider's raw answer, say.
+_ORDINARY = frozenset(
+    name for cls in TextResponse.__mro__ for name in (*getattr(cls, "__slots__", ()), *getattr(cls, "attributes", ()))
+) | {"__dict__", "attributes"}
+# Fields of providers' raw answers that hold a body or a picture beside the one that was checked.
+_PICTURES = frozenset({"screenshot", "httpResponseBody"})
 
 
 def scrub(response: Response) -> None:
-    """Remove the body of a response and all that was derived from it."""
+    """Remove the body of a response and all that was derived from it, or came along with it."""
     response._set_body(b"")  # noqa: SLF001 - the only way to empty one in place
-    for name in _CACHES + _PROVIDER_EXTRAS:
+    for name in (*_CACHES, *_extras(response)):
         if getattr(response, name, None) is not None:
-            with contextlib.suppress(AttributeError):
+            with contextlib.suppress(AttributeError, TypeError):
                 setattr(response, name, None)
+
+
+def strip_extras(response: Response) -> int:
+    """Take pictures that nobody has checked out of what a provider's response carries beside its body.
+
+    A screenshot, or the body of another request in the provider's raw answer. A copy of the very body that was checked
+    stays.
+
+    Returns
+    -------
+    int
+        How many were removed.
+    """
+    return sum(_strip(getattr(response, name, None), response.body) for name in _extras(response))
+
+
+def _strip(value: Any, checked: bytes) -> int:
+    if isinstance(value, list | tuple):
+        return sum(_strip(inner, checked) for inner in value)
+    if not isinstance(value, dict):
+        return 0
+    removed = 0
+    for key in list(value):
+        if key not in _PICTURES:
+            removed += _strip(value[key], checked)
+        elif value[key] and not _is_copy(value[key], checked):
+            value[key] = None
+            removed += 1
+    return removed
+
+
+def _is_copy(value: Any, checked: bytes) -> bool:
+    try:
+        return (base64.b64decode(value, validate=True) if isinstance(value, str) else value) == checked
+    except ValueError:
+        return False
+
+
+def _extras(response: Response) -> list[str]:
+    """Return the attributes of a response that Scrapy's own do not have."""
+    if type(response).__module__.startswith("scrapy.http."):
+        return []
+    slots = (name for cls in type(response).__mro__ for name in getattr(cls, "__slots__", ()))
+    return [name for name in (*getattr(response, "__dict__", ()), *slots) if name not in _ORDINARY]
 
 
 def scrub_request(request: Request) -> None:
@@ -45,6 +95,9 @@ def scrub_exception(exception: BaseException) -> None:
         seen.add(id(each))
         waiting += [each.__cause__, each.__context__]
         traceback.clear_frames(each.__traceback__)
+        if type(each).__name__ == "TunnelError":
+            # The first kilobyte of whatever the proxy answered stands in its text.
+            each.args = ("the proxy opened no tunnel (its answer is withheld by ingest_guard)",)
         carried: Any = getattr(each, "response", None)
         if isinstance(carried, Response):
             scrub(carried)

@@ -11,6 +11,8 @@ import hashlib
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from ingest_guard.scrapy_plugin.fences import fenced
+from ingest_guard.scrapy_plugin.governing import note_response
 from ingest_guard.scrapy_plugin.inspection import PASSING, block, inspect
 from ingest_guard.scrapy_plugin.recent import Recent
 from ingest_guard.scrapy_plugin.refusals import require_allowed
@@ -40,6 +42,7 @@ class Sentinel:
         """Build the sentinel; raises what :meth:`Runtime.of` raises, never NotConfigured."""
         return cls(Runtime.of(crawler))
 
+    @fenced
     async def process_request(self, request: Request) -> None:
         """Refuse what must not be fetched, before any other middleware has a say."""
         ticket = ticket_of(request)
@@ -52,29 +55,38 @@ class Sentinel:
             # Scrapy takes that for a permission.
             request.meta["allow_offsite"] = True
 
+    @fenced
     async def process_response(self, request: Request, response: Response) -> Response:
         """Pass a verified response on; check any other."""
         if self._runtime.latched:
             raise block(request, response, Verdict(Outcome.NOT_SCANNABLE, reason=Reason.GUARD_FAILED))
         body = response.body
-        if not body or self._runtime.passed.get(response) is body:
+        # What an older version of the lists has let through at the gate is checked again here, against the present one.
+        generation = self._runtime.current
+        if not body or generation.passed.get(response) is body:
             return response
-        if hashlib.sha256(body).hexdigest() in self._runtime.verified:
+        if hashlib.sha256(body).hexdigest() in generation.verified:
             return response
         self._runtime.count("sentinel/checked")
         inspection = await inspect(self._runtime, response)
+        note_response(self._runtime, request, response, inspection.verdict)
         ticket = ticket_of(request)
         if ticket is not None:
-            ticket.note(response, inspection.verdict)
+            ticket.note(response, inspection.verdict, inspection.generation.guard.attestation)
         if inspection.verdict.outcome not in PASSING:
             self._runtime.count("sentinel/dropped")
-            raise block(request, response, inspection.verdict)
+            try:
+                raise block(request, response, inspection.verdict)
+            finally:
+                # The traceback takes this frame along; verdicts and lists of what was scanned have digests.
+                del inspection, generation, body
         if ticket is not None:
             scrub(response)
         else:
-            self._runtime.verified.put(inspection.sha256[0], True)  # noqa: FBT003 - a mapping used as a set
+            inspection.generation.verified.put(inspection.sha256[0], True)  # noqa: FBT003 - a mapping used as a set
         return response
 
+    @fenced
     async def process_exception(self, request: Request, exception: Exception) -> None:
         """Empty what an exception of a middleware in between carries."""
         del request

@@ -7,10 +7,12 @@ copies it gets empty bodies, and a verdict counts only for the URL that the gate
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from scrapy import Request
     from scrapy.http import Response
 
@@ -27,17 +29,18 @@ class Ticket:
     ----------
     page_is_private
         True where the page that shows the image has a private address itself.
-    verdict, url
-        Of the last response that passed the gate for this fetch.
+    verdict, url, attestation
+        Of the last response that the gate has seen for this fetch: what was found, where, and held against what.
     """
 
     page_is_private: bool = False
     verdict: Verdict | None = None
     url: str | None = None
+    attestation: Mapping[str, Any] = field(default_factory=dict)
 
-    def note(self, response: Response, verdict: Verdict) -> None:
-        """Keep a verdict and what it is about."""
-        self.verdict, self.url = verdict, response.url
+    def note(self, response: Response, verdict: Verdict, attestation: Mapping[str, Any]) -> None:
+        """Keep a verdict, what it is about, and what the body was held against."""
+        self.verdict, self.url, self.attestation = verdict, response.url, attestation
 
     def verdict_for(self, response: Response) -> Verdict | None:
         """Return the verdict if it is about this response."""

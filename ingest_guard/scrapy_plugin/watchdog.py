@@ -14,10 +14,14 @@ from scrapy import signals
 from scrapy.exceptions import CloseSpider
 
 from ingest_guard.errors import IngestGuardError
-from ingest_guard.scrapy_plugin import placement
+from ingest_guard.scrapy_plugin import placement, protections, recovery
+from ingest_guard.scrapy_plugin.completion import Ending
+from ingest_guard.scrapy_plugin.config import load_policy
+from ingest_guard.scrapy_plugin.exceptions import RequestRefused
 from ingest_guard.scrapy_plugin.runtime import CLOSE_REASON, Runtime
 
 if TYPE_CHECKING:
+    from scrapy import Request
     from scrapy.crawler import Crawler
     from typing_extensions import Self
 
@@ -43,16 +47,36 @@ class Watchdog:
             placement.require_addon(crawler.settings)
             placement.require_settings(crawler.settings)
             placement.require_order(crawler.settings)
-        watchdog = cls(Runtime.of(crawler))
+            protections.require(crawler, load_policy(crawler.settings))
+            written = recovery.take_up(crawler.settings)
+        runtime = Runtime.of(crawler)
+        runtime.written = written
+        Ending.watch(runtime)
+        watchdog = cls(runtime)
         crawler.signals.connect(watchdog.spider_opened, signal=signals.spider_opened)
         crawler.signals.connect(watchdog.spider_closed, signal=signals.spider_closed)
+        crawler.signals.connect(watchdog.request_scheduled, signal=signals.request_scheduled)
         return watchdog
+
+    def request_scheduled(self, request: Request) -> None:
+        """Keep ``data:`` URLs out of the queue, which may be on a disk: they may get here past the spider middlewares.
+
+        Raises
+        ------
+        RequestRefused
+            Scrapy leaves such a request out.
+        """
+        if request.url[:5].lower() == "data:":
+            self._runtime.count("refused/data_url")
+            raise RequestRefused("ingest_guard does not let this request out: data_url")
 
     def spider_opened(self) -> None:
         """Look at the built chains once more, and note which lists this crawl is held against."""
         runtime = self._runtime
         try:
             placement.require_chain(runtime.crawler)
+            protections.require_built(runtime)
+            protections.begin(runtime)
         except IngestGuardError as error:
             logger.critical("The crawl stops. %s", error)
             runtime.fail("it does not stand where it must")
@@ -65,9 +89,8 @@ class Watchdog:
         # the crawl makes its many short-lived objects: 0.4 ms a response, several times what the check itself costs.
         gc.collect()
         gc.freeze()
-        stats = runtime.crawler.stats
-        stats.set_value("ingest_guard/list_version", runtime.guard.version)
-        stats.set_value("ingest_guard/check_set", runtime.guard.attestation["check_set"])
+        runtime.note_version()
+        runtime.swapper.start()
         logger.info(
             "ingest_guard checks every response against %s (%s)",
             ", ".join(info.id for info in runtime.guard.blocklist.lists) or "no list",
@@ -76,4 +99,5 @@ class Watchdog:
 
     def spider_closed(self) -> None:
         """End the workers."""
+        protections.end(self._runtime)
         self._runtime.close()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import brotli
 import pytest
+import scrapy
 from support.crawl import Crawl, Project, page
 from support.gallery import facts
 from support.pictures import drawn, encode
@@ -329,7 +330,8 @@ def test_a_spider_sees_the_bytes_of_no_image_that_was_dropped(path: str, crawl: 
         assert (missed[path]["type"], missed[path]["outcome"]) == ("ImageBlocked", result)
     elif path in arrived:
         answer = _answers()[path]
-        assert arrived[path]["length"] == len(answer.body or answer.reply.body)
+        is_left = path == "/zstd.jpg" and scrapy.version_info < (2, 18)  # which does not undo it for the spider
+        assert arrived[path]["length"] == len((not is_left and answer.body) or answer.reply.body)
     else:
         assert result in ("refused", "error")
     assert not missed.get(path, {"length": 0})["length"]

@@ -62,7 +62,7 @@ def server() -> Iterator[Server]:
 def crawls(server: Server, tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Crawl, list[Seen]]]:
     """Crawl without the guard, so that the cache holds listed images; then with it, on the very same cache."""
     lists = {"a": [f"sha256 {hashlib.sha256(body).hexdigest()}" for body in (_LISTED, _INSIDE)]}
-    project = Project(tmp_path_factory.mktemp("cache"), _SPIDER, lists)
+    project = Project(tmp_path_factory.mktemp("cache"), _SPIDER, lists, policy="old_stores: accept")
     done = {}
     for name, settings in (
         ("before", {"ADDONS": {}, **_REVALIDATING}),

@@ -75,7 +75,7 @@ def crawl(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Crawl:
 
 
 def _stored(crawl: Crawl, folder: str) -> list[str]:
-    return sorted(path.relative_to(crawl.out / folder).as_posix() for path in (crawl.out / folder).rglob("*.*"))
+    return sorted(path.relative_to(crawl.out / folder).as_posix() for path in (crawl.out / folder).rglob("[!.]*.*"))
 
 
 def _name(server: Server, path: str) -> str:

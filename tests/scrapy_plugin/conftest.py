@@ -54,6 +54,9 @@ class Chain:
         crawler.spider = crawler._create_spider()
         crawler.engine = SimpleNamespace(download_async=self.download, closed_with=None)  # type: ignore[assignment]
         self.runtime = Runtime.of(crawler)
+        # Nobody sends the signal here, and in older versions of Scrapy this one is not ready before it.
+        if (opened := getattr(self.part("OffsiteMiddleware"), "spider_opened", None)) is not None:
+            opened(crawler.spider)
 
     async def download(self, request: Request) -> Response:
         """Fetch one thing through all middlewares."""

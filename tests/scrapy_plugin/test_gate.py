@@ -346,7 +346,8 @@ def test_requests_that_do_not_go_out(chain: Chain, request_: Request, why: str) 
         chain.get(request_)
     assert str(caught.value) == f"ingest_guard does not let this request out: {why}"
     assert chain.site.asked == []
-    assert chain.stats() == {f"refused/{why}": 1}
+    listed = {"listed_urls/addresses": 1} if why == "url_list" else {}
+    assert chain.stats() == {f"refused/{why}": 1, **listed}
 
 
 def test_request_refused_by_the_gate_itself(chain: Chain) -> None:

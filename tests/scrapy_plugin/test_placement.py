@@ -71,7 +71,7 @@ def test_all_parts_stand_where_they_must(make_crawler: Callable[..., Crawler]) -
     """The one line in ADDONS puts every part into the settings, at its end."""
     crawler = make_crawler()
     for part, cls in zip(placement.PARTS, PARTS[:3] + PARTS[3:], strict=True):
-        entries = crawler.settings.get_component_priority_dict_with_base(part.setting)
+        entries = placement._merged(crawler.settings, part.setting)
         assert entries[cls] == part.order
         others = [order for key, order in entries.items() if key is not cls and order is not None]
         if part.end is not None:
@@ -181,7 +181,7 @@ def test_spider_that_empties_addons(
     with pytest.raises(SetupError, match="the add-on is not in the setting ADDONS"):
         make_crawler(spider=Sly)
     for part, cls in zip(placement.PARTS[:-1], PARTS, strict=False):
-        assert seen[0].get_component_priority_dict_with_base(part.setting)[cls] == part.order
+        assert placement._merged(seen[0], part.setting)[cls] == part.order
 
 
 @pytest.mark.parametrize("part", PARTS)
@@ -347,14 +347,20 @@ def test_check_pipeline_opens(built: tuple[Crawler, dict[str, list[Any]]], run: 
 
 
 def test_watchdog_notes_what_the_crawl_is_held_against(
-    built: tuple[Crawler, dict[str, list[Any]]], caplog: pytest.LogCaptureFixture
+    built: tuple[Crawler, dict[str, list[Any]]],
+    caplog: pytest.LogCaptureFixture,
+    run: Callable[..., Any],
 ) -> None:
     """Lists and check set go into the statistics and, by name, into the log."""
     crawler, chains = built
     crawler.engine = engine(**chains)  # type: ignore[assignment]
     watchdog = Watchdog.from_crawler(crawler)
-    with caplog.at_level(logging.INFO):
+
+    async def opened() -> None:
         watchdog.spider_opened()
+
+    with caplog.at_level(logging.INFO):
+        run(opened())
     runtime = Runtime.of(crawler)
     assert runtime.is_open
     assert crawler.stats.get_value("ingest_guard/list_version") == runtime.guard.version

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from scrapy.utils.asyncio import is_asyncio_available
@@ -43,6 +44,21 @@ def watch(sock: socket.socket, readable: Callable[[], None], writable: Callable[
     if is_asyncio_available():
         return _AsyncioWatch(sock, readable, writable)
     return _TwistedWatch(sock, readable, writable)
+
+
+def from_signal(callback: Callable[[], None]) -> Callable[[], None]:
+    """Return what a signal handler may call so that ``callback`` runs soon, as any other event does."""
+    if is_asyncio_available():
+        loop = _loop()
+
+        def wake() -> None:
+            with contextlib.suppress(RuntimeError):  # the loop is closed: there is nothing left to do
+                loop.call_soon_threadsafe(callback)
+
+        return wake
+    from twisted.internet import reactor  # noqa: PLC0415 - importing it installs a reactor
+
+    return lambda: cast("Any", reactor).callFromThread(callback)
 
 
 class _AsyncioPromise:

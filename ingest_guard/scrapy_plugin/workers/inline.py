@@ -16,10 +16,13 @@ class InlinePool:
     """The same without processes: scans here and now, and blocks the event loop meanwhile. For tests and tools."""
 
     crashes = 0
+    lied = False
+    is_over = True
 
-    def __init__(self, guard: Guard) -> None:
+    def __init__(self, guard: Guard, budget: Budget | None = None) -> None:
         self._scanner = guard.scanner
-        self.budget = Budget(guard.policy.in_flight)
+        self.budget = budget or Budget(guard.policy.in_flight)
+        self.memory_peak: dict[str, int] = {}
 
     def start(self) -> None:
         """Nothing to start."""
@@ -33,6 +36,9 @@ class InlinePool:
             return self._scanner.scan(data)
         except MemoryError:
             return Scan(reason=Reason.MEMORY)
+
+    def retire(self) -> None:
+        """Nothing to end."""
 
     def close(self) -> None:
         """Nothing to end."""

@@ -1,31 +1,23 @@
-"""One worker as its parent sees it: a child process, its end of the socket pair, and the images it has been given."""
+"""One worker as its parent sees it: its end of the socket pair, and the images that it has been given."""
 
 from __future__ import annotations
 
 import json
-import os
 import socket
-import subprocess
-import sys
 import time
 from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ingest_guard.scrapy_plugin.workers.eventloop import watch
-from ingest_guard.scrapy_plugin.workers.protocol import CONFIGURATION, AnswerReader, ProtocolError, frame_header
+from ingest_guard.scrapy_plugin.workers.protocol import CONFIGURATION, REPORT, AnswerReader, ProtocolError, frame_header
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ingest_guard.scrapy_plugin.workers.eventloop import Promise, Watch
+    from ingest_guard.scrapy_plugin.workers.nursery import Nursery
 
-_START = """\
-import json, sys
-sys.path[:] = json.loads(sys.argv[3])
-from ingest_guard.scrapy_plugin.workers.child import main
-main(int(sys.argv[1]), int(sys.argv[2]))
-"""
 _READ_SIZE = 1 << 16
 _SEND_BUFFER = 1 << 20
 
@@ -54,69 +46,71 @@ class Worker:
 
     ``jobs`` holds what it was given and has not answered, oldest first: the first of them is in its hands, the others
     wait in the socket so that it never idles.
+
+    Raises
+    ------
+    OSError
+        The nursery is gone.
     """
 
-    def __init__(self, configuration: bytes, events: Events) -> None:
+    def __init__(self, nursery: Nursery, events: Events) -> None:
         self.jobs: deque[Job] = deque()
+        self.nursery = nursery
         self.is_ready = False
         self.is_retiring = False
-        self.cannot_start = False
         self.handled = 0
+        self.handled_at_report = 0
         self.born = time.monotonic()
+        self.pid = 0
+        """As it says itself; 0 until it is ready."""
+        self.memory: dict[str, int] = {}
+        """As it said last, in bytes: ``private``, ``clean``, ``pss``."""
         self._events = events
-        self._next = CONFIGURATION
-        self._expected: deque[int] = deque()
+        self._next = CONFIGURATION + 1
+        self._expected: deque[int] = deque([CONFIGURATION])
         self._reader = AnswerReader()
         self._outgoing: deque[memoryview] = deque()
-        self._watch: Watch | None = None
         self._sock, theirs = socket.socketpair()
         with theirs:
-            self._process = _spawn(theirs)
+            try:
+                self._serial = nursery.fork(theirs)
+            except OSError:
+                self._sock.close()
+                raise
         self._sock.setblocking(False)  # noqa: FBT003 - as it is
         self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
-        self._queue(configuration)
-
-    @property
-    def pid(self) -> int:
-        """The child's process id."""
-        return self._process.pid
-
-    def attach(self) -> None:
-        """Let the event loop that is running now serve the socket."""
-        self._watch = watch(self._sock, self._on_readable, self._flush)
-        self._flush()
+        self._watch: Watch | None = watch(self._sock, self._on_readable, self._flush)
 
     def give(self, job: Job) -> None:
         """Send an image to be scanned."""
         if not self.jobs:
             job.since = time.monotonic()
         self.jobs.append(job)
-        self._queue(job.data)
-        self._flush()
+        self._queue(self._next, job.data)
+        # Never the number of a report.
+        self._next = (self._next + 1) % REPORT
+
+    def ask_for_report(self) -> None:
+        """Have it say what memory it uses; ``memory`` holds the answer when it has come."""
+        self.handled_at_report = self.handled
+        self._queue(REPORT, b"")
 
     def end(self, *, kill: bool) -> None:
-        """Close the socket (a worker that reads the end of it leaves) or kill the process, and forget it."""
+        """Close the socket (a worker that reads the end of it leaves) or have the process killed, and forget it."""
         if self._watch:
             self._watch.stop()
             self._watch = None
         self._outgoing.clear()
         self._sock.close()
         if kill:
-            self._process.kill()
+            self.nursery.kill(self._serial)
 
-    def reap(self, timeout: float) -> bool:
-        """Wait for the process to end; False where it has not by then."""
-        try:
-            self._process.wait(timeout)
-        except subprocess.TimeoutExpired:
-            return False
-        return True
-
-    def _queue(self, payload: bytes) -> None:
-        self._expected.append(self._next)
-        self._outgoing.append(memoryview(frame_header(self._next, len(payload))))
-        self._outgoing.append(memoryview(payload))
-        self._next = (self._next + 1) % (1 << 32)
+    def _queue(self, number: int, payload: bytes) -> None:
+        self._expected.append(number)
+        self._outgoing.append(memoryview(frame_header(number, len(payload))))
+        if payload:
+            self._outgoing.append(memoryview(payload))
+        self._flush()
 
     def _flush(self) -> None:
         try:
@@ -153,40 +147,37 @@ class Worker:
     def _on_frame(self, number: int, payload: bytes) -> None:
         if not self._expected or number != self._expected.popleft():
             raise ProtocolError("a worker answered what it was not asked")
-        if number == CONFIGURATION and not self.is_ready:
-            self._on_greeting(payload)
-            return
-        if not self.jobs:
+        if not self.is_ready:
+            greeting = _read_object(payload)
+            self.pid = greeting["pid"] if type(greeting.get("pid")) is int else 0
+            self.memory = _read_memory(greeting.get("memory"))
+            self.is_ready = True
+            self._events.ready(self)
+        elif number == REPORT:
+            self.memory = _read_memory(_read_object(payload))
+        elif not self.jobs:
             raise ProtocolError("a worker answered what it was not asked")
-        job = self.jobs.popleft()
-        self.handled += 1
-        if self.jobs:
-            self.jobs[0].since = time.monotonic()
-        self._events.answer(self, job, payload)
-
-    def _on_greeting(self, payload: bytes) -> None:
-        try:
-            greeting = json.loads(payload)
-        except ValueError:
-            raise ProtocolError("a worker's greeting is not readable") from None
-        if "error" in greeting:
-            # It says so itself: another one would do no better.
-            self.cannot_start = True
-            self._events.lost(self, f"it could not start: {greeting['error']}")
-            return
-        self.is_ready = True
-        self._events.ready(self)
+        else:
+            job = self.jobs.popleft()
+            self.handled += 1
+            if self.jobs:
+                self.jobs[0].since = time.monotonic()
+            self._events.answer(self, job, payload)
 
 
-def _spawn(theirs: socket.socket) -> subprocess.Popen[bytes]:
-    """Start the child on a fresh interpreter: a fork would carry everything that the crawl holds in memory."""
-    environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
-    return subprocess.Popen(
-        [sys.executable, "-c", _START, str(theirs.fileno()), str(os.getpid()), json.dumps(sys.path)],
-        pass_fds=(theirs.fileno(),),
-        stdin=subprocess.DEVNULL,
-        # A decoder that dies may print what it was at; nobody is to read that.
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        env=environment,
-    )
+def _read_object(payload: bytes) -> dict[str, Any]:
+    try:
+        read = json.loads(payload)
+    except ValueError:
+        read = None
+    if not isinstance(read, dict):
+        raise ProtocolError("a worker's greeting or report is not readable")
+    return read
+
+
+def _read_memory(read: Any) -> dict[str, int]:
+    """Return what a report says; a worker that was taken over may say anything."""
+    if not isinstance(read, dict):
+        return {}
+    known = ("private", "clean", "pss")
+    return {name: read[name] for name in known if type(read.get(name)) is int and 0 <= read[name] < 1 << 50}

@@ -1,8 +1,9 @@
 """What parent and worker say to each other: length-prefixed frames over a socket pair, one answer a question.
 
-A frame is an 8-byte header (number and length, unsigned 32-bit, network order) and that many bytes. The first frame to
-a worker is its configuration, its first frame back says that it is ready; from then on a frame to it is an image, and a
-frame back is a :class:`~ingest_guard.scanned.Scan` as JSON with the same number.
+A frame is an 8-byte header (number and length, unsigned 32-bit, network order) and that many bytes. The one frame to a
+nursery is its configuration, the one frame back says that it is ready. The first frame of a worker says the same; from
+then on a frame to it is an image, and a frame back is a :class:`~ingest_guard.scanned.Scan` as JSON with the same
+number. A frame with the number :data:`REPORT` asks for, and is, an account of the worker's memory.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 HEADER = struct.Struct("!II")
 CONFIGURATION = 0
 """The number of the first frame in either direction."""
+REPORT = (1 << 32) - 1
+"""The number of a question about the memory, and of its answer."""
 LARGEST_ANSWER = 4 << 20
 """Bytes; a worker that announces more has been taken over or is broken."""
 

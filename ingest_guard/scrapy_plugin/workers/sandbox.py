@@ -37,6 +37,14 @@ def die_with_parent(parent: int) -> None:
         raise SystemExit(0)
 
 
+def hide() -> None:
+    """Leave no core dump, and be closed to other processes of the same user; forks inherit both."""
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if sys.platform == "linux":
+        _libc().prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+
+
 def enter(memory: int) -> list[str]:
     """Give everything up that scanning does not need.
 

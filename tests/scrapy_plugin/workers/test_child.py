@@ -15,10 +15,12 @@ from support.pictures import drawn, encode
 from ingest_guard import Reason
 from ingest_guard.scanned import Scan
 from ingest_guard.scrapy_plugin.workers import child, sandbox, warmup
+from ingest_guard.scrapy_plugin.workers.memory import OwnMemory
 from ingest_guard.scrapy_plugin.workers.pool import _configuration
 from ingest_guard.scrapy_plugin.workers.protocol import (
     CONFIGURATION,
     LARGEST_ANSWER,
+    REPORT,
     AnswerReader,
     ProtocolError,
     frame_header,
@@ -33,14 +35,14 @@ if TYPE_CHECKING:
 
 
 def talk(guard: Guard, images: list[bytes]) -> tuple[dict[str, object], list[Scan]]:
-    """Run a worker's loop in a thread, without its sandbox, and send it images."""
+    """Run a nursery's start and a worker's loop in a thread, without a fork and a sandbox, and send images."""
     ours, theirs = socket.socketpair()
 
     def serve() -> None:
         with theirs, suppress(EOFError):
-            scanner = child.prepare(theirs, confined=False)
-            if scanner is not None:
-                child.serve(theirs, scanner)
+            opened = child.prepare(theirs)
+            if opened is not None:
+                child.serve(theirs, opened.scanner, OwnMemory())
 
     thread = threading.Thread(target=serve)
     thread.start()
@@ -83,12 +85,36 @@ def test_a_fault_while_scanning_is_never_a_pass(
     assert [answer.reason for answer in answers] == [Reason.CORRUPT, Reason.MEMORY]
 
 
+def test_a_fork_gives_up_what_it_does_not_need_before_it_greets(
+    guard_with: Callable[..., Guard], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its greeting says what is in force, which process it is and what memory it has; then it serves."""
+    guard, steps = guard_with(), list[str]()
+    monkeypatch.setattr(sandbox, "die_with_parent", lambda parent: steps.append(f"parent {parent}"))
+    monkeypatch.setattr(sandbox, "enter", lambda memory: steps.append(f"memory {memory}") or ["all"])
+    ours, theirs = socket.socketpair()
+    thread = threading.Thread(target=child.work, args=(guard, theirs, 42))
+    thread.start()
+    with ours, theirs:
+        greeting = json.loads(receive_frame(ours)[1])
+        send_frame(ours, 1, encode(drawn(1), "JPEG"))
+        assert Scan.from_wire(receive_frame(ours)[1]).reason is None
+        send_frame(ours, REPORT, b"")
+        number, report = receive_frame(ours)
+        ours.shutdown(socket.SHUT_WR)
+        thread.join(30)
+    assert steps == ["parent 42", f"memory {guard.policy.limits.memory}"]
+    assert (greeting["version"], greeting["pid"], greeting["in_force"]) == (guard.version, os.getpid(), ["all"])
+    assert number == REPORT
+    assert set(json.loads(report)) == set(greeting["memory"]) == {"private", "clean", "pss"}
+
+
 def test_a_worker_that_cannot_open_the_list_says_why(guard_with: Callable[..., Guard]) -> None:
     """The greeting of a worker that cannot work is an error, and the worker ends."""
     guard = guard_with()
     guard.blocklist.version = "f" * 64
     greeting, answers = talk(guard, [])
-    assert "changed while the worker started" in str(greeting["error"])
+    assert "changed while a worker started" in str(greeting["error"])
     assert answers == []
 
 

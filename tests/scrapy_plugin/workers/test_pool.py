@@ -2,11 +2,14 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from support.pictures import drawn, encode
+from support.waiting import until
 
 from ingest_guard import GuardFailedError, Reason
 from ingest_guard.policy import InFlight, Limits, Records
@@ -15,7 +18,7 @@ from ingest_guard.scrapy_plugin.workers.inline import InlinePool
 from ingest_guard.scrapy_plugin.workers.pool import WorkerPool
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterable
 
     from ingest_guard import Guard
 
@@ -23,25 +26,48 @@ HOSTILE = Records(hashes=("hostile",))
 
 
 def is_alive(pid: int) -> bool:
-    """Tell whether a process is there."""
-    return Path(f"/proc/{pid}").exists()
+    """Tell whether a process runs; an orphan that has ended and waits for the system to reap it does not."""
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    return False
 
 
-def run(guard: Guard, work: Callable[[WorkerPool], Awaitable[Any]], failures: list[str] | None = None) -> Any:
+def wait_until_gone(pids: Iterable[int], seconds: float = 10.0) -> None:
+    """Wait until processes have ended: the workers of a nursery that was killed are ended by the kernel, not by us."""
+    deadline = time.monotonic() + seconds
+    while alive := [pid for pid in pids if is_alive(pid)]:
+        assert time.monotonic() < deadline, alive
+        time.sleep(0.01)
+
+
+def pids_of(pool: WorkerPool) -> list[int]:
+    """Return the process ids of a pool's workers and of the process that they come from."""
+    nursery = [pool._source.nursery.pid] if pool._source.nursery else []
+    return nursery + [worker.pid for worker in pool._workers if worker.pid]
+
+
+def run(
+    guard: Guard,
+    work: Callable[[WorkerPool], Awaitable[Any]],
+    failures: list[str] | None = None,
+    *,
+    killed_nursery: bool = False,
+) -> Any:
     """Run work on a started pool, and check that its processes are gone afterwards."""
 
     async def main() -> Any:
         pool = WorkerPool(guard, (failures if failures is not None else []).append)
         pool.start()
-        pids = [worker.pid for worker in pool._workers]
+        pids = pids_of(pool)
         try:
             await asyncio.wait_for(pool.ready(), 60)
-            pids += [worker.pid for worker in pool._workers]
+            pids += pids_of(pool)
             return await asyncio.wait_for(work(pool), 120)
         finally:
-            pids += [worker.pid for worker in pool._workers]
+            pids += pids_of(pool)
             pool.close()
-            assert not [pid for pid in set(pids) if is_alive(pid)]
+            assert pool.is_over
+            wait_until_gone(set(pids), 10.0 if killed_nursery else 0.0)
 
     return asyncio.run(main())
 
@@ -123,7 +149,7 @@ def test_workers_that_cannot_start_fail_the_pool_with_their_reason(guard_with: C
     async def work(pool: WorkerPool) -> None:
         raise AssertionError
 
-    with pytest.raises(GuardFailedError, match="changed while the worker started"):
+    with pytest.raises(GuardFailedError, match="changed while a worker started"):
         run(guard, work, failures)
     assert len(failures) == 1
 
@@ -136,13 +162,15 @@ def test_replacements_that_keep_dying_fail_the_pool(
     failures: list[str] = []
 
     async def work(pool: WorkerPool) -> list[Any]:
-        monkeypatch.setattr("ingest_guard.scrapy_plugin.workers.process._START", "raise SystemExit(1)")
-        os.kill(pool._workers[0].pid, 9)
+        monkeypatch.setattr("ingest_guard.scrapy_plugin.workers.nursery._START", "raise SystemExit(1)")
+        assert pool._source.nursery is not None
+        os.kill(pool._source.nursery.pid, 9)
         scans = await asyncio.gather(*(pool.scan(picture(90, seed)) for seed in range(8)))
         return [*(scan.reason for scan in scans), (await pool.scan(picture(91))).reason]
 
-    reasons = run(guard, work, failures)
-    assert set(reasons) == {Reason.GUARD_FAILED}
+    reasons = run(guard, work, failures, killed_nursery=True)
+    assert set(reasons) <= {Reason.GUARD_FAILED, Reason.WORKER_CRASHED}
+    assert reasons[-1] is Reason.GUARD_FAILED
     assert len(failures) == 1
     assert "do not work" in failures[0]
 
@@ -247,3 +275,100 @@ def test_the_inline_pool_turns_lack_of_memory_into_a_reason(
 
     monkeypatch.setattr(guard.scanner, "scan", no_memory)
     assert asyncio.run(InlinePool(guard).scan(b"x")).reason is Reason.MEMORY
+
+
+def test_a_nursery_that_dies_is_one_death_and_is_replaced(guard_with: Callable[..., Guard]) -> None:
+    """All its workers end with it; new ones come from a new one, and images are scanned again."""
+    guard = guard_with(workers=6)
+
+    async def work(pool: WorkerPool) -> tuple[list[Any], int, int]:
+        before = pids_of(pool)
+        os.kill(before[0], 9)
+        wait_until_gone(before)
+        await until(lambda: pool.crashes and sum(worker.is_ready for worker in pool._workers) == 6)
+        assert not set(before) & set(pids_of(pool))
+        scans = await asyncio.gather(*(pool.scan(picture(90, seed)) for seed in range(8)))
+        return [scan.reason for scan in scans], pool.crashes, len(pool._workers)
+
+    assert run(guard, work, killed_nursery=True) == ([None] * 8, 6, 6)
+
+
+def test_a_nursery_that_keeps_dying_fails_the_pool(
+    guard_with: Callable[..., Guard], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that ends as soon as it starts, several times in a row, is given up; so is one that talks nonsense."""
+    for start in ("raise SystemExit(1)", "import os, sys; os.write(int(sys.argv[1]), b'{' * 64)"):
+        failures: list[str] = []
+        monkeypatch.setattr("ingest_guard.scrapy_plugin.workers.nursery._START", start)
+        with pytest.raises(GuardFailedError, match="do not work"):
+            run(guard_with(workers=1), lambda _: asyncio.sleep(0), failures)
+        assert len(failures) == 1
+
+
+def test_a_system_without_room_for_a_process_fails_the_pool(
+    guard_with: Callable[..., Guard], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where no other process can be started in place of one that died, the pool fails."""
+    guard = guard_with(workers=1)
+    failures: list[str] = []
+
+    def no_room(*args: object, **kwargs: object) -> None:
+        raise OSError(11, "Resource temporarily unavailable")
+
+    async def work(pool: WorkerPool) -> Any:
+        monkeypatch.setattr("ingest_guard.scrapy_plugin.workers.nursery.subprocess.Popen", no_room)
+        os.kill(pids_of(pool)[0], 9)
+        await until(lambda: failures)
+        return (await pool.scan(picture(90))).reason
+
+    assert run(guard, work, failures, killed_nursery=True) is Reason.GUARD_FAILED
+    assert failures == ["no scan worker can be started (Resource temporarily unavailable)"]
+
+
+def test_what_does_not_start_in_time_is_ended(
+    guard_with: Callable[..., Guard], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A nursery that never says that it is ready is replaced, and in the end the pool fails."""
+    monkeypatch.setattr("ingest_guard.scrapy_plugin.workers.nursery._START", "import time; time.sleep(60)")
+    monkeypatch.setattr("ingest_guard.scrapy_plugin.workers.source.START_SECONDS", 0.05)
+    monkeypatch.setattr("ingest_guard.scrapy_plugin.workers.nursery._SECONDS_TO_END", 0.1)
+    with pytest.raises(GuardFailedError, match="did not start within"):
+        run(guard_with(workers=1), lambda _: asyncio.sleep(0), [])
+
+
+def test_workers_tell_what_memory_they_use(guard_with: Callable[..., Guard], monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are closed to everybody else: they say it when they start, and when they are asked."""
+    guard = guard_with(workers=1)
+    monkeypatch.setattr(pool_module, "_REPORT_EVERY", 0.0)
+    monkeypatch.setattr(pool_module, "_TICK", 0.01)
+
+    async def work(pool: WorkerPool) -> tuple[dict[str, int], dict[str, int], int]:
+        worker = pool._workers[0]
+        first = dict(worker.memory)
+        await pool.scan(encode(drawn(1, (1600, 1200)), "JPEG"))
+        await until(lambda: worker.memory != first)
+        await until(lambda: pool.memory_peak["private"] >= worker.memory["private"])
+        return first, dict(pool.memory_peak), (await pool.scan(picture(90))).reason
+
+    first, peak, reason = run(guard, work)
+    assert 0 < first["private"] <= first["pss"] + (1 << 20)
+    assert first["private"] < 60 << 20
+    assert peak["private"] >= first["private"]
+    assert reason is None
+
+
+def test_a_retired_pool_ends_without_being_waited_for(guard_with: Callable[..., Guard]) -> None:
+    """Its processes end by themselves, and nothing ticks any more."""
+    guard = guard_with(workers=2)
+
+    async def work(pool: WorkerPool) -> Any:
+        pids = pids_of(pool)
+        pool.retire()
+        assert not pool.is_over
+        await until(lambda: pool.is_over)
+        assert pool._ticker is not None
+        assert not pool._ticker.running
+        assert not [pid for pid in pids if is_alive(pid)]
+        return (await pool.scan(picture(90))).reason
+
+    assert run(guard, work) is Reason.GUARD_FAILED

@@ -10,15 +10,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest_guard import Match, Reason
-from ingest_guard.scanned import Scan
-from ingest_guard.scrapy_plugin.workers.process import Events, Job, Worker
+from ingest_guard.scanned import Hit, Scan
+from ingest_guard.scrapy_plugin.workers.process import Events, Job, Worker, _read_memory
 from ingest_guard.scrapy_plugin.workers.protocol import HEADER, AnswerReader, ProtocolError, frame_header
 from ingest_guard.verdict import ImageFacts
 
 if TYPE_CHECKING:
-    import pytest
+    import socket
 
 TEXT = st.text(max_size=20)
+NAME = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,20}", fullmatch=True)
+VIEW = st.sampled_from(["bytes", "native", "frame:3/mirror", "embedded/thumbnail"])
+NAME = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,9}", fullmatch=True)
+VIEW = st.from_regex(r"[a-z0-9_:/.-]{1,20}", fullmatch=True)
 FACTS = st.builds(
     ImageFacts,
     format=st.text("ABCXYZ0189", min_size=1, max_size=16),
@@ -30,7 +34,8 @@ FACTS = st.builds(
 )
 SCANS = st.builds(
     Scan,
-    matches=st.lists(st.builds(Match, TEXT, TEXT, st.integers(0, 256), TEXT), max_size=3).map(tuple),
+    matches=st.lists(st.builds(Match, NAME, NAME, st.integers(0, 256), VIEW), max_size=3).map(tuple),
+    hits=st.lists(st.builds(Hit, NAME, NAME, st.integers(0, 1 << 40)), max_size=3).map(tuple),
     reason=st.none() | st.sampled_from(Reason),
     image=st.none() | FACTS,
     low_detail=st.booleans(),
@@ -71,18 +76,26 @@ def test_the_answer_reader_takes_any_bytes(pieces: list[bytes]) -> None:
     )
 
 
-LIAR = """
-import os, socket, sys
-sock = socket.socket(fileno=int(sys.argv[1]))
-sock.sendall(bytes.fromhex({answer!r}))
-while sock.recv(65536):
-    pass
-"""
+class Liar:
+    """A nursery whose worker sends an answer whatever it is asked."""
+
+    def __init__(self, answer: bytes) -> None:
+        self._answer = answer
+        self.killed: list[int] = []
+
+    def fork(self, theirs: socket.socket) -> int:
+        """Take the worker's end of a socket pair."""
+        theirs.sendall(self._answer)
+        self.held = theirs.dup()
+        return 7
+
+    def kill(self, serial: int) -> None:
+        """Note who was to be ended."""
+        self.killed.append(serial)
 
 
-def lost_after(answer: bytes, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Run a child that sends ``answer`` whatever it is asked; return what its parent makes of it."""
-    monkeypatch.setattr("ingest_guard.scrapy_plugin.workers.process._START", LIAR.format(answer=answer.hex()))
+def lost_after(answer: bytes) -> str:
+    """Return what the parent of a worker that sends ``answer`` makes of it."""
 
     async def main() -> str:
         done: asyncio.Future[str] = asyncio.get_running_loop().create_future()
@@ -97,24 +110,37 @@ def lost_after(answer: bytes, monkeypatch: pytest.MonkeyPatch) -> str:
         def ready(worker: Worker) -> None:
             worker.give(Job(b"an image", None))  # type: ignore[arg-type]
 
-        worker = Worker(b"{}", Events(ready=ready, answer=unexpected, lost=lost))
-        worker.attach()
-        try:
-            return await asyncio.wait_for(done, 30)
-        finally:
-            assert worker.reap(10)
+        liar = Liar(answer)
+        Worker(liar, Events(ready=ready, answer=unexpected, lost=lost))  # type: ignore[arg-type]
+        why = await asyncio.wait_for(done, 30)
+        liar.held.close()
+        assert liar.killed == [7]
+        return why
 
     return asyncio.run(main())
 
 
-def test_a_worker_that_answers_what_it_was_not_asked_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_that_answers_what_it_was_not_asked_is_ended() -> None:
     """An answer with another number than the image's, or before any image, ends the worker."""
     greeting = frame_header(0, 2) + b"{}"
     for answer in (frame_header(7, 2) + b"{}", greeting + frame_header(2, 2) + b"{}"):
-        assert lost_after(answer, monkeypatch) == "a worker answered what it was not asked"
+        assert lost_after(answer) == "a worker answered what it was not asked"
 
 
-def test_a_worker_that_greets_with_noise_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_that_greets_with_noise_is_ended() -> None:
     """A greeting that is no JSON ends the worker; so does an announcement without measure."""
-    assert "greeting" in lost_after(frame_header(0, 3) + os.urandom(1) + b"{{", monkeypatch)
-    assert "too long" in lost_after(frame_header(0, 1 << 31), monkeypatch)
+    assert "not readable" in lost_after(frame_header(0, 3) + os.urandom(1) + b"{{")
+    assert "too long" in lost_after(frame_header(0, 1 << 31))
+
+
+def _nested(inner: st.SearchStrategy[object]) -> st.SearchStrategy[object]:
+    return st.lists(inner) | st.dictionaries(TEXT, inner)
+
+
+@given(st.recursive(st.none() | TEXT | st.integers() | st.floats(), _nested))
+def test_a_report_of_the_memory_is_taken_with_care(read: object) -> None:
+    """Whatever a worker that was taken over says of its memory, only plausible numbers under known names are kept."""
+    for wrapped in (read, {"private": read, "pss": 1}):
+        kept = _read_memory(wrapped)
+        assert set(kept) <= {"private", "clean", "pss"}
+        assert all(type(size) is int and size >= 0 for size in kept.values())

@@ -1,0 +1,52 @@
+"""How a policy writes sizes, time spans and numbers of workers, as types for its models."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from datetime import timedelta
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+
+_SIZES = {"": 1, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "kB": 10**3, "MB": 10**6, "GB": 10**9}
+_MOST_WORKERS = 256
+_SPANS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def _read_size(value: Any) -> Any:
+    """``32 MiB`` -> 33554432; numbers are bytes already."""
+    if isinstance(value, str):
+        found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMG]i?B|kB|B|)\s*", value)
+        if not found or found[2] not in _SIZES:
+            raise ValueError("expected a size such as 32 MiB, 500 kB or a number of bytes")
+        with contextlib.suppress(OverflowError):
+            return int(float(found[1]) * _SIZES[found[2]])
+        raise ValueError("expected a size that a computer can have")
+    return value
+
+
+def _read_span(value: Any) -> Any:
+    """``30d``, ``12h``, ``90m``, ``45s`` -> timedelta; numbers are seconds."""
+    if isinstance(value, bool):
+        raise ValueError("expected a time span such as 30d, 12h, 90m or 45s")  # noqa: TRY004 - pydantic wants it so
+    if isinstance(value, str):
+        found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smhd])\s*", value)
+        if not found:
+            raise ValueError("expected a time span such as 30d, 12h, 90m or 45s")
+        value = float(found[1]) * _SPANS[found[2]]
+    try:
+        return timedelta(seconds=value) if isinstance(value, int | float) else value
+    except (OverflowError, ValueError):
+        raise ValueError("expected a time span of at most some million years") from None
+
+
+def _read_workers(value: Any) -> Any:
+    if value not in ("auto", "inline") and (type(value) is not int or not 1 <= value <= _MOST_WORKERS):
+        raise ValueError(f"expected auto, inline, or a number of processes from 1 to {_MOST_WORKERS}")
+    return value
+
+
+Size = Annotated[int, BeforeValidator(_read_size), Field(gt=0)]
+Workers = Annotated[int | Literal["auto", "inline"], BeforeValidator(_read_workers)]
+Span = Annotated[timedelta, BeforeValidator(_read_span), Field(gt=timedelta(0))]

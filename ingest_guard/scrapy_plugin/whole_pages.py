@@ -1,0 +1,116 @@
+"""Pages that leave whole or not at all, for lists whose action is ``drop_page``.
+
+A callback's items are held until it has ended, all of their images are checked, and none of them condemns the page; its
+requests go on at once. The images are fetched as the check pipeline would, and remembered, so that it finds the
+answers. The page is the response that the callback was given, and the page that an item names: both are condemned.
+
+Held are as many items of a callback as ``records.page_items`` says; what is beyond is dropped and counted, as nobody
+has looked at the images that would come after. Items that a spider starts with, or that an errback makes, have no page
+to be held with: they are dropped by themselves, and with what comes later of the page that they name.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from scrapy import Request
+from scrapy.utils.defer import deferred_from_coro, maybe_deferred_to_future
+
+from ingest_guard.dataset.records import carries_image
+from ingest_guard.dataset.targets import clear, page_of, read_targets
+from ingest_guard.imaging.sniff import Kind, sniff
+from ingest_guard.verdict import Action
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    from scrapy.http import Response
+
+    from ingest_guard.dataset.targets import Target
+    from ingest_guard.scrapy_plugin.runtime import Runtime
+
+logger = logging.getLogger(__name__)
+
+# Of one page; the downloader and the budget of the workers have bounds of their own.
+_AT_ONCE = 16
+
+
+class WholePages:
+    """Hold the items of each callback until their page is known to be innocent."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._fields = runtime.policy.records
+        self._has_warned = False
+
+    async def only(self, response: Response, result: AsyncIterator[Any]) -> AsyncIterator[Any]:
+        """Yield a callback's requests, and then its items, but for those of condemned pages."""
+        held: list[Any] = []
+        trouble: Exception | None = None
+        try:
+            async for each in result:
+                if isinstance(each, Request):
+                    yield each
+                elif len(held) < self._fields.page_items:
+                    held.append(each)
+                else:
+                    self._drop_beyond(each)
+        except Exception as error:  # noqa: BLE001 - it goes on below: what came before it is still to be looked at
+            trouble = error
+        origin = self._origin(response)
+        await self._check(response.url, held, origin)
+        for item in held:
+            if self._runtime.condemned.holds_any(self._pages(item, origin)):
+                clear(item)
+                self._runtime.count("page_dropped")
+            else:
+                yield item
+        if trouble is not None:
+            raise trouble
+
+    async def _check(self, url: str, held: list[Any], origin: set[str]) -> None:
+        """Have the images of all items checked, and condemn their pages where one says so."""
+        work = iter([(item, target) for item in held for target in self._targets(item, url)])
+        searches = [deferred_from_coro(self._search(url, work, origin)) for _ in range(min(_AT_ONCE, len(held)))]
+        for search in searches:
+            await maybe_deferred_to_future(search)
+
+    async def _search(self, url: str, work: Iterator[tuple[Any, Target]], origin: set[str]) -> None:
+        for item, target in work:
+            fetched = await self._runtime.fetcher.fetch(target.absolute_url, target.page_url, url)
+            if fetched.action is Action.DROP_PAGE:
+                self._runtime.condemned.add(self._pages(item, origin))
+
+    def _targets(self, item: Any, page: str) -> list[Target]:
+        try:
+            targets = read_targets(item, self._fields, page)
+        except Exception:  # noqa: BLE001 - an item that cannot be read: the check pipeline drops and counts it
+            return []
+        # An item that carries an image in its text is dropped as a whole by the check pipeline.
+        return [] if any(carries_image(target) for target in targets) else targets
+
+    def _origin(self, response: Response) -> set[str]:
+        """Return the pages that a response stands for: itself; of an image, where a spider asked for it, too."""
+        is_image = sniff(response.body).kind is Kind.IMAGE
+        return {response.url, *(self._runtime.condemned.askers(response.url) if is_image else ())}
+
+    def _pages(self, item: Any, origin: set[str]) -> set[str]:
+        """Return the pages that an item belongs to: those that it was made from, and the one that it names."""
+        try:
+            named = page_of(item, self._fields)
+        except Exception:  # noqa: BLE001 - see _targets
+            named = None
+        return origin | {named} if named else origin
+
+    def _drop_beyond(self, item: Any) -> None:
+        clear(item)
+        self._runtime.count("items_dropped/page_too_long")
+        if not self._has_warned:
+            self._has_warned = True
+            logger.warning(
+                "ingest_guard: a callback gave more than %d items, which are held until all of their images are "
+                "checked (a list has the action drop_page); those beyond are dropped. Let callbacks give fewer, or "
+                "raise records.page_items",
+                self._fields.page_items,
+            )

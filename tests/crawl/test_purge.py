@@ -1,0 +1,265 @@
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from support.crawl import Crawl, Project
+from support.pictures import drawn, encode
+from support.server import Reply, Server
+
+from ingest_guard.scrapy_plugin.stores import MARKER
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_LISTED, _SAFE = encode(drawn(1), "JPEG"), encode(drawn(2), "JPEG")
+_PAGE = b'<p>a page with <img src="data:image/jpeg;base64,' + base64.b64encode(_LISTED) + b'">'
+_DATA_URL = "data:image/jpeg;base64," + base64.b64encode(_LISTED).decode()
+_SPIDER = """
+    import scrapy
+    from tested.reporting import tell
+
+
+    class Tested(scrapy.Spider):
+        name = "tested"
+        base = ""
+
+        async def start(self):
+            yield scrapy.Request(self.base + "/start", self.parse_start)
+
+        def parse_start(self, response):
+            for path in ("/page", "/safe.jpg", "/packed.jpg", "/listed.jpg"):
+                yield scrapy.Request(self.base + path, self.arrived, errback=self.missed)
+            yield {"file_urls": [self.base + "/listed.jpg", self.base + "/safe.jpg"],
+                   "image_urls": [self.base + "/listed.jpg", self.base + "/safe.jpg"],
+                   "image_url": self.base + "/safe.jpg", "alt": "stored"}
+            if self.settings.get("JOBDIR"):
+                for number in range(4):
+                    meta = {"seen": response.body} if number == 0 else {}
+                    meta = {"seen": self.settings["PICTURE"]} if number == 1 else meta
+                    url = self.settings["DATA_URL"] if number == 2 else self.base + f"/later{number}"
+                    yield scrapy.Request(url, self.arrived, meta=meta, priority=-5)
+                self.crawler.engine.close_spider(self, "enough")
+
+        def arrived(self, response):
+            tell(arrived=response.url.rpartition("/")[2], length=len(response.body))
+
+        def missed(self, failure):
+            tell(missed=failure.request.url.rpartition("/")[2], type=type(failure.value).__name__)
+"""
+_LISTS = {"a": [f"sha256 {hashlib.sha256(_LISTED).hexdigest()}"]}
+_UNGUARDED: dict[str, Any] = {"ADDONS": {}}
+_STORAGE = "scrapy.extensions.httpcache."
+_STORES: dict[str, dict[str, Any]] = {
+    "folders": {"HTTPCACHE_STORAGE": f"{_STORAGE}FilesystemCacheStorage"},
+    "packed": {"HTTPCACHE_STORAGE": f"{_STORAGE}FilesystemCacheStorage", "HTTPCACHE_GZIP": True},
+    "database": {"HTTPCACHE_STORAGE": f"{_STORAGE}DbmCacheStorage"},
+    "plain database": {"HTTPCACHE_STORAGE": f"{_STORAGE}DbmCacheStorage", "HTTPCACHE_DBM_MODULE": "dbm.dumb"},
+}
+_CACHE = {"HTTPCACHE_ENABLED": True, "HTTPCACHE_DIR": "../../out/httpcache"}
+_MEDIA = {
+    "ITEM_PIPELINES": {"scrapy.pipelines.files.FilesPipeline": 1, "scrapy.pipelines.images.ImagesPipeline": 2},
+    "FILES_STORE": "../out/files",
+    "IMAGES_STORE": "../out/images",
+    "IMAGES_THUMBS": {"small": (50, 50)},
+}
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    """Serve a page with a listed image inside, listed images, and others."""
+    import gzip  # noqa: PLC0415 - for one answer
+
+    with Server() as running:
+        running.add("/start", b"<p>start")
+        running.add("/page", _PAGE)
+        running.add("/listed.jpg", _LISTED, type="image/jpeg")
+        running.add("/safe.jpg", _SAFE, type="image/jpeg")
+        packed = Reply(gzip.compress(_LISTED), "image/jpeg", headers=(("Content-Encoding", "gzip"),))
+        running.add("/packed.jpg", packed)
+        yield running
+
+
+def purge(project: Project, *options: str) -> tuple[int, str]:
+    """Run the command in the project; return its exit code and what it printed."""
+    done = subprocess.run(
+        [sys.executable, "-c", "from ingest_guard.cli import main; main()", "purge", *options],
+        cwd=project.project,
+        env=project._environment(),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+@pytest.fixture(params=_STORES)
+def cached(request: pytest.FixtureRequest, server: Server, tmp_path: Path) -> tuple[Project, dict[str, Any]]:
+    """Return a project whose HTTP cache was filled without the guard, and its settings."""
+    settings = {**_CACHE, **_STORES[request.param]}
+    project = Project(tmp_path, _SPIDER, _LISTS, settings={**settings, **_UNGUARDED})
+    crawl = project.crawl(base=server.base)
+    assert crawl.stats["httpcache/store"] == 5
+    assert crawl.traces({"listed": _LISTED}, [_SAFE]) != []
+    project.set(ADDONS={"ingest_guard.Addon": 0}, INGEST_GUARD_POLICY="policy.yaml", **settings)
+    return project, settings
+
+
+def test_cache_from_before_the_guard(cached: tuple[Project, dict[str, Any]], server: Server) -> None:
+    """It is refused at the start; after a purge it holds nothing listed, keeps the rest, and the crawl starts."""
+    project, _ = cached
+    server.log.clear()
+    refused = project.crawl(base=server.base)
+    assert refused.exit_code != 0
+    assert server.asked() == []
+    (line,) = refused.critical()
+    assert "HTTP cache" in line
+    assert "ingest-guard purge" in line
+    kept = refused.traces({"listed": _LISTED}, [_SAFE])
+    assert kept != []
+
+    code, text = purge(project, "--dry-run")
+    assert (code, "5 looked at, 3 would be removed (3 matched, 0 not scannable)" in text) == (1, True), text
+    assert len(refused.traces({"listed": _LISTED}, [_SAFE])) == len(kept)
+
+    code, text = purge(project)
+    assert (code, "5 looked at, 3 removed (3 matched, 0 not scannable)" in text) == (0, True), text
+    assert "http:" not in text
+    assert refused.traces({"listed": _LISTED}, [_SAFE]) == []
+    assert json.loads((project.out / "httpcache" / MARKER).read_text())["purged"]
+
+    crawl = project.crawl(base=server.base)
+    assert crawl.exit_code == 0, crawl.log[-2000:]
+    assert crawl.stats["httpcache/hit"] == 2
+    assert crawl.traces({"listed": _LISTED}, [_SAFE]) == []
+    assert purge(project, "--dry-run")[0] == 0
+
+
+def test_a_store_that_the_guard_began_is_known(server: Server, tmp_path: Path) -> None:
+    """The first guarded crawl leaves a marker, and the second one starts."""
+    project = Project(tmp_path, _SPIDER, _LISTS, settings={**_CACHE, **_MEDIA})
+    for _ in range(2):
+        crawl = project.crawl(base=server.base)
+        assert crawl.exit_code == 0, crawl.log[-2000:]
+    for name in ("httpcache", "files", "images"):
+        marker = json.loads((project.out / name / MARKER).read_text())
+        assert marker["list_version"] == crawl.stats["ingest_guard/list_version"]
+        assert "purged" not in marker
+    assert crawl.traces({"listed": _LISTED}, [_SAFE]) == []
+
+
+def _files(folder: Path) -> set[str]:
+    return {str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file() and file.name != MARKER}
+
+
+def test_media_stores_from_before_the_guard(server: Server, tmp_path: Path) -> None:
+    """Listed files go, and the thumbnails of listed pictures with them."""
+    project = Project(tmp_path, _SPIDER, _LISTS, settings={**_MEDIA, **_UNGUARDED})
+    before = project.crawl(base=server.base)
+    files, images = project.out / "files", project.out / "images"
+    assert (len(_files(files)), len(_files(images))) == (2, 4)
+    project.set(ADDONS={"ingest_guard.Addon": 0}, INGEST_GUARD_POLICY="policy.yaml", **_MEDIA)
+    refused = project.crawl(base=server.base)
+    assert refused.exit_code != 0
+    assert "media store" in refused.critical()[0]
+    # ImagesPipeline writes pictures anew: only their looks are known.
+    import numpy as np  # noqa: PLC0415 - for one test
+
+    from ingest_guard.hashing.pdq import pdq  # noqa: PLC0415
+
+    value, _ = pdq(np.asarray(drawn(1).convert("L")))
+    project.build({"a": [*_LISTS["a"], f"pdq {value.hex()}"]})
+    code, text = purge(project)
+    assert code == 0, text
+    name = hashlib.sha1(f"{server.base}/safe.jpg".encode(), usedforsecurity=False).hexdigest()
+    assert _files(files) == {f"full/{name}.jpg"}
+    assert _files(images) == {f"full/{name}.jpg", f"thumbs/small/{name}.jpg"}
+    kept = [(images / name).read_bytes() for name in _files(images)]
+    assert before.traces({"listed": _LISTED}, [_SAFE, *kept]) == []
+    assert project.crawl(base=server.base).exit_code == 0
+
+
+@pytest.mark.parametrize("queue", ["PickleLifoDiskQueue", "PickleFifoDiskQueue", "PickleFifoSQLiteQueue"])
+def test_job_directory_with_pictures_in_it(server: Server, tmp_path: Path, queue: str) -> None:
+    """Waiting requests that are data: URLs, or carry a listed picture in their meta, go; the others stay."""
+    squeues = pytest.importorskip("scrapy.squeues")
+    if not hasattr(squeues, queue):
+        pytest.skip("this Scrapy has no such queue")
+    settings = {
+        "JOBDIR": "../out/job",
+        "SCHEDULER_DISK_QUEUE": f"scrapy.squeues.{queue}",
+        "DATA_URL": _DATA_URL,
+        "PICTURE": _LISTED,
+        "URLLENGTH_LIMIT": 0,
+    }
+    project = Project(tmp_path, _SPIDER, _LISTS, settings={**settings, **_UNGUARDED})
+    before = project.crawl(base=server.base)
+    assert before.stats["finish_reason"] == "enough"
+    job = project.out / "job"
+    assert _DATA_URL.encode()[2000:2100] in b"".join(file.read_bytes() for file in job.rglob("*") if file.is_file())
+    project.set(ADDONS={"ingest_guard.Addon": 0}, INGEST_GUARD_POLICY="policy.yaml", **{**settings, "PICTURE": None})
+    code, text = purge(project)
+    assert code == 0, text
+    assert "2 removed (1 matched, 1 not scannable)" in text
+    left = b"".join(file.read_bytes() for file in job.rglob("*") if file.is_file())
+    assert _LISTED[2000:2100] not in left
+    assert _DATA_URL.encode()[2000:2100] not in left
+    server.log.clear()
+    resumed = project.crawl(base=server.base)
+    assert resumed.exit_code == 0, resumed.log[-2000:]
+    assert {"/later0", "/later3"} <= set(server.asked())
+
+
+def test_since_looks_at_what_is_new(server: Server, tmp_path: Path) -> None:
+    """With --since, what was written before is left, and so is the marker."""
+    project = Project(tmp_path, _SPIDER, _LISTS, settings={**_CACHE, **_UNGUARDED})
+    project.crawl(base=server.base)
+    project.set(ADDONS={"ingest_guard.Addon": 0}, INGEST_GUARD_POLICY="policy.yaml", **_CACHE)
+    code, text = purge(project, "--since", "2999-01-01")
+    assert (code, " 0 looked at" in text) == (0, True), text
+    assert not (project.out / "httpcache" / MARKER).exists()
+    code, text = purge(project, "--since", "2020-01-01T00:00:00")
+    assert (code, " 5 looked at, 3 removed" in text) == (0, True), text
+    assert not (project.out / "httpcache" / MARKER).exists()
+
+
+def test_what_is_no_entry_is_left_and_told(server: Server, tmp_path: Path) -> None:
+    """Files in a cache that nobody can read are counted, the exit code says so, and the store stays unmarked."""
+    project = Project(tmp_path, _SPIDER, _LISTS, settings=_CACHE)
+    folder = project.out / "httpcache"
+    (folder / "tested" / "aa" / "aabb").mkdir(parents=True)
+    (folder / "tested" / "aa" / "aabb" / "response_body").write_bytes(_SAFE)
+    (folder / "other.bin").write_bytes(b"?")
+    (folder / "broken.db").write_bytes(b"not a database")
+    code, text = purge(project)
+    assert code == 3, text
+    assert "1 looked at, 1 removed (0 matched, 1 not scannable); 2 files could not be looked through" in text
+    assert _files(folder) == {"other.bin", "broken.db"}
+    assert project.crawl(base=server.base).exit_code != 0
+
+
+def test_nothing_to_purge(tmp_path: Path) -> None:
+    """A project without any store is told so."""
+    project = Project(tmp_path, _SPIDER, _LISTS)
+    assert purge(project) == (0, "No cache, media store or job directory here.\n")
+
+
+def test_purge_needs_a_blocklist(server: Server, tmp_path: Path) -> None:
+    """Where the guard cannot work, nothing is removed and the exit code says so."""
+    project = Project(tmp_path, _SPIDER, _LISTS, settings={**_CACHE, **_UNGUARDED})
+    crawl: Crawl = project.crawl(base=server.base)
+    before = _files(project.out / "httpcache")
+    project.set(ADDONS={"ingest_guard.Addon": 0}, INGEST_GUARD_POLICY="policy.yaml", **_CACHE)
+    (project.project / "policy.yaml").write_text("blocklist: ../absent\n")
+    code, text = purge(project)
+    assert code == 4
+    assert "absent" in text
+    assert _files(project.out / "httpcache") == before
+    assert crawl.traces({"listed": _LISTED}, [_SAFE]) != []
