@@ -69,5 +69,5 @@ def _inside(inner: Location, outer: Location) -> bool:
 
 
 def _spoken(message: str) -> str:
-    message = message.removeprefix("Value error, ")
+    message = message.removeprefix("Value error, ").replace("datetime.timedelta(0)", "0")
     return f"expected {rest}" if (rest := message.removeprefix("Input should be ")) != message else message

@@ -15,8 +15,9 @@ from typing import Any, Literal, TypeVar
 from pydantic import Field, ValidationError, model_validator
 from typing_extensions import Self
 
+from ingest_guard._explain import problems, tuples
 from ingest_guard._units import Size, Span, Workers  # noqa: TC001 - pydantic reads the annotations
-from ingest_guard._yaml import Location, YAMLProblem, load_with_lines
+from ingest_guard._yaml import YAMLProblem, load_with_lines
 from ingest_guard.errors import PolicyError
 from ingest_guard.policy_lists import Allow, KeySource, ListPolicy, Section, Signers, is_hex_key
 
@@ -150,9 +151,9 @@ class Policy(Section):
                 "with: ingest-guard init"
             ) from None
         try:
-            policy = cls.model_validate(_tuples({} if document is None else document))
+            policy = cls.model_validate(tuples({} if document is None else document))
         except ValidationError as error:
-            raise PolicyError(_explain(file, error, lines)) from None
+            raise PolicyError(f"policy {file}: {'; '.join(problems(error, lines, _TEXTS))}") from None
         return _with_paths(policy, file)
 
     def to_json(self) -> str:
@@ -166,7 +167,7 @@ class Policy(Section):
     @classmethod
     def from_json(cls, text: str | bytes) -> Self:
         """Read what :meth:`to_json` wrote."""
-        return cls.model_validate(_tuples(json.loads(text)))
+        return cls.model_validate(tuples(json.loads(text)))
 
     @property
     def drops_pages(self) -> bool:
@@ -213,36 +214,8 @@ def _resolve(file: Path, key: str, path: Path) -> Path:
         raise PolicyError(f"policy {file}: key {key}: {str(path)!r} cannot be the path of {what}") from None
 
 
-def _tuples(value: Any) -> Any:
-    """Turn YAML's lists into tuples: strict models take no list for a tuple."""
-    if isinstance(value, dict):
-        return {key: _tuples(inner) for key, inner in value.items()}
-    if isinstance(value, list):
-        return tuple(_tuples(inner) for inner in value)
-    return value
-
-
-def _explain(file: Path, error: ValidationError, lines: dict[Location, int]) -> str:
-    """One line: every problem with its line, its key and what was expected."""
-    problems = []
-    for detail in error.errors(include_url=False, include_context=False, include_input=False):
-        where: Location = tuple(part for part in detail["loc"] if (not isinstance(part, str) or "[" not in part))
-        key = where
-        while key not in lines:
-            key = key[:-1]
-        name = ".".join(str(part) for part in key or where)
-        text = {
-            "extra_forbidden": "unknown key; see docs/reference.md for the keys, or remove it",
-            "missing": "this key is missing: name the folder that 'ingest-guard blocklist build' wrote",
-            "tuple_type": "expected a list, as in [a, b]",
-            "time_delta_type": "expected a time span such as 30d, 12h, 90m or 45s",
-        }.get(detail["type"], detail["msg"].removeprefix("Value error, ").replace("datetime.timedelta(0)", "0"))
-        if not where:
-            problem = f"line {lines[key]}: {text}"
-        elif detail["type"] == "missing":
-            problem = f"line {lines[key]}: key {'.'.join(map(str, where))}: {text}"
-        else:
-            problem = f"line {lines[key]}: key {name}: {text}"
-        if problem not in problems:
-            problems.append(problem)
-    return f"policy {file}: " + "; ".join(problems)
+_TEXTS = {
+    "extra_forbidden": "unknown key; see docs/reference.md for the keys, or remove it",
+    "missing": "this key is missing: name the folder that 'ingest-guard blocklist build' wrote",
+    "time_delta_type": "expected a time span such as 30d, 12h, 90m or 45s",
+}

@@ -3,42 +3,27 @@
 from __future__ import annotations
 
 import sys
-from importlib import import_module
 
 import click
 
 from ingest_guard._version import __version__
+from ingest_guard.cli.lazy import LazyGroup
 from ingest_guard.errors import IngestGuardError, PolicyError
 
 OK, MATCHED, WRONG_USE, NOT_SCANNED, FAILED, STOPPED = 0, 1, 2, 3, 4, 5
 
 _COMMANDS = {
-    "blocklist": "ingest_guard.cli.blocklist",
-    "check": "ingest_guard.cli.check",
-    "crawl": "ingest_guard.cli.crawl",
-    "demo": "ingest_guard.cli.demo",
-    "doctor": "ingest_guard.cli.doctor",
-    "init": "ingest_guard.cli.init",
-    "purge": "ingest_guard.cli.purge",
+    "blocklist": "ingest_guard.cli.blocklist:command",
+    "check": "ingest_guard.cli.check:command",
+    "crawl": "ingest_guard.cli.crawl:command",
+    "demo": "ingest_guard.cli.demo:command",
+    "doctor": "ingest_guard.cli.doctor:command",
+    "init": "ingest_guard.cli.init:command",
+    "purge": "ingest_guard.cli.purge:command",
 }
 
 
-class _Lazy(click.Group):
-    """Imports a command's module when it is asked for: ``check`` needs no Scrapy, ``doctor`` does."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        del ctx
-        return sorted(_COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        del ctx
-        if cmd_name not in _COMMANDS:
-            return None
-        command: click.Command = import_module(_COMMANDS[cmd_name]).command
-        return command
-
-
-@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=LazyGroup, commands_at=_COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="ingest-guard")
 def cli() -> None:
     """Check images against known-abuse hash lists before anything can store them."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-
 import click
+
+from ingest_guard.cli.lazy import LazyGroup
 
 _ROOM = "ingest_guard.cli"
 _COMMANDS = {
@@ -23,22 +23,6 @@ _COMMANDS = {
 }
 
 
-class _Lazy(click.Group):
-    """Imports a command's module when it is asked for: ``verify`` needs neither clients nor cryptography."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        del ctx
-        return sorted(_COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        del ctx
-        if cmd_name not in _COMMANDS:
-            return None
-        module, name = _COMMANDS[cmd_name].split(":")
-        command: click.Command = getattr(import_module(module), name)
-        return command
-
-
-@click.group("blocklist", cls=_Lazy)
+@click.group("blocklist", cls=LazyGroup, commands_at=_COMMANDS)
 def command() -> None:
     """Build blocklists from the lists that you hold, look at them, and move them."""
