@@ -4,11 +4,16 @@ import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import settings
 from support.listed import World, make_world
 
 if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
+
+# How long an example takes depends on what else the machine does; a test that hangs is another matter.
+settings.register_profile("no-deadline", deadline=None)
+settings.load_profile("no-deadline")
 
 REQUIRE_ALL = os.environ.get("INGEST_GUARD_REQUIRE_ALL") == "1"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin
@@ -13,6 +14,12 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from ingest_guard.policy import Records
+
+
+# Browsers and Scrapy pass over blanks and control characters before a URL, and over tabs and line ends within it.
+_DATA_URL = re.compile(r"[\x00-\x20]*d[\t\r\n]*a[\t\r\n]*t[\t\r\n]*a[\t\r\n]*:[^\s]", re.IGNORECASE)
+_MANY = (list, tuple, set, frozenset)
+_DEEPEST = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +74,25 @@ def page_of(item: Any, fields: Records) -> str | None:
     if type(item) is not dict and not ItemAdapter.is_item(item):
         return None
     return _text(_adapter(item).get(fields.page_url_field))
+
+
+def names_data_url(item: Any) -> bool:
+    """Tell whether any value of an item is a ``data:`` URL, whatever its field is called.
+
+    Other pipelines take their URLs from fields of their own (``file_urls``, say), and would hand it on.
+    """
+    if type(item) is not dict and not ItemAdapter.is_item(item):
+        return False
+    waiting: list[tuple[Any, int]] = [(value, 0) for value in _adapter(item).values()]
+    while waiting:
+        value, depth = waiting.pop()
+        if isinstance(value, str):
+            if _DATA_URL.match(value):
+                return True
+        elif depth < _DEEPEST:
+            inner = value.values() if isinstance(value, dict) else value if isinstance(value, _MANY) else ()
+            waiting.extend((each, depth + 1) for each in inner)
+    return False
 
 
 def keep_only(item: Any, fields: Records, kept: Collection[str]) -> None:

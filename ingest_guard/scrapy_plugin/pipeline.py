@@ -8,7 +8,7 @@ from scrapy import signals
 from scrapy.exceptions import DropItem
 
 from ingest_guard.dataset.records import build_record, carries_image, holds_image, uid_of
-from ingest_guard.dataset.targets import clear, keep_only, page_of, read_targets
+from ingest_guard.dataset.targets import clear, keep_only, names_data_url, page_of, read_targets
 from ingest_guard.scrapy_plugin import placement, protections
 from ingest_guard.scrapy_plugin.governing import note_listed_url
 from ingest_guard.scrapy_plugin.runtime import Runtime
@@ -89,15 +89,14 @@ class CheckPipeline(_Pipeline):
         page = self._pages.get(item)
         pages = {page, page_of(item, self._fields)}
         self._require_innocent(pages)
+        if names_data_url(item):
+            raise self._drop("data_url")
         targets = read_targets(item, self._fields, page)
         if not targets:
             if self._fields.items_without_image == "pass":
                 return item
             raise self._drop("no_image")
-        if any(carries_image(target) for target in targets):
-            raise self._drop("data_url")
-        if any(self._is_listed(each) for each in pages):
-            raise self._drop("listed_page")
+        self._require_clean(targets, pages)
         targets = [target for target in targets if uid_of(target) not in self._runtime.written]
         if not targets:
             raise self._drop("written_before")
@@ -113,6 +112,13 @@ class CheckPipeline(_Pipeline):
             raise self._drop("no_image_left")
         keep_only(item, self._fields, kept)
         return item
+
+    def _require_clean(self, targets: Iterable[Target], pages: Iterable[str | None]) -> None:
+        """Drop an item that is an image itself, in its texts, or that is of a listed page."""
+        if any(carries_image(target) for target in targets):
+            raise self._drop("data_url")
+        if any(self._is_listed(each) for each in pages):
+            raise self._drop("listed_page")
 
     def _is_listed(self, page: str | None) -> bool:
         """Tell whether a page that an item names is on a list of addresses, and count it."""

@@ -10,7 +10,7 @@ import pydantic
 import pytest
 import scrapy
 
-from ingest_guard.dataset.targets import Target, clear, keep_only, read_targets
+from ingest_guard.dataset.targets import Target, clear, keep_only, names_data_url, read_targets
 from ingest_guard.policy import Records
 
 PAGE = "https://site.example/a/page.html"
@@ -265,3 +265,24 @@ def test_clear_of_odd_classes(item: Any) -> None:
 def test_clear_never_raises(item: object) -> None:
     """Clearing is done while an error is on its way: it adds none."""
     clear(item)
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        {"file_urls": ["https://example.org/a.jpg", "data:image/png;base64,AA"]},
+        {"anything": " DATA:,x"},
+        {"deep": {"in": [("\n da\tta:image/gif;base64,AA",)]}},
+    ],
+)
+def test_a_data_url_is_seen_in_any_field(item: dict[str, Any]) -> None:
+    """Lists, tuples and dictionaries are looked through, and what browsers pass over in a URL is passed over."""
+    assert names_data_url(item)
+
+
+@pytest.mark.parametrize(
+    "item", [{"alt": "data: of 2020"}, {"alt": "the data:x"}, {"n": 3, "none": None}, {}, "data:image/png;base64,AA", 7]
+)
+def test_texts_that_speak_of_data_are_none(item: Any) -> None:
+    """A text in which the word stands is no URL; nor is what is no item."""
+    assert not names_data_url(item)

@@ -21,6 +21,12 @@ _TARGETS = {
     "bench-recall",
     "bench-lookup",
     "bench-crawl",
+    "bench-import",
+    "bench-memory",
+    "bench-workers",
+    "matrix",
+    "scrapy-suite",
+    "test-proof",
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ipaddress
 import os
 import shutil
 import socket
@@ -10,10 +11,15 @@ import subprocess
 import threading
 import time
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -181,30 +187,68 @@ http {{
   client_body_temp_path {work}/t1; proxy_temp_path {work}/t2; fastcgi_temp_path {work}/t3;
   uwsgi_temp_path {work}/t4; scgi_temp_path {work}/t5;
   gzip on; gzip_types text/html image/webp; gzip_min_length 100;
-  server {{ listen 127.0.0.1:{port}; root {site}; }}
+  server {{ listen 127.0.0.1:{port}; {tls} root {site}; }}
 }}
 """
+_TLS = "listen 127.0.0.1:{port} ssl http2; ssl_certificate {work}/tls.crt; ssl_certificate_key {work}/tls.key;"
 
 
 @contextlib.contextmanager
 def nginx(site: Path, work: Path) -> Iterator[str]:
     """Serve a folder with a real nginx; yield its address, without a slash at the end."""
+    work.mkdir(parents=True)
+    with _nginx(site, work, "") as base:
+        yield base
+
+
+@contextlib.contextmanager
+def nginx_http2(site: Path, work: Path) -> Iterator[tuple[str, str]]:
+    """Serve a folder over HTTP/1.1, and over TLS with HTTP/2; yield both addresses. The log is ``work/access.log``."""
+    work.mkdir(parents=True)
+    _self_signed(work / "tls.crt", work / "tls.key")
+    port = free_port()
+    with _nginx(site, work, _TLS.format(port=port, work=work)) as base:
+        yield base, f"https://127.0.0.1:{port}"
+
+
+@contextlib.contextmanager
+def _nginx(site: Path, work: Path, tls: str) -> Iterator[str]:
     program = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
     if program is None:
         pytest.skip("install nginx to run this test")
-    work.mkdir(parents=True)
     port = free_port()
     configuration = work / "nginx.conf"
     # Started as root, nginx would read as another user, to whom pytest's folders are closed.
     user = "user root;\n" if os.geteuid() == 0 else ""
-    configuration.write_text(_NGINX.format(user=user, work=work, site=site, port=port))
+    configuration.write_text(_NGINX.format(user=user, work=work, site=site, port=port, tls=tls))
     command = [program, "-p", str(work), "-c", str(configuration), "-e", str(work / "error.log")]
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:
-            _wait_for(port, process)
+            wait_for_port(port, process)
             yield f"http://127.0.0.1:{port}"
         finally:
             process.terminate()
+
+
+def _self_signed(certificate: Path, key: Path) -> None:
+    """Write a certificate for 127.0.0.1 that nobody but this test knows."""
+    private = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(timezone.utc)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(private.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
+        .sign(private, hashes.SHA256())
+    )
+    certificate.write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    form = serialization.PrivateFormat.PKCS8
+    key.write_bytes(private.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption()))
 
 
 def free_port() -> int:
@@ -214,10 +258,11 @@ def free_port() -> int:
         return int(sock.getsockname()[1])
 
 
-def _wait_for(port: int, process: subprocess.Popen[bytes], seconds: float = 10.0) -> None:
+def wait_for_port(port: int, process: subprocess.Popen[bytes], seconds: float = 10.0) -> None:
+    """Wait until a server that was started answers on a port of 127.0.0.1."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline and process.poll() is None:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
             return
         time.sleep(0.02)
-    raise RuntimeError("nginx did not answer; see error.log in its folder")
+    raise RuntimeError(f"nobody answered on port {port}; a server's own log says why")

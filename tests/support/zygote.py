@@ -17,6 +17,7 @@ import select
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from concurrent.futures import Future
@@ -150,6 +151,8 @@ def _become(order: dict[str, Any]) -> None:
     os.chdir(order["cwd"])
     os.environ.clear()
     os.environ.update(order["environment"])
+    # Some module may have asked for the folder of temporary files before this one had its TMPDIR.
+    tempfile.tempdir = None
     with open(order["output"], "wb") as output, open(os.devnull, "rb") as nothing:  # noqa: PTH123 - descriptors are what counts
         os.dup2(nothing.fileno(), 0)
         os.dup2(output.fileno(), 1)

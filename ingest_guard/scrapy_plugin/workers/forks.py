@@ -33,9 +33,12 @@ def run(control: socket.socket, become: Callable[[socket.socket, int], None]) ->
         Called in a fork with its socket and the process id of this process; the fork ends when it returns.
     """
     children: dict[int, int] = {}
+    # A crawl with a thousand connections hands down a descriptor that select() cannot take.
+    waiting = select.poll()
+    waiting.register(control, select.POLLIN)
     try:
         while True:
-            if select.select([control], [], [], _REAP_EVERY)[0]:
+            if waiting.poll(_REAP_EVERY * 1000):
                 order, descriptors, _, _ = socket.recv_fds(control, ORDER.size, 1)
                 if len(order) < ORDER.size:
                     return

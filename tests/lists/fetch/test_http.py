@@ -74,9 +74,10 @@ def test_faults_that_stay(service: Plain) -> None:
     assert "secret" not in str(caught.value)
 
 
-@pytest.mark.parametrize("text", ["7", formatdate(time.time() + 100, usegmt=True)])
-def test_patience_that_is_asked_for(service: Plain, text: str) -> None:
+@pytest.mark.parametrize("kind", ["seconds", "date"])
+def test_patience_that_is_asked_for(service: Plain, kind: str) -> None:
     """The service may say how long to wait, in seconds or as a date."""
+    text = "7" if kind == "seconds" else formatdate(time.time() + 100, usegmt=True)
     service.fail(0, Reply(status=429, headers={"Retry-After": text}))
     slept: list[float] = []
     client(service, slept).get("/a", {}, document)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -372,3 +372,11 @@ def test_a_retired_pool_ends_without_being_waited_for(guard_with: Callable[..., 
         return (await pool.scan(picture(90))).reason
 
     assert run(guard, work) is Reason.GUARD_FAILED
+
+
+def test_a_crawl_with_a_thousand_connections_can_start_workers(guard_with: Callable[..., Guard]) -> None:
+    """Descriptors beyond what select() takes are handed down and served like any other."""
+    with ExitStack() as held:
+        while held.enter_context(Path(os.devnull).open("rb")).fileno() < 1100:
+            pass
+        assert run(guard_with(workers=1), lambda pool: pool.scan(picture(91))).image is not None
