@@ -1,0 +1,1 @@
+"""Scrapy's own test suite, with the guard in every crawler."""

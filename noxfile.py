@@ -1,0 +1,54 @@
+"""The matrix of versions: ``make matrix``, or ``nox -s oldest`` and ``nox -s newest``.
+
+* ``oldest``: the lower bound of every dependency in pyproject.toml (``tools/oldest.txt``), Scrapy 2.15.0 above all,
+  with Python 3.10; where there is no such interpreter, with the oldest there is.
+* ``newest``: whatever the package index has, with the newest Python there is.
+
+Each runs all tests that have to do with Scrapy; ``nox -s oldest -- tests`` runs everything.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+
+import nox
+
+nox.options.sessions = ["oldest", "newest"]
+nox.options.reuse_existing_virtualenvs = True
+nox.needs_version = ">=2024.4.15"
+
+SUPPORTED = ("3.10", "3.11", "3.12", "3.13", "3.14")
+TESTS = ("tests/scrapy_plugin", "tests/crawl", "tests/leaks")
+
+
+def _works(version: str) -> bool:
+    """Tell whether an interpreter of this version is there and starts (pyenv has shims for those that do not)."""
+    found = shutil.which(f"python{version}")
+    if found is None:
+        return f"{sys.version_info.major}.{sys.version_info.minor}" == version
+    return subprocess.run([found, "-c", ""], capture_output=True, check=False).returncode == 0
+
+
+_PRESENT = [version for version in SUPPORTED if _works(version)]
+
+
+@nox.session(python=_PRESENT[0])
+def oldest(session: nox.Session) -> None:
+    """Run the tests with the oldest version of every dependency."""
+    session.install("--constraint", "tools/oldest.txt", "--editable", ".[test]")
+    _run(session)
+
+
+@nox.session(python=_PRESENT[-1])
+def newest(session: nox.Session) -> None:
+    """Run the tests with the newest version of every dependency."""
+    session.install("--upgrade", "--editable", ".[test]")
+    _run(session)
+
+
+def _run(session: nox.Session) -> None:
+    code = "import platform, scrapy; print('Python', platform.python_version(), 'with Scrapy', scrapy.__version__)"
+    session.run("python", "-c", code)
+    session.run("python", "-m", "pytest", "-q", *(session.posargs or TESTS))
