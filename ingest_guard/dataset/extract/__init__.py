@@ -1,0 +1,8 @@
+"""Images on web pages, each with the text that belongs to it: :func:`extract_images`."""
+
+from __future__ import annotations
+
+from ingest_guard.dataset.extract.model import PageImage
+from ingest_guard.dataset.extract.page import extract_images
+
+__all__ = ["PageImage", "extract_images"]

@@ -1,0 +1,120 @@
+"""What was found on one page so far: each image once, with all of its texts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from ingest_guard.dataset.extract.model import PageImage
+from ingest_guard.dataset.extract.texts import is_weak
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ingest_guard.policy_extract import Extract
+
+
+_MOST_CANDIDATES = 100
+
+
+@dataclass(slots=True)
+class Draft:
+    """One image, as far as it is known.
+
+    Attributes
+    ----------
+    url, candidates
+        The chosen copy, and all of them.
+    copies
+        Those of one ``srcset``: certainly the same image. A ``src`` beside it may be what stands in for many.
+    texts
+        Source -> text and its language.
+    """
+
+    url: str
+    place: str
+    candidates: list[str]
+    texts: dict[str, tuple[str, str | None]] = field(default_factory=dict)
+    width: int | None = None
+    height: int | None = None
+    language: str | None = None
+    copies: list[str] = field(default_factory=list)
+
+    def add_text(self, source: str, text: str, language: str | None) -> None:
+        """Note a text; of two from the same source the one that says more stays."""
+        if not text:
+            return
+        before = self.texts.get(source)
+        if before is None or (is_weak(before[0], self.url), -len(before[0])) > (is_weak(text, self.url), -len(text)):
+            self.texts[source] = (text, language)
+
+    def best(self, order: Iterable[str]) -> tuple[str, str | None, str | None]:
+        """Return text, source and language of the best text: in the policy's order, but a file's name comes last."""
+        named = [(source, *self.texts[source]) for source in order if source in self.texts]
+        for source, text, language in sorted(named, key=lambda each: is_weak(each[1], self.url)):
+            return text, source, language
+        return "", None, self.language
+
+
+class Found:
+    """The images of one page."""
+
+    def __init__(self, policy: Extract) -> None:
+        self._policy = policy
+        self._drafts: list[Draft] = []
+        self._by_url: dict[str, Draft] = {}
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the policy wants no more images of one page."""
+        return len(self._drafts) >= self._policy.images_per_page
+
+    def add(self, draft: Draft) -> Draft:
+        """Add an image; return it, or the one that it is another showing of."""
+        same = self._by_url.get(draft.url) or self._chosen_before(draft)
+        if same is None:
+            if self.is_full:
+                return draft
+            self._drafts.append(draft)
+            same = draft
+        else:
+            self._merge(same, draft)
+        for url in (draft.url, *draft.copies):
+            self._by_url.setdefault(url, same)
+        return same
+
+    def _chosen_before(self, draft: Draft) -> Draft | None:
+        """Return an image that stands alone before, of which this is a better copy, or None; it takes its place."""
+        for url in draft.copies:
+            known = self._by_url.get(url)
+            if known is not None and known.url == url and not known.copies:
+                known.url, known.copies = draft.url, draft.copies
+                return known
+        return None
+
+    @staticmethod
+    def _merge(known: Draft, other: Draft) -> None:
+        for source, (text, language) in other.texts.items():
+            known.add_text(source, text, language)
+        for url in (other.url, *other.candidates):
+            if len(known.candidates) < _MOST_CANDIDATES and url not in known.candidates:
+                known.candidates.append(url)
+        if (known.width or 0) * (known.height or 0) < (other.width or 0) * (other.height or 0):
+            known.width, known.height = other.width, other.height
+
+    def images(self) -> list[PageImage]:
+        """Return what was found, in the order of the page."""
+        return [self._finished(draft) for draft in self._drafts]
+
+    def _finished(self, draft: Draft) -> PageImage:
+        text, source, language = draft.best(self._policy.texts)
+        return PageImage(
+            url=draft.url,
+            alt=text,
+            alt_source=source,
+            language=language,
+            width=draft.width,
+            height=draft.height,
+            place=draft.place,
+            candidates=tuple(dict.fromkeys([draft.url, *draft.candidates])),
+        )
