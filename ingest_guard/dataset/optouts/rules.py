@@ -1,0 +1,104 @@
+"""The rules of ``X-Robots-Tag`` and ``meta name=robots``, as far as they say that content must not be used.
+
+After Google's specification of both, which others follow: rules are comma-separated, case does not matter, the most
+restrictive one counts, a name and a colon address what follows in the same header to one crawler. ``noai`` and
+``noimageai`` come from DeviantArt, ``noml`` from Mojeek (noml.info).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from datetime import datetime, timezone
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+REASONS = ("noai", "noimageai", "noml", "noindex", "noimageindex", "unavailable_after")
+"""What a page or an image may say of itself, in the order in which it is counted where it says several things."""
+
+_WITH_VALUE = frozenset({"max-snippet", "max-image-preview", "max-video-preview"})
+_EVERYBODY = frozenset({"*", "robots"})
+# ``none`` is short for noindex and nofollow.
+_MEANING = {"none": "noindex", **{name: name for name in REASONS if name != "unavailable_after"}}
+_SEPARATORS = re.compile(r"[,;]")
+_LONGEST = 1 << 14
+_LONGEST_DATE = 64
+# ``Sat, 25 Jun 2033 15:00:00 GMT`` and ``June 25, 2033, 15:00 GMT`` have commas of their own.
+_MOST_PARTS_OF_A_DATE = 3
+
+
+def parse_rules(value: str, names: Collection[str], now: datetime, *, is_addressed: bool = True) -> set[str]:
+    """Return which of :data:`REASONS` a header or a meta element's content says to this crawler.
+
+    Parameters
+    ----------
+    value
+        Of one header, or of one ``content``. Only the first 16 KiB count.
+    names
+        That mean this crawler, in lower case; see :func:`~ingest_guard.dataset.optouts.agents.agent_names`.
+    now
+        With a time zone: what ``unavailable_after`` is compared with.
+    is_addressed
+        False where the value is not for this crawler, unless a name in it says so.
+    """
+    parts = _SEPARATORS.split(value[:_LONGEST])
+    found: set[str] = set()
+    heard = is_addressed
+    at = 0
+    while at < len(parts):
+        part, used = parts[at], 1
+        name, colon, rest = part.partition(":")
+        name = name.strip().lower()
+        if colon and name not in _WITH_VALUE and name != "unavailable_after":
+            heard = _means_us(name, names)
+            part = rest
+            name, colon, rest = part.partition(":")
+            name = name.strip().lower()
+        if colon and name == "unavailable_after":
+            date, used = _date(rest, parts[at + 1 : at + _MOST_PARTS_OF_A_DATE])
+            if heard and date is not None and date <= now:
+                found.add("unavailable_after")
+        elif heard and not colon:
+            found.update(_plain(part))
+        at += used
+    return found
+
+
+def _plain(part: str) -> Iterator[str]:
+    # Blanks between rules are not in the specification, but on pages.
+    return (meaning for word in part.split() if (meaning := _MEANING.get(word.lower())))
+
+
+def _means_us(name: str, names: Collection[str]) -> bool:
+    return name in _EVERYBODY or name.partition("/")[0].strip() in names
+
+
+def _date(first: str, others: list[str]) -> tuple[datetime | None, int]:
+    """Return a date, and how many parts it took; None and 1 where it is none."""
+    text = first
+    for used, other in enumerate([*others, ""], start=1):
+        if len(text) > _LONGEST_DATE:
+            break
+        if (date := _parse_date(text.strip())) is not None:
+            return date, used
+        text = f"{text},{other}"
+    return None, 1
+
+
+def _parse_date(text: str) -> datetime | None:
+    """Read a date of RFC 822, RFC 850 or ISO 8601; without a zone it is UTC."""
+    date = None
+    # A lone time zone (``+0200``) or year is no date: both readers would make one up, or raise anything.
+    with contextlib.suppress(ValueError, TypeError, IndexError, OverflowError):
+        date = parsedate_to_datetime(text)
+    if date is None:
+        with contextlib.suppress(ValueError, OverflowError):
+            date = datetime.fromisoformat(text.upper().removesuffix("Z").replace("T", " "))
+    if date is None:
+        return None
+    with contextlib.suppress(ValueError, OverflowError):
+        return date.replace(tzinfo=timezone.utc) if date.tzinfo is None else date.astimezone(timezone.utc)
+    return None

@@ -1,0 +1,70 @@
+"""What one response says of its own use: its headers, and its markup if it is a page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ingest_guard.dataset.optouts.markup import meta_elements
+from ingest_guard.dataset.optouts.rules import REASONS, parse_rules
+from ingest_guard.dataset.optouts.tdmrep import combine, read_reservation
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+    from datetime import datetime
+
+    from ingest_guard.policy_optouts import OptOutPolicy
+
+
+@dataclass(frozen=True, slots=True)
+class Signals:
+    """What was said.
+
+    Attributes
+    ----------
+    rules
+        Of :data:`~ingest_guard.dataset.optouts.rules.REASONS`, in their order.
+    tdm
+        Whether rights to text and data mining are reserved; None where nothing is said.
+    """
+
+    rules: tuple[str, ...] = ()
+    tdm: bool | None = None
+
+    def reason(self, policy: OptOutPolicy) -> str | None:
+        """Return the first reason, of those that the policy heeds, to keep this out; None where there is none."""
+        heeded = next((rule for rule in self.rules if getattr(policy, rule)), None)
+        return heeded or ("tdm_reservation" if self.tdm and policy.tdm_reservation else None)
+
+    def and_then(self, inner: Signals) -> Signals:
+        """Return these with those of something inside: rules add up, a reservation there goes before one here."""
+        return Signals(_ordered({*self.rules, *inner.rules}), self.tdm if inner.tdm is None else inner.tdm)
+
+
+NONE = Signals()
+
+
+def of_headers(robots: Iterable[bytes], tdm: Iterable[bytes], names: Collection[str], now: datetime) -> Signals:
+    """Return what the values of ``X-Robots-Tag`` and ``tdm-reservation`` say to the crawler of these names."""
+    found: set[str] = set()
+    for value in robots:
+        found |= parse_rules(value.decode("latin-1"), names, now)
+    # Several values of one header may come in one line.
+    values = [read_reservation(part) for value in tdm for part in value.decode("latin-1").split(",")]
+    return Signals(_ordered(found), combine(values)) if found or values else NONE
+
+
+def of_markup(body: bytes, names: Collection[str], now: datetime) -> Signals:
+    """Return what the ``meta`` elements of a page say to the crawler of these names."""
+    found: set[str] = set()
+    values: list[bool | None] = []
+    for name, content in meta_elements(body):
+        if name == "tdm-reservation":
+            values.append(read_reservation(content))
+        elif name in {"robots", "x-robots-tag"} or name in names:
+            found |= parse_rules(content, names, now)
+    return Signals(_ordered(found), combine(values)) if found or values else NONE
+
+
+def _ordered(found: Collection[str]) -> tuple[str, ...]:
+    return tuple(reason for reason in REASONS if reason in found)
