@@ -1,0 +1,1 @@
+"""What a data set says of how it was made: the manifest beside its shards, its signature, and the same as Croissant."""

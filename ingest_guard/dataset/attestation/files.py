@@ -1,0 +1,159 @@
+"""The files of an attestation, read and written: ``attestation.json``, its signature, ``croissant.json``.
+
+Each is written whole under a hidden name, synced, and renamed. The manifest comes last, so whatever happens meanwhile
+leaves the old one, which then does not fit what is beside it, and never half of a new one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ingest_guard.dataset.attestation import croissant, inventory, signing
+from ingest_guard.dataset.attestation.columns import columns_in
+from ingest_guard.dataset.attestation.manifest import NAME, Manifest, now
+from ingest_guard.dataset.publish import hidden_name, publish
+from ingest_guard.errors import AttestationError
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterable
+
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    from ingest_guard.dataset.attestation.inventory import Found
+    from ingest_guard.dataset.schema import Column
+
+# Of a data set with a million shards.
+_MAX_BYTES = 1 << 28
+
+
+def read_manifest(folder: str | os.PathLike[str]) -> bytes:
+    """Return the bytes of a folder's manifest; AttestationError where there is none."""
+    path = Path(folder) / NAME
+    try:
+        with path.open("rb") as file:
+            data = file.read(_MAX_BYTES + 1)
+    except FileNotFoundError:
+        raise AttestationError(
+            f"{folder} has no {NAME}: the crawl was killed, its guard failed, it is still at work, or it was not "
+            "guarded; finish it (--recover after a crash), and do not use its records before"
+        ) from None
+    except OSError as error:
+        raise AttestationError(f"{path} cannot be read: {error.strerror}") from None
+    if len(data) > _MAX_BYTES:
+        raise AttestationError(f"{path} is too large for a manifest")
+    return data
+
+
+def manifest_digest(folder: str | os.PathLike[str]) -> str:
+    """Return the SHA-256 of a folder's manifest, in hex; AttestationError where there is none."""
+    return hashlib.sha256(read_manifest(folder)).hexdigest()
+
+
+def write_manifest(
+    folder: str | os.PathLike[str], manifest: Manifest, *, key: Ed25519PrivateKey | None = None
+) -> Manifest:
+    """Take inventory of a folder, and write its manifest, Croissant file and signature.
+
+    Every shard is read through: rows, size, digest, and the check sets that its records name. An earlier signature is
+    removed where no key is given, as it is not one of this manifest.
+
+    Parameters
+    ----------
+    folder
+        With the shards: all files that :func:`~ingest_guard.dataset.attestation.inventory.shard_names` finds.
+    manifest
+        What is known of them, from a crawl or from :meth:`Manifest.derive`. Its ``shards`` are made anew.
+    key
+        Who signs it (:func:`ingest_guard.blocklist.signing.read_signing_key`); None leaves it unsigned.
+
+    Returns
+    -------
+    Manifest
+        As it was written.
+
+    Raises
+    ------
+    AttestationError
+        A shard cannot be read, records name a check set of which the manifest knows nothing, or the files cannot be
+        written.
+    """
+    where = Path(folder)
+    if not where.is_dir():
+        raise AttestationError(f"{folder} is no folder; name the one with the shards")
+    found = [inventory.take(where, name) for name in inventory.shard_names(where)]
+    manifest = with_shards(manifest, found)
+    return put(where, manifest, columns_in(where, manifest.shards, manifest.outfit), key)
+
+
+def with_shards(manifest: Manifest, found: Iterable[Found], *, may_lack: bool = False) -> Manifest:
+    """Return a manifest with the shards that were found.
+
+    Parameters
+    ----------
+    manifest, found
+        What is known, and what is there.
+    may_lack
+        Whether rows without an attestation are to be expected: items that a policy lets pass without an image.
+
+    Raises
+    ------
+    AttestationError
+        A shard has records that name a check set of which the manifest knows nothing, or none where each must.
+    """
+    every = list(found)
+    known: set[str | None] = {each.check_set for each in manifest.check_sets}
+    if may_lack or manifest.unattested:
+        known.add(None)
+    for each in every:
+        unknown = each.check_sets.keys() - known
+        if unknown and manifest.records == "attested":
+            raise AttestationError(
+                f"{each.shard.name} has {sum(each.check_sets[name] for name in unknown)} records of which nobody knows "
+                "what they were held against; take the file out of the folder, or compare its fingerprints with your "
+                "lists: ingest-guard recheck"
+            )
+    update = {
+        "shards": tuple(each.shard for each in every),
+        "unattested": sum(each.check_sets[None] for each in every),
+        "created": now(),
+    }
+    return manifest.model_copy(update=update)
+
+
+def put(folder: Path, manifest: Manifest, columns: tuple[Column, ...], key: Ed25519PrivateKey | None) -> Manifest:
+    """Write a manifest whose shards are known, with its Croissant file of these columns."""
+    described = croissant.to_bytes(manifest, columns)
+    manifest = manifest.model_copy(update={"croissant": hashlib.sha256(described).hexdigest()})
+    data = manifest.to_bytes()
+    if key is None:
+        remove(folder, signing.NAME)
+    else:
+        write(folder, signing.NAME, signing.signed(data, key))
+    write(folder, croissant.NAME, described)
+    write(folder, NAME, data)
+    return manifest
+
+
+def remove(folder: Path, *names: str) -> None:
+    """Remove files, where they are there; AttestationError where that cannot be done."""
+    try:
+        for name in names:
+            (folder / name).unlink(missing_ok=True)
+    except OSError as error:
+        raise AttestationError(f"{folder}: an old manifest cannot be removed: {error.strerror}") from None
+
+
+def write(folder: Path, name: str, data: bytes) -> None:
+    """Write one file, whole or not at all; AttestationError where that cannot be done."""
+    hidden = hidden_name(folder / name)
+    try:
+        hidden.write_bytes(data)
+        publish(hidden, folder / name, replace=True)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            hidden.unlink(missing_ok=True)
+        raise AttestationError(f"{folder / name} cannot be written: {error.strerror}") from None

@@ -1,0 +1,106 @@
+"""While a crawl writes into a folder: a draft of its manifest. One that is killed leaves what it was held against.
+
+``.attestation-running.json`` is a manifest whose last run has no end, and whose shards are those of before. A crawl
+that ends well makes ``attestation.json`` of it; one that starts after a crash goes on with it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ingest_guard.dataset.attestation import croissant, files, inventory, signing
+from ingest_guard.dataset.attestation.manifest import NAME, CheckSet, Manifest, Run, now
+from ingest_guard.errors import AttestationError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    from ingest_guard.dataset.attestation.inventory import Found
+    from ingest_guard.dataset.attestation.manifest import About, Shard
+
+DRAFT = ".attestation-running.json"
+
+
+def earlier(folder: Path) -> Manifest | None:
+    """Return what is known of the runs before: from the draft of one that did not end, else from the manifest.
+
+    Raises
+    ------
+    AttestationError
+        What is there cannot be read.
+    """
+    path = next((path for path in (folder / DRAFT, folder / NAME) if path.exists()), None)
+    if path is None:
+        return None
+    try:
+        return Manifest.parse(path.read_bytes())
+    except OSError as error:
+        raise AttestationError(f"{path} cannot be read: {error.strerror}") from None
+
+
+def began(before: Manifest | None, check_set: CheckSet, run: Run, about: About, outfit: str | None) -> Manifest:
+    """Return the draft for a run that begins, after whatever was before.
+
+    Raises
+    ------
+    AttestationError
+        The records before come from elsewhere: what is promised of some would not hold for the others.
+    """
+    if before is None:
+        before = Manifest(created=now(), check_set=None)
+    elif before.records == "foreign":
+        raise AttestationError(
+            "the folder has records that were not made by this guard; let the crawl write to a folder of its own"
+        )
+    draft = before.model_copy(update={"runs": (*before.runs, run), "about": about, "outfit": outfit, "croissant": None})
+    return using(draft, check_set)
+
+
+def using(draft: Manifest, check_set: CheckSet) -> Manifest:
+    """Return the draft with a check set that is in use from now on."""
+    run = draft.runs[-1]
+    known = {each.check_set for each in draft.check_sets}
+    return draft.model_copy(
+        update={
+            "check_set": check_set.check_set,
+            "check_sets": draft.check_sets if check_set.check_set in known else (*draft.check_sets, check_set),
+            "runs": (
+                *draft.runs[:-1],
+                run.model_copy(update={"check_sets": tuple(dict.fromkeys((*run.check_sets, check_set.check_set)))}),
+            ),
+        }
+    )
+
+
+def ended(draft: Manifest, reason: str, counts: Mapping[str, int]) -> Manifest:
+    """Return the manifest of a run that has ended, without its shards."""
+    last = draft.runs[-1].model_copy(update={"ended": now(), "finish_reason": reason, "counts": dict(counts)})
+    return draft.model_copy(update={"runs": (*draft.runs[:-1], last)}).counted()
+
+
+def keep(folder: Path, draft: Manifest) -> None:
+    """Write the draft, and take away what an earlier crawl said: it does not hold while another one writes."""
+    files.write(folder, DRAFT, draft.to_bytes())
+    files.remove(folder, NAME, signing.NAME, croissant.NAME)
+
+
+def require_unchanged(folder: Path, before: Iterable[Shard], found: Iterable[Found]) -> None:
+    """Make sure that the shards of before are what they were; JSON Lines may have grown.
+
+    Raises
+    ------
+    AttestationError
+        One is gone, or was changed: a new manifest would vouch for what somebody has put there.
+    """
+    there = {each.shard.name: each.shard for each in found}
+    for shard in before:
+        now_there = there.get(shard.name)
+        if now_there == shard:
+            continue
+        grew = now_there is not None and now_there.bytes > shard.bytes and not shard.name.endswith((".parquet", ".gz"))
+        if not grew or inventory.prefix_digest(folder, shard.name, shard.bytes) != shard.sha256:
+            raise AttestationError(
+                f"{shard.name} was {'changed' if now_there else 'removed'} since the crawl that wrote it; put it back, "
+                "or make a cleaned data set of what is there: ingest-guard recheck"
+            )

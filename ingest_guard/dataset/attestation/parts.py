@@ -1,0 +1,154 @@
+"""The parts of a manifest: lists, check sets, runs, shards, and where cleaned shards come from."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from ingest_guard._version import __version__
+
+GUARD = f"ingest_guard {__version__}"
+
+_TIME = "%Y-%m-%dT%H:%M:%SZ"
+Count = Annotated[int, Field(ge=0)]
+Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+CheckSetId = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
+Threshold = Count | Annotated[float, Field(ge=0, allow_inf_nan=False)]
+# A name inside the folder: no root, no way up, nothing hidden, no control character.
+ShardName = Annotated[str, Field(min_length=1, max_length=1024, pattern=r"^[^/.\x00-\x1f\\][^\x00-\x1f\\]*$")]
+Time = Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")]
+
+
+class Part(BaseModel):
+    """What all parts have in common: no unknown keys, and no change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ListFacts(Part):
+    """One list, or that part of it to which its source gave one severity.
+
+    ``counts`` and ``thresholds`` are by algorithm; ``version`` is the digest of what the list held; ``action`` is what
+    the policy said is done about a match.
+    """
+
+    id: str
+    severity: str | None = None
+    version: Digest
+    counts: dict[str, Count]
+    thresholds: dict[str, Threshold]
+    action: Literal["drop", "drop_page", "hold"] = "drop"
+
+
+class BlocklistFacts(Part):
+    """A version of the blocklist: its name (SHA-256 of its own manifest), when it was built, its lists."""
+
+    version: Digest
+    created: Time
+    lists: tuple[ListFacts, ...]
+
+
+class AllowListFacts(Part):
+    """What never matched: how many values, and a digest over them."""
+
+    entries: Count
+    digest: Digest
+
+
+class CheckSet(Part):
+    """What the ``check_set`` of a record stands for: all that its image was held against.
+
+    ``frames`` tells whether every frame of animations was looked at, or a sample.
+    """
+
+    check_set: CheckSetId
+    guard: str
+    since: Time
+    blocklist: BlocklistFacts
+    algorithms: tuple[str, ...]
+    views: tuple[str, ...]
+    allow_list: AllowListFacts | None = None
+    frames: Literal["all", "sample"] = "all"
+
+
+class Run(Part):
+    """One crawl into the folder, from its start to its end.
+
+    Of one that was killed, or whose guard failed, ``ended``, ``finish_reason`` and ``counts`` are None: nobody knows.
+    """
+
+    started: Time
+    ended: Time | None = None
+    finish_reason: str | None = None
+    guard: str = GUARD
+    versions: dict[str, str]
+    policy_digest: Digest
+    check_sets: tuple[CheckSetId, ...]
+    counts: dict[str, Count] | None = None
+
+
+class Recheck(Part):
+    """One comparison of the records' stored fingerprints with a blocklist, without fetching anything.
+
+    ``fingerprints``: ``native`` where records had the first frame's native view alone, ``all`` where they had those of
+    all frames and views. ``since``: the version of the blocklist that was compared before, where only what came since
+    was compared now. ``policy_digest`` is None where no policy was used. ``counts``: ``compared``, ``removed`` and the
+    like.
+    """
+
+    at: Time
+    guard: str = GUARD
+    blocklist: BlocklistFacts
+    algorithms: tuple[str, ...]
+    fingerprints: Literal["native", "all"] = "native"
+    since: Digest | None = None
+    policy_digest: Digest | None = None
+    counts: dict[str, Count]
+
+
+class Source(Part):
+    """What a data set was made from: the SHA-256 of the manifest that it had, and how many records."""
+
+    manifest: Digest | None = None
+    rows: Count
+
+
+class Shard(Part):
+    """One file of records: its name in the folder, its records, its size, the SHA-256 of its bytes."""
+
+    name: ShardName
+    rows: Count
+    bytes: Count
+    sha256: Digest
+
+    @field_validator("name")
+    @classmethod
+    def _stays_inside(cls, name: str) -> str:
+        if any(not part or part.startswith(".") for part in name.split("/")):
+            raise ValueError("a shard lies in the folder of its manifest, and is not hidden")
+        return name
+
+
+class About(Part):
+    """What the operator says of the data set, for its Croissant file; None where nothing was said."""
+
+    name: str | None = None
+    description: str | None = None
+    license: str | None = None
+    url: str | None = None
+    creator: str | None = None
+    version: str | None = None
+    cite_as: str | None = None
+    published: str | None = None
+
+
+def now() -> str:
+    """Return the present moment as manifests write it: RFC 3339, UTC, seconds."""
+    return spoken_time(datetime.now(timezone.utc))
+
+
+def spoken_time(moment: datetime) -> str:
+    """Return a moment as manifests write it."""
+    return moment.astimezone(timezone.utc).strftime(_TIME)

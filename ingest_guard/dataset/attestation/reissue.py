@@ -1,0 +1,102 @@
+"""A manifest written anew for a folder that has one, or had: and a further signature for one that stays as it is."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ingest_guard.dataset.attestation import files, inventory, journal, signing
+from ingest_guard.dataset.attestation.columns import columns_in
+from ingest_guard.errors import AttestationError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    from ingest_guard.dataset.attestation.manifest import About, Manifest
+
+
+def reissue(
+    folder: str | os.PathLike[str], *, about: About | None = None, key: Ed25519PrivateKey | None = None
+) -> Manifest:
+    """Write a folder's manifest anew, from its manifest, or from the draft of a crawl that did not end well.
+
+    Parameters
+    ----------
+    folder
+        With the shards. No crawl may be writing into it.
+    about
+        What the operator says of the data set; None keeps what was said.
+    key
+        Who signs it; None leaves it unsigned.
+
+    Raises
+    ------
+    AttestationError
+        Nothing is known of the folder; a shard was changed or is gone; or records name a check set that nobody knows.
+    """
+    where = Path(folder)
+    known = journal.earlier(where)
+    if known is None:
+        raise AttestationError(
+            f"{folder} has no manifest, and no draft of one: nothing is known of how its records were made; compare "
+            "their fingerprints with your lists: ingest-guard recheck"
+        )
+    if about is not None:
+        known = known.model_copy(update={"about": about})
+    with _alone(where):
+        found = [inventory.take(where, name) for name in inventory.shard_names(where)]
+        journal.require_unchanged(where, known.shards, found)
+        manifest = files.with_shards(known.counted(), found)
+        written = files.put(where, manifest, columns_in(where, manifest.shards, manifest.outfit), key)
+        files.remove(where, journal.DRAFT)
+    return written
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Keep crawls out: a crawl locks the folder of its data set."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise AttestationError(f"a crawl is writing to {folder}; wait for its end") from None
+    except OSError:  # a file system without locks
+        pass
+    try:
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def countersign(folder: str | os.PathLike[str], sha256: str, key: Ed25519PrivateKey) -> tuple[bytes, ...]:
+    """Add a signature to a manifest that was verified; return the public keys of all who have signed it.
+
+    Parameters
+    ----------
+    folder
+        Of the manifest.
+    sha256
+        Of the manifest that was verified: another one is not signed.
+    key
+        Who signs.
+
+    Raises
+    ------
+    AttestationError
+        The manifest is another one by now, or the signature cannot be written.
+    """
+    where = Path(folder)
+    data = files.read_manifest(where)
+    if hashlib.sha256(data).hexdigest() != sha256:
+        raise AttestationError("the manifest was exchanged since it was verified; verify it again")
+    path = where / signing.NAME
+    before = path.read_bytes() if path.exists() else None
+    files.write(where, signing.NAME, signing.signed(data, key, before))
+    return signing.signers(where, data)

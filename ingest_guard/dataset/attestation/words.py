@@ -1,0 +1,138 @@
+"""What a manifest promises, and what it does not, in plain words; and a manifest told to a reader."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ingest_guard.dataset.attestation.manifest import CheckSet, ListFacts, Manifest, Recheck, Run
+
+PROMISED = (
+    (
+        "No record was made of an image that one of the lists named here knew when it was checked, or that could not "
+        "be decoded and compared."
+    ),
+    (
+        "Each record names, by its check_set, what its image was held against: lists with their versions, algorithms, "
+        "thresholds, views."
+    ),
+    "This holds for the bytes that have the record's sha256, and for no others.",
+)
+NOT_PROMISED = (
+    (
+        "No known match does not mean safe: an image that is on none of these lists, or that differs from what is on "
+        "them by more than the thresholds, was not found."
+    ),
+    (
+        "A host can answer with other bytes tomorrow, or to somebody else: whoever downloads the images compares their "
+        "digest with the record's, and checks them again."
+    ),
+    (
+        "Lists grow: what was listed after the versions named here was not known then. Records can be compared with "
+        "newer lists without fetching anything."
+    ),
+    "Nothing is said of consent, copyright, privacy, or of whether a text describes its image.",
+)
+FOREIGN = "These records were not made by this guard: nothing is known of how they were collected or checked before."
+
+_TOLD = {
+    "checked": "images and other binaries checked",
+    "no_known_match": "on no list, as far as could be compared",
+    "matched": "dropped: a list knew them",
+    "held": "dropped: an unverified list knew them",
+    "not_scannable": "dropped: they could not be scanned",
+    "records": "records",
+    "duplicates": "records left out: there already",
+}
+
+
+def headline(manifest: Manifest) -> str:
+    """Return in one or two sentences what a data set is and what it was held against."""
+    made = f"{manifest.rows:,} image-text records (addresses, texts, digests; no images)"
+    if manifest.records == "foreign":
+        return f"{made}. {FOREIGN} {_rechecked(manifest)}".strip()
+    when = f" between {manifest.started} and {manifest.ended}" if manifest.started and manifest.ended else ""
+    lists = sorted({each.id for facts in manifest.blocklist for each in facts.lists})
+    return (
+        f"{made}, collected from the web{when}. Each image was compared with {_numbered(len(lists), 'list')} of known "
+        f"abuse imagery ({', '.join(lists) or 'none'}) by {', '.join(manifest.algorithms) or 'nothing'}; what matched, "
+        f"or could not be scanned, made no record. No known match does not mean safe. {_rechecked(manifest)}"
+    ).strip()
+
+
+def account(manifest: Manifest) -> Iterator[str]:
+    """Yield what was counted, a line each: outcomes, opt-outs, filters, rechecks."""
+    for name, told in _TOLD.items():
+        if name in manifest.outcomes:
+            yield f"{manifest.outcomes[name]:,} {told}."
+    for title, counts in (
+        ("Left out because the site or page opts out", manifest.opt_outs),
+        ("Left out by filters", manifest.filtered),
+    ):
+        if counts:
+            yield f"{title}: {', '.join(f'{name} {number:,}' for name, number in counts.items())}."
+    if unknown := sum(run.counts is None for run in manifest.runs):
+        yield f"{_numbered(unknown, 'run')} did not end well: what they counted is not in these numbers."
+    for recheck in manifest.rechecks:
+        yield f"{_told_recheck(recheck)}."
+
+
+def tell(manifest: Manifest) -> Iterator[str]:
+    """Yield a manifest in words, a line each, for a terminal."""
+    yield headline(manifest)
+    yield ""
+    size = sum(shard.bytes for shard in manifest.shards)
+    yield f"{_numbered(len(manifest.shards), 'shard')}, {size:,} bytes, {manifest.guard}"
+    for run in manifest.runs:
+        yield _told_run(run)
+    yield from (f"  {line}" for line in account(manifest))
+    for check_set in manifest.check_sets:
+        yield ""
+        yield from _told_check_set(check_set)
+    yield ""
+    yield "Promised:"
+    yield from (f"  - {line}" for line in manifest.promised)
+    yield "Not promised:"
+    yield from (f"  - {line}" for line in manifest.not_promised)
+
+
+def _told_run(run: Run) -> str:
+    if run.ended is None:
+        return f"  run of {run.started}: did not end well, its numbers are lost"
+    return f"  run of {run.started} to {run.ended}: {run.finish_reason}, policy {run.policy_digest[:12]}"
+
+
+def _told_check_set(check_set: CheckSet) -> Iterator[str]:
+    yield f"check set {check_set.check_set}, from {check_set.since} ({check_set.guard})"
+    yield f"  blocklist {check_set.blocklist.version[:12]}, built {check_set.blocklist.created}"
+    for each in check_set.blocklist.lists:
+        yield f"    {_told_list(each)}"
+    yield f"  views: {', '.join(check_set.views)}; frames: {check_set.frames}"
+    if check_set.allow_list is not None:
+        yield f"  {_numbered(check_set.allow_list.entries, 'value')} of the operator's never matched (allow-list)"
+
+
+def _told_list(facts: ListFacts) -> str:
+    name = facts.id if facts.severity is None else f"{facts.id} ({facts.severity})"
+    held = (
+        f"{count:,} {algorithm}" + (f" within {facts.thresholds[algorithm]}" if algorithm in facts.thresholds else "")
+        for algorithm, count in facts.counts.items()
+    )
+    return f"{name} {facts.version[:12]}: {', '.join(held) or 'empty'}"
+
+
+def _told_recheck(recheck: Recheck) -> str:
+    lists = ", ".join(sorted({each.id for each in recheck.blocklist.lists}))
+    counted = ", ".join(f"{name} {number:,}" for name, number in recheck.counts.items())
+    scope = "all frames and views" if recheck.fingerprints == "all" else "the first frame's native view alone"
+    return f"Compared again on {recheck.at} with {lists} by {', '.join(recheck.algorithms)}, {scope}: {counted}"
+
+
+def _rechecked(manifest: Manifest) -> str:
+    return f"Last compared again on {manifest.rechecks[-1].at}." if manifest.rechecks else ""
+
+
+def _numbered(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
