@@ -36,7 +36,7 @@ def flipped(rng: np.random.Generator, value: np.ndarray, bits: int) -> np.ndarra
 
 def banded(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
     """Fix the number of bands, however few the entries; 0 for the flat scan."""
-    monkeypatch.setattr(bands, "plan", lambda _, bits, __: bands.split(bits, count) if count else ())
+    monkeypatch.setattr(bands, "plan", lambda _, bits, *__, **___: bands.split(bits, count) if count else ())
 
 
 @pytest.mark.parametrize(

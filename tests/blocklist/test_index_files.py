@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def index(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> HammingIndex:
     """Build a small index of either sort."""
     count = request.param
-    monkeypatch.setattr(bands, "plan", lambda _, bits, __: bands.split(bits, count) if count else ())
+    monkeypatch.setattr(bands, "plan", lambda _, bits, *__, **___: bands.split(bits, count) if count else ())
     return HammingIndex.build(np.random.default_rng(5).integers(0, 256, (50, 32), dtype=np.uint8), 20)
 
 

@@ -98,8 +98,10 @@ def flat_cost(entries: int, bits: int) -> float:
     return _FLAT * entries * (1.0 if bits > WORD_BITS else 0.5)
 
 
-def plan(entries: int, bits: int, distance: int) -> tuple[int, ...]:
+def plan(entries: int, bits: int, distance: int, *, batches: bool = False) -> tuple[int, ...]:
     """Choose the widths of the bands for so many entries of `bits` bits, searched within `distance`.
+
+    With `batches`, for look-ups of thousands of queries at a time, which share what the calls themselves cost.
 
     Returns
     -------
@@ -112,6 +114,6 @@ def plan(entries: int, bits: int, distance: int) -> tuple[int, ...]:
         widths = split(bits, count)
         if distance >= bits or sum(1 << width for width in widths) * 3 > 16 * _TABLE_BYTES_PER_ENTRY * entries:
             continue
-        if (expected := cost(widths, distance, entries)) < least:
+        if (expected := cost(widths, distance, entries) - batches * _OVERHEAD) < least:
             best, least = widths, expected
     return best

@@ -41,7 +41,7 @@ class HammingIndex:
         self._prober = None if tables is None else Prober(self._words, tables)
 
     @classmethod
-    def build(cls, hashes: npt.NDArray[np.uint8], max_distance: int = 31) -> Self:
+    def build(cls, hashes: npt.NDArray[np.uint8], max_distance: int = 31, *, batches: bool = False) -> Self:
         """Make an index in memory.
 
         Parameters
@@ -50,6 +50,8 @@ class HammingIndex:
             uint8[n, 8] or uint8[n, 32]; n may be 0. Row numbers are entry numbers; duplicates keep their own.
         max_distance
             Largest distance in bits that searches will ask for.
+        batches
+            Whether most searches will be of thousands of queries: tables then pay for fewer entries.
 
         Raises
         ------
@@ -60,7 +62,7 @@ class HammingIndex:
         bits = values.shape[1] * 8
         if isinstance(max_distance, bool) or not 0 <= int(max_distance) <= bits:
             raise ValueError(f"max_distance: expected 0 to {bits}, got {max_distance}")
-        widths = bands.plan(len(values), bits, int(max_distance))
+        widths = bands.plan(len(values), bits, int(max_distance), batches=batches)
         tables = fill(as_words(values), widths) if widths else None
         return cls(values, int(max_distance), tables)
 

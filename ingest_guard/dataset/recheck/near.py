@@ -1,0 +1,135 @@
+"""Near values of many records at once against the entries that count."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ingest_guard.blocklist.hamming import HammingIndex
+from ingest_guard.blocklist.tables import among
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy.typing as npt
+
+    from ingest_guard.blocklist.lookups import Lookups
+    from ingest_guard.blocklist.near import NearLayers
+    from ingest_guard.blocklist.soundness import ListInfo
+
+    Ints = npt.NDArray[np.int64]
+
+# Below this many entries a copy of them in an index made for batches is worth its making, whatever is left out.
+_COPIED = 1 << 18
+# What one search takes in: its intermediate results stay small.
+_QUERIES = 1 << 14
+
+
+class NearEntries:
+    """The entries of one near algorithm that count, ready for batches.
+
+    Parameters
+    ----------
+    lookups
+        Of the blocklist.
+    infos
+        Number in the manifest -> list, of those that count.
+    name
+        The algorithm.
+    fresh
+        bool[n]: the entries that are asked about; None: all.
+
+    Attributes
+    ----------
+    count
+        How many entries that is.
+    """
+
+    def __init__(
+        self, lookups: Lookups, infos: Mapping[int, ListInfo], name: str, fresh: npt.NDArray[np.bool_] | None
+    ) -> None:
+        self._lookups = lookups
+        self._name = name
+        self._layers: NearLayers = lookups.near[name]
+        self._fresh = fresh
+        self._own = np.full(len(lookups.thresholds[name]), -1.0)
+        for number, info in infos.items():
+            if info.counts.get(name):
+                self._own[number] = info.thresholds[name]
+        self._copy: HammingIndex | None = None
+        self._part: Ints = np.empty(0, np.int64)
+        entries = self._counting()
+        self.count = len(entries)
+        if self._layers.distance == "hamming" and len(entries) and (fresh is not None or len(entries) <= _COPIED):
+            self._make_copy(entries)
+
+    @property
+    def size(self) -> int:
+        """Bytes of a value."""
+        return self._layers.size
+
+    def search(self, queries: npt.NDArray[np.uint8], caps: Ints | None) -> tuple[Ints, Ints, Ints]:
+        """Return (query, number of the part, distance) of each entry within its part's threshold and its query's cap.
+
+        Parameters
+        ----------
+        queries
+            uint8[m, size], in clear.
+        caps
+            int64[m]; None: the thresholds alone count.
+        """
+        found = [
+            self._search(
+                queries[start : start + _QUERIES], None if caps is None else caps[start : start + _QUERIES], start
+            )
+            for start in range(0, len(queries) if self.count else 0, _QUERIES)
+        ]
+        if not found:
+            nothing = np.empty(0, np.int64)
+            return nothing, nothing, nothing
+        query, part, distance = (np.concatenate(column) for column in zip(*found, strict=True))
+        return query, part, distance
+
+    def _search(self, queries: npt.NDArray[np.uint8], caps: Ints | None, start: int) -> tuple[Ints, Ints, Ints]:
+        sealed = self._lookups.sealer.seal_near(
+            self._name, np.ascontiguousarray(queries), of_bytes=self._layers.distance != "hamming"
+        )
+        if self._copy is None:
+            without = self._lookups.allowance.entries.get(self._name, np.empty(0, np.int64))
+            query, part, distance, entry = self._layers.search(sealed, self._own.tolist(), caps, without)
+            if self._fresh is not None:
+                keep = self._fresh[entry]
+                query, part, distance = query[keep], part[keep], distance[keep]
+            return query + start, part, distance.astype(np.int64)
+        limits = np.full(len(queries), self._copy.max_distance, np.int64)
+        query, row, apart = self._copy.search(sealed, limits if caps is None else np.minimum(limits, caps))
+        part = self._part[row]
+        keep = apart <= self._own[part]
+        return query[keep] + start, part[keep], apart[keep].astype(np.int64)
+
+    def _counting(self) -> Ints:
+        """Return the numbers of the entries that count, through all layers."""
+        found, start = [], 0
+        without = self._lookups.allowance.entries.get(self._name, np.empty(0, np.int64))
+        for layer in self._layers.layers:
+            numbers = np.arange(len(layer.index))
+            counts = self._own[layer.origins.of(numbers)] >= 0
+            counts &= ~among(numbers, layer.origins.gone) & ~among(numbers + start, without)
+            if self._fresh is not None:
+                counts &= self._fresh[start : start + len(numbers)]
+            found.append(np.flatnonzero(counts) + start)
+            start += len(numbers)
+        return np.concatenate(found)
+
+    def _make_copy(self, entries: Ints) -> None:
+        start, values, parts = 0, [], []
+        for layer in self._layers.layers:
+            own = entries[(entries >= start) & (entries < start + len(layer.index))] - start
+            values.append(layer.values()[own])
+            parts.append(layer.origins.of(own))
+            start += len(layer.index)
+        self._part = np.concatenate(parts)
+        largest = math.floor(self._own[self._part].max())
+        self._copy = HammingIndex.build(np.concatenate(values), largest, batches=True)

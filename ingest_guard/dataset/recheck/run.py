@@ -1,0 +1,243 @@
+""":func:`recheck`: a folder of records. All is searched first, then the tombstones are written, then shards."""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass
+from multiprocessing import get_context
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from ingest_guard.dataset.attestation.manifest import now
+from ingest_guard.dataset.recheck import provenance, tombstones, writing
+from ingest_guard.dataset.recheck.report import Report
+from ingest_guard.dataset.recheck.search import PAGE, Doomed, nothing_to_compare, on_pages, search
+from ingest_guard.dataset.recheck.tables import find_shards
+from ingest_guard.errors import DatasetError, PolicyError
+from ingest_guard.verdict import Action
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    import numpy.typing as npt
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    from ingest_guard.dataset.recheck.plan import Opened, Plan
+    from ingest_guard.dataset.recheck.search import Searched
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """What is done about what is found.
+
+    Attributes
+    ----------
+    clean
+        A new folder for the cleaned shards; None: none.
+    in_place
+        Replace the shards themselves. Without this and `clean`, nothing is written: a rehearsal.
+    tombstones
+        Where the tombstones go; None: beside the cleaned folder.
+    recipients
+        age recipients to whom they are sealed.
+    not_compared
+        What becomes of records with nothing to compare.
+    sign
+        Who signs the manifest.
+    jobs
+        Processes that search.
+    """
+
+    clean: Path | None = None
+    in_place: bool = False
+    tombstones: Path | None = None
+    recipients: tuple[str, ...] = ()
+    not_compared: Literal["keep", "remove"] = "keep"
+    sign: Ed25519PrivateKey | None = None
+    jobs: int = 1
+
+    @property
+    def writes(self) -> bool:
+        """Whether anything is written."""
+        return self.in_place or self.clean is not None
+
+
+def recheck(source: Path, plan: Plan, output: Output) -> Report:
+    """Compare all records of a folder with a blocklist, and write the shards without those that it knows.
+
+    Nothing is fetched. Kept records stay as they are.
+
+    Parameters
+    ----------
+    source
+        A folder of shards, or one shard.
+    plan
+        What to compare with.
+    output
+        What to write, and where.
+
+    Raises
+    ------
+    PolicyError
+        Wrong use: there are no shards, no columns to compare, or something is in the way of the output.
+    DatasetError, BlocklistError, AttestationError
+        Something cannot be read or written; no shard is half written then.
+    """
+    folder, shards = find_shards(source)
+    target = _target(source, output)
+    with ExitStack() as stack:
+        if output.writes:
+            stack.enter_context(writing.only_one(folder))
+            if not writing.was_interrupted(folder):
+                provenance.require_true(folder)
+        grave = _grave(source, target, folder, output)
+        if output.in_place:
+            writing.remove_leftovers(shards.values())
+        partial = writing.partial_folder(target) if output.clean else None
+        opened = plan.open()
+        started = time.perf_counter()
+        found = _search(shards, plan, opened, output.jobs)
+        _require_usable(found, opened)
+        _add_pages(shards, found, opened)
+        report = _counted(found, opened, output)
+        searched = time.perf_counter()
+        gone = {name: _gone(each, output) for name, each in found.items()}
+        if output.writes and report.lists:
+            head = {"created": now(), "blocklist": opened.version, "since": list(opened.since)}
+            doomed = {name: each.doomed for name, each in found.items() if each.doomed}
+            report.tombstones = tombstones.write(grave, head, doomed, output.recipients)
+            writing.reached("tombstones")
+        if partial:
+            for name, path in shards.items():
+                writing.copy_shard(path, gone[name], found[name].stamp, partial / name)
+            report.manifest = provenance.reissue(folder, partial, opened, report, output.sign)
+            writing.appear(partial, target)
+        elif output.in_place:
+            _replace_shards(folder, shards, found, gone)
+            report.manifest = provenance.reissue(folder, folder, opened, report, output.sign)
+            writing.reached("manifest")
+            writing.end(folder)
+        report.seconds = (searched - started, time.perf_counter() - searched)
+    return report
+
+
+def _replace_shards(
+    folder: Path,
+    shards: Mapping[str, Path],
+    found: Mapping[str, Searched],
+    gone: Mapping[str, npt.NDArray[np.int64]],
+) -> None:
+    """Replace each shard that loses records; note in the folder that shards and manifest do not fit meanwhile."""
+    writing.begin(folder)
+    replaced = 0
+    try:
+        for name, path in shards.items():
+            if len(gone[name]):
+                writing.replace_shard(path, gone[name], found[name].stamp)
+                replaced += 1
+    except DatasetError:
+        if not replaced:
+            writing.end(folder)
+        raise
+
+
+def _target(source: Path, output: Output) -> Path:
+    if output.clean is not None and output.in_place:
+        raise PolicyError("choose one: a folder for the cleaned shards (-o), or --in-place")
+    return source if output.clean is None else output.clean
+
+
+def _grave(source: Path, target: Path, folder: Path, output: Output) -> Path:
+    """Return where the tombstones go, once it is known that they can."""
+    tombstones.require_recipients(output.recipients)
+    if output.clean is not None:
+        inside = output.clean.absolute().parent.resolve()
+        if source.is_dir() and source.resolve() in (inside, *inside.parents):
+            raise PolicyError(f"-o {output.clean} lies in {source}; choose a place outside of the records")
+    chosen = output.tombstones or tombstones.default_path(target, sealed=bool(output.recipients))
+    if output.writes:
+        # Of a single shard nobody knows what else its folder is for.
+        tombstones.refuse_inside(chosen, *({folder, target} if source.is_dir() else {target}))
+        tombstones.remove_leftovers(chosen, target)
+    return chosen
+
+
+def _search(shards: Mapping[str, Path], plan: Plan, opened: Opened, jobs: int) -> dict[str, Searched]:
+    if jobs <= 1 or len(shards) == 1:
+        return {name: search(path, name, opened) for name, path in shards.items()}
+    # Started anew, not forked: Arrow has threads.
+    with get_context("spawn").Pool(min(jobs, len(shards)), _open_in_child, (plan, opened.version)) as pool:
+        found = pool.map(_search_in_child, [(path, name) for name, path in shards.items()], chunksize=1)
+    return dict(zip(shards, found, strict=True))
+
+
+def _require_usable(found: Mapping[str, Searched], opened: Opened) -> None:
+    """Raise PolicyError where no shard has a column that could be compared: the columns have other names."""
+    comparer = opened.comparer
+    first = next(iter(found))
+    if any(each.usable or not each.rows for each in found.values()) or nothing_to_compare(comparer):
+        return
+    wanted = [*sorted(comparer.exact), *comparer.near, *(["url"] if comparer.addresses else [])]
+    raise PolicyError(
+        f"{first}: none of its columns can be compared: the lists hold {', '.join(wanted)}, and the columns are "
+        f"{', '.join(found[first].columns) or 'none'}; name the right ones with --columns, as in --columns md5=MD5"
+    )
+
+
+_IN_CHILD: list[Opened] = []
+
+
+def _open_in_child(plan: Plan, version: str) -> None:
+    opened = plan.open()
+    if opened.version != version:
+        raise PolicyError("the blocklist changed meanwhile; start again")
+    _IN_CHILD[:] = [opened]
+
+
+def _search_in_child(task: tuple[Path, str]) -> Searched:
+    return search(*task, _IN_CHILD[0])
+
+
+def _add_pages(shards: Mapping[str, Path], found: dict[str, Searched], opened: Opened) -> None:
+    """Add the other records of pages of which none may stay."""
+    pages = set[bytes]().union(*(each.pages for each in found.values()))
+    for name, path in shards.items() if pages else ():
+        for row, uid in on_pages(path, name, opened, pages).items():
+            found[name].doomed.setdefault(row, Doomed(uid, Action.DROP_PAGE, (("", None, PAGE),)))
+
+
+def _gone(found: Searched, output: Output) -> npt.NDArray[np.int64]:
+    """Return the rows of a shard that are left out, sorted."""
+    rows = np.fromiter(found.doomed, np.int64, len(found.doomed))
+    if output.not_compared == "remove":
+        rows = np.concatenate([rows, found.not_compared])
+    return np.unique(rows)
+
+
+def _counted(found: Mapping[str, Searched], opened: Opened, output: Output) -> Report:
+    comparer = opened.comparer
+    addresses = ["url"] if comparer.addresses else []
+    report = Report(
+        opened.version,
+        opened.since,
+        shards=len(found),
+        compared=(*sorted(comparer.exact), *comparer.near, *addresses),
+        near_entries=dict(comparer.near_entries),
+    )
+    for each in found.values():
+        removed = len(_gone(each, output))
+        report.records += each.rows
+        report.removed += removed
+        report.changed += bool(removed)
+        report.not_compared += len(each.not_compared)
+        report.dropped += len(each.not_compared) if output.not_compared == "remove" else 0
+        report.all_views += each.all_views
+        report.unread += each.unread
+        for record in each.doomed.values():
+            report.actions[str(record.action)] += 1
+            report.lists.update({list_id for list_id, _, _ in record.matches if list_id})
+            report.algorithms.update({algorithm for _, _, algorithm in record.matches})
+    return report

@@ -1,0 +1,165 @@
+"""The tombstone file: which records went, and why. It is sensitive, and lies beside the data, never in it.
+
+A record's uid is the md5 of its text and address: who has the old shards joins the two into a directory of addresses of
+abuse. So the file is for its owner alone (mode 0600), sealed where a recipient is given, and not for publication.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import re
+from typing import TYPE_CHECKING, Any
+
+from ingest_guard.dataset.publish import hidden_name, remove_hidden
+from ingest_guard.errors import BlocklistError, DatasetError, PolicyError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from ingest_guard.dataset.recheck.search import Doomed
+
+_MODE = 0o600
+NOTICE = (
+    "Sensitive: with the old shards this is a directory of addresses of abuse imagery. Not for publication; what one "
+    "publishes is the cleaned data set."
+)
+
+
+def default_path(clean: Path, *, sealed: bool) -> Path:
+    """Return a free name beside a folder (or a single shard)."""
+    ending = ".jsonl.age" if sealed else ".jsonl"
+    chosen, number = clean.with_name(f"{clean.name}.tombstones{ending}"), 1
+    while os.path.lexists(chosen):
+        number += 1
+        chosen = clean.with_name(f"{clean.name}.tombstones-{number}{ending}")
+    return chosen
+
+
+def remove_leftovers(path: Path, clean: Path) -> None:
+    """Remove what a killed run left half written in the place of a tombstone file."""
+    if path.parent.is_dir():
+        remove_hidden(path.parent, re.compile(f"{re.escape(clean.name)}[.]tombstones.*|{re.escape(path.name)}"))
+
+
+def refuse_inside(path: Path, *folders: Path) -> None:
+    """Raise PolicyError where a tombstone file would lie among the records, or over another file."""
+    where = path.absolute().parent.resolve()
+    for folder in folders:
+        if folder.resolve() in (where, *where.parents):
+            raise PolicyError(
+                f"--tombstones {path}: tombstones are not for publication, and this lies in {folder}; choose a place "
+                "outside of the records"
+            )
+    if os.path.lexists(path):
+        raise PolicyError(f"--tombstones {path} exists; tombstones are never written over: choose a new name")
+
+
+def require_recipients(recipients: Sequence[str]) -> None:
+    """Seal nothing to recipients, so that a wrong one is told before the work; BlocklistError."""
+    if recipients:
+        from ingest_guard.blocklist import encryption  # noqa: PLC0415 - pyrage is an extra
+
+        encryption.encrypt(io.BytesIO(), io.BytesIO(), recipients)
+
+
+def write(
+    path: Path, head: Mapping[str, Any], doomed: Mapping[str, Mapping[int, Doomed]], recipients: Sequence[str] = ()
+) -> Path:
+    """Write the tombstones; they are on disk when this returns.
+
+    Parameters
+    ----------
+    path
+        The file; it must not exist.
+    head
+        What is said in the first line: which blocklist, when.
+    doomed
+        Shard -> row -> record.
+    recipients
+        age recipients (``age1...``) who may open it; none: it is not sealed.
+
+    Raises
+    ------
+    DatasetError
+        It cannot be written.
+    """
+    hidden = hidden_name(path)
+    try:
+        with contextlib.suppress(FileNotFoundError):
+            hidden.unlink()
+        descriptor = os.open(hidden, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, _MODE)
+        with os.fdopen(descriptor, "wb") as file:
+            os.fchmod(descriptor, _MODE)
+            lines = _Lines(_lines(head, doomed))
+            if recipients:
+                from ingest_guard.blocklist import encryption  # noqa: PLC0415 - pyrage is an extra
+
+                encryption.encrypt(io.BufferedReader(lines), file, recipients)
+            else:
+                file.writelines(iter(lambda: lines.read(1 << 16), b""))
+            file.flush()
+            os.fsync(descriptor)
+        os.link(hidden, path)
+        hidden.unlink()
+        flush_folder(path.parent)
+    except (OSError, BlocklistError) as error:
+        with contextlib.suppress(OSError):
+            hidden.unlink(missing_ok=True)
+        why = getattr(error, "strerror", None) or str(error)
+        raise DatasetError(f"{path}: the tombstones cannot be written ({why}); no record was removed") from None
+    return path
+
+
+def flush_folder(folder: Path) -> None:
+    """Make sure that renames in a folder outlast a power cut, where its file system can."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        with contextlib.suppress(OSError):
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _lines(head: Mapping[str, Any], doomed: Mapping[str, Mapping[int, Doomed]]) -> Iterator[bytes]:
+    yield _line({"tombstones": 1, "notice": NOTICE, **head})
+    for shard, records in doomed.items():
+        for row, record in sorted(records.items()):
+            line: dict[str, Any] = {"uid": record.uid, "shard": shard}
+            if record.uid is None:
+                line["row"] = row
+            line["action"] = record.action
+            line["matches"] = [
+                {"list": list_id, "algorithm": algorithm, **({"severity": severity} if severity else {})}
+                for list_id, severity, algorithm in record.matches
+            ]
+            yield _line(line)
+
+
+def _line(content: Mapping[str, Any]) -> bytes:
+    return (json.dumps(content) + "\n").encode()
+
+
+class _Lines(io.RawIOBase):
+    """Lines as a file to read from."""
+
+    def __init__(self, lines: Iterator[bytes]) -> None:
+        super().__init__()
+        self._lines = lines
+        self._rest = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any, /) -> int:
+        while not self._rest:
+            line = next(self._lines, None)
+            if line is None:
+                return 0
+            self._rest = line
+        size = min(len(buffer), len(self._rest))
+        buffer[:size], self._rest = self._rest[:size], self._rest[size:]
+        return size

@@ -1,0 +1,200 @@
+"""Shards without what must go: in place, one atomic replacement a shard, or as a whole new folder."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+import stat
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ingest_guard.dataset.publish import hidden_name, remove_hidden
+from ingest_guard.dataset.recheck.search import stamp
+from ingest_guard.dataset.recheck.tables import open_table
+from ingest_guard.dataset.recheck.tombstones import flush_folder
+from ingest_guard.errors import DatasetError, PolicyError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    import numpy as np
+    import numpy.typing as npt
+
+_PARTIAL = ".recheck-partial"
+_RUNNING = ".recheck-running"
+
+
+def reached(step: str) -> None:
+    """Do nothing: here a test can end the process."""
+    del step
+
+
+@contextmanager
+def only_one(folder: Path) -> Iterator[None]:
+    """Keep other rechecks away from a folder meanwhile; the lock ends with the process, however that ends.
+
+    Raises
+    ------
+    DatasetError
+        Another is at work there, or the folder cannot be opened.
+    """
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        raise DatasetError(f"{folder} cannot be opened: {error.strerror}") from None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        raise DatasetError(f"another recheck is at work in {folder}; let it end first") from None
+    finally:
+        os.close(descriptor)
+
+
+def was_interrupted(folder: Path) -> bool:
+    """Tell whether a run in place ended before its end: some shards are cleaned, and the manifest is still the old."""
+    return (folder / _RUNNING).is_file()
+
+
+def begin(folder: Path) -> None:
+    """Note that shards are about to be replaced."""
+    try:
+        (folder / _RUNNING).touch()
+        flush_folder(folder)
+    except OSError as error:
+        raise _cannot(folder, error) from None
+    reached("noted")
+
+
+def end(folder: Path) -> None:
+    """Note that shards and manifest fit each other again."""
+    try:
+        (folder / _RUNNING).unlink(missing_ok=True)
+        flush_folder(folder)
+    except OSError as error:
+        raise _cannot(folder, error) from None
+    reached("ended")
+
+
+def remove_leftovers(shards: Iterable[Path]) -> int:
+    """Remove what an earlier run left half written beside some shards; return how many files that was."""
+    return sum(remove_hidden(folder) for folder in {path.parent for path in shards})
+
+
+def replace_shard(path: Path, rows: npt.NDArray[np.int64], seen: tuple[int, int, int]) -> None:
+    """Replace a shard by itself without some rows. At any moment its name stands for the old or the new one.
+
+    Parameters
+    ----------
+    path
+        The shard.
+    rows
+        Sorted.
+    seen
+        Its :func:`~ingest_guard.dataset.recheck.search.stamp` when it was searched.
+
+    Raises
+    ------
+    DatasetError
+        It was changed since, or cannot be written; the old one is then still there.
+    """
+    hidden = hidden_name(path)
+    try:
+        _write_without(path, rows, seen, hidden)
+        reached("written")
+        hidden.replace(path)
+        reached("replaced")
+        flush_folder(path.parent)
+        reached("flushed")
+    except OSError as error:
+        raise _cannot(path, error) from None
+    finally:
+        with contextlib.suppress(OSError):
+            hidden.unlink(missing_ok=True)
+
+
+def copy_shard(path: Path, rows: npt.NDArray[np.int64], seen: tuple[int, int, int], target: Path) -> None:
+    """Write a shard without some rows, or as it is where there are none, to a new place.
+
+    Raises
+    ------
+    DatasetError
+        It was changed since it was searched, or cannot be written.
+    """
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if len(rows):
+            _write_without(path, rows, seen, target)
+        else:
+            _require_unchanged(path, seen)
+            shutil.copyfile(path, target)
+            _finish(path, target)
+            _require_unchanged(path, seen)
+        reached("copied")
+    except OSError as error:
+        raise _cannot(target, error) from None
+
+
+def partial_folder(clean: Path) -> Path:
+    """Return an empty hidden folder beside the one that is to appear; what an earlier run left of it goes.
+
+    Raises
+    ------
+    PolicyError
+        Something is there already that would be written over.
+    DatasetError
+        It cannot be made.
+    """
+    if os.path.lexists(clean) and not (clean.is_dir() and not clean.is_symlink() and not any(clean.iterdir())):
+        raise PolicyError(f"{clean} exists and is no empty folder; choose a new name for -o")
+    partial = clean.with_name(f".{clean.name}{_PARTIAL}")
+    try:
+        if partial.is_dir() and not partial.is_symlink():
+            shutil.rmtree(partial)
+        partial.mkdir(parents=True)
+    except OSError as error:
+        raise _cannot(clean, error) from None
+    return partial
+
+
+def appear(partial: Path, clean: Path) -> None:
+    """Give a whole folder its name."""
+    try:
+        for folder, _, _ in os.walk(partial):
+            flush_folder(Path(folder))
+        reached("whole")
+        partial.rename(clean)
+        flush_folder(clean.parent)
+        reached("appeared")
+    except OSError as error:
+        raise _cannot(clean, error) from None
+
+
+def _write_without(path: Path, rows: npt.NDArray[np.int64], seen: tuple[int, int, int], target: Path) -> None:
+    _require_unchanged(path, seen)
+    reached("begun")
+    open_table(path).write_without(rows, target)
+    _finish(path, target)
+    _require_unchanged(path, seen)
+
+
+def _finish(path: Path, target: Path) -> None:
+    """Give a new file the old one's permissions, and make sure that it is on disk."""
+    descriptor = os.open(target, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fchmod(descriptor, stat.S_IMODE(path.stat().st_mode))
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _require_unchanged(path: Path, seen: tuple[int, int, int]) -> None:
+    if stamp(path) != seen:
+        raise DatasetError(f"{path} was changed while it was compared; let nothing write there, and start again")
+
+
+def _cannot(path: Path, error: OSError) -> DatasetError:
+    return DatasetError(f"{path} cannot be written ({error.strerror or type(error).__name__}); what was there stays")

@@ -1,0 +1,111 @@
+"""Runs rechecks in forks of its own and ends them at every step, and at random moments; prints what it saw as JSON.
+
+    python kills.py FOLDER BLOCKLIST in_place|clean
+
+A process of its own, so that forks are of one that has no threads.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import random
+import select
+import shutil
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ingest_guard.dataset.recheck import writing
+from ingest_guard.dataset.recheck.plan import Plan
+from ingest_guard.dataset.recheck.run import Output, recheck
+from ingest_guard.policy import Policy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+RANDOM_KILLS = 8
+
+
+def main(folder: Path, blocklist: Path, mode: str) -> None:
+    """Kill at every step, then at random moments; after each kill look, run to the end, and look again."""
+    plan = Plan(Policy(blocklist=blocklist))
+    work, clean = folder / "work", folder / "clean"
+
+    def run() -> None:
+        recheck(work, plan, Output(in_place=True) if mode == "in_place" else Output(clean))
+
+    # Whatever is imported late is imported now, once, rather than in each fork.
+    restore(folder)
+    recheck(work, plan, Output(folder / "warm"))
+    seen = []
+    step = 0
+    while True:
+        restore(folder)
+        step += 1
+        ended, took = forked(run, at_step=step)
+        seen.append({"kill": f"step {step}", **look(folder, mode)})
+        if ended:
+            break
+        seen.append({"kill": None, "ended": forked(run)[0], **look(folder, mode)})
+    generator = random.Random(7)
+    for _ in range(RANDOM_KILLS):
+        restore(folder)
+        forked(run, after=generator.random() * took)
+        seen.append({"kill": "random", **look(folder, mode)})
+        seen.append({"kill": None, "ended": forked(run)[0], **look(folder, mode)})
+    print(json.dumps(seen))  # noqa: T201 - read by the test
+
+
+def restore(folder: Path) -> None:
+    """Bring everything back to how it was."""
+    for path in folder.iterdir():
+        if path.name != "original":
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    shutil.copytree(folder / "original", folder / "work")
+
+
+def forked(run: Callable[[], None], *, at_step: int = 0, after: float = 0.0) -> tuple[bool, float]:
+    """Run in a fork, which is killed at a step or after some time; return whether it came to its end, and how long."""
+    reading, writing_end = os.pipe()
+    started = time.monotonic()
+    child = os.fork()
+    if not child:
+        reached = 0
+
+        def count(name: str) -> None:
+            nonlocal reached
+            del name
+            reached += 1
+            if reached == at_step:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        writing.reached = count
+        code = 1
+        with contextlib.suppress(BaseException):
+            run()
+            code = 0
+        os._exit(code)
+    os.close(writing_end)
+    if after and not select.select([reading], [], [], after)[0]:
+        os.kill(child, signal.SIGKILL)
+    _, status = os.waitpid(child, 0)
+    os.close(reading)
+    return status == 0, time.monotonic() - started
+
+
+def look(folder: Path, mode: str) -> dict[str, object]:
+    """Return the bytes of each shard that a reader would see, and what lies around."""
+    shown = folder / ("work" if mode == "in_place" else "clean")
+    shards = {path.name: path.read_bytes().hex() for path in shown.glob("[!.]*")} if shown.is_dir() else None
+    hidden = [path.name for path in folder.rglob(".*")]
+    graves = [line for path in folder.glob("*tombstones*") for line in path.read_text().splitlines()]
+    uids = sorted({json.loads(line)["uid"] for line in graves if "uid" in json.loads(line)})
+    return {"shards": shards, "hidden": hidden, "uids": uids}
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3])

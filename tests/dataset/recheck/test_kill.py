@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from support.blocklists import make_blocklist
+from support.rechecks import record, uids, value, write_lines
+
+from ingest_guard.dataset.recheck.plan import Plan
+from ingest_guard.dataset.recheck.run import Output, recheck
+from ingest_guard.policy import Policy
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Write records in three shards, and a list that knows one of each of two."""
+    original = tmp_path / "data" / "original"
+    write_lines(original / "a.jsonl", [record(number) for number in range(40)])
+    pq.write_table(pa.Table.from_pylist([record(number) for number in range(40, 80)]), original / "b.parquet")
+    write_lines(original / "c.jsonl", [record(number) for number in range(80, 90)])
+    make_blocklist(tmp_path / "blocklist", {"l": [("md5", value(7, "md5")), ("md5", value(50, "md5"))]})
+    return tmp_path
+
+
+def shards(folder: Path) -> dict[str, str]:
+    """Return name -> bytes."""
+    return {path.name: path.read_bytes().hex() for path in folder.iterdir()}
+
+
+def watched(folder: Path, mode: str) -> list[dict[str, Any]]:
+    """Return what was seen after each kill and each run to the end."""
+    script = Path(__file__).with_name("kills.py")
+    command = [sys.executable, str(script), str(folder / "data"), str(folder / "blocklist"), mode]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    seen: list[dict[str, Any]] = json.loads(done.stdout)
+    return seen
+
+
+@pytest.mark.parametrize("mode", ["in_place", "clean"])
+def test_killed_at_any_point(folder: Path, mode: str) -> None:
+    """Each shard is the old or the new one; none is new before its tombstone is written; the next run ends it."""
+    old = shards(folder / "data" / "original")
+    recheck(folder / "data" / "original", Plan(Policy(blocklist=folder / "blocklist")), Output(folder / "expected"))
+    new = {name: data for name, data in shards(folder / "expected").items() if name in old}
+    assert {name for name in old if old[name] != new[name]} == {"a.jsonl", "b.parquet"}
+    gone = sorted(uids([record(7), record(50)]))
+    seen = watched(folder, mode)
+    kills = [each for each in seen if each["kill"]]
+    assert len(kills) >= 6 + 8
+    for each in kills:
+        if mode == "in_place":
+            assert set(each["shards"]) == set(old)
+            assert all(data in (old[name], new[name]) for name, data in each["shards"].items())
+            assert each["uids"] == gone or each["shards"] == old
+        else:
+            assert each["shards"] is None or {n: each["shards"][n] for n in old} == new
+    for each in seen:
+        if each["kill"] is None and each["ended"]:
+            assert {name: each["shards"][name] for name in old} == new
+            assert each["hidden"] == []
+            assert each["uids"] == gone
+    # With -o, whoever finds the whole folder there already is told so.
+    assert all(each["ended"] or mode == "clean" for each in seen if each["kill"] is None)
+    states = {json.dumps(each["shards"], sort_keys=True) for each in kills}
+    assert len(states) >= (3 if mode == "in_place" else 2)
