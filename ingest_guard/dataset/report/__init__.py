@@ -1,0 +1,1 @@
+"""The report: one self-contained HTML page about a crawl, made of what the crawl noted beside its records."""
