@@ -53,14 +53,14 @@ class Found:
 
 def compare(blocklist: Blocklist, queries: Queries, found: Found) -> None:
     """Look fingerprints up in the lists, and note what is near."""
-    lists = blocklist.lists
+    names = blocklist.names
     for algorithm, values in queries.values.items():
         caps = np.asarray(queries.caps[algorithm])
         rows = blocklist.find_near(algorithm, np.stack(values), caps)
         views = queries.views[algorithm]
         best: dict[str, tuple[bool, int, int]] = {}
         for query, listed, distance, entry in zip(*(column.tolist() for column in rows), strict=True):
-            list_id = lists[listed].id
+            list_id = names[listed]
             # The picture as it is says more than the nearest of its views.
             rank = (views[query] != "native", distance, query)
             best[list_id] = min(best.get(list_id, rank), rank)

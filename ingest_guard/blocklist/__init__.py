@@ -6,7 +6,7 @@
     Near values: :class:`~ingest_guard.blocklist.hamming.HammingIndex`, exact multi-index hashing.
 ``near``
     The near indexes of all lists, of bits and of hasher plug-ins' byte vectors: written, opened, searched.
-``bloom``, ``exact``, ``tables``
+``bloom``, ``exact``, ``bulk``, ``tables``
     Exact values: pybloom-live filters, opened read-only through ``mmap``, and sorted tables that confirm their hits.
 ``manifest``, ``verify``, ``arrays``, ``load``, ``soundness``
     A version on disk: what it says of itself, and the proof that it is that.

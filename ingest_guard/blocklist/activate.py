@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ingest_guard.blocklist import signatures
 from ingest_guard.blocklist.load import load
 from ingest_guard.blocklist.publish import discard, point_to, retain
+from ingest_guard.blocklist.signing import sign
 from ingest_guard.errors import BlocklistError
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
     from ingest_guard.blocklist.manifest import Manifest
     from ingest_guard.blocklist.publish import Draft
@@ -17,8 +21,10 @@ if TYPE_CHECKING:
 DEFAULT_KEEP = 3
 
 
-def activate(folder: Path, draft: Draft, manifest: Manifest, keep: int) -> tuple[str, list[str]]:
-    """Make a draft the current version.
+def activate(
+    folder: Path, draft: Draft, manifest: Manifest, keep: int, signing_key: Ed25519PrivateKey | None = None
+) -> tuple[str, list[str]]:
+    """Make a draft the current version; with a key, sign it before anything points to it.
 
     Returns
     -------
@@ -27,14 +33,21 @@ def activate(folder: Path, draft: Draft, manifest: Manifest, keep: int) -> tuple
     Raises
     ------
     BlocklistError
-        It does not open, as it would not for any crawl, and never becomes the current version.
+        It does not open, as it would not for any crawl, or its signature cannot be written. It never becomes the
+        current version.
     """
     path = draft.finish(manifest)
     try:
         # Every digest once more, of the very files that the version is made of: what was taken over included.
         load(path)
+        if signing_key is not None:
+            # First of all: crawls that demand a signer look at whatever the pointer names.
+            signatures.write(folder, path.name, [sign(path.name, signing_key)])
     except BlocklistError:
         discard(path)
         raise
     point_to(folder, path.name)
-    return path.name, retain(folder, path.name, keep)
+    removed = retain(folder, path.name, keep)
+    if signing_key is not None:
+        signatures.prune(folder)
+    return path.name, removed

@@ -11,8 +11,10 @@ import numpy.typing as npt
 from typing_extensions import Self
 
 from ingest_guard.blocklist import selection
+from ingest_guard.blocklist.canary import canary
 from ingest_guard.blocklist.load import load
 from ingest_guard.blocklist.lookups import Lookups
+from ingest_guard.blocklist.manifest import CANARY
 from ingest_guard.blocklist.seal import opened_sealer
 from ingest_guard.blocklist.selection import Allowance, Opened, Rule
 from ingest_guard.blocklist.soundness import ListInfo, infos, refuse_empty, refuse_old, refuse_without_hashers
@@ -43,6 +45,8 @@ class Blocklist:
         When it was built (UTC).
     lists
         What it is made of: a part for each list id and severity. Positions are the list indexes of :meth:`match_near`.
+    names
+        The list id of each list index; the last one's is the canary's, which is not among ``lists``.
     exact_algorithms
         Digests of bytes that at least one list holds: a subset of md5, sha1, sha256.
     near_algorithms
@@ -67,13 +71,17 @@ class Blocklist:
         self.created = opened.created
         self.sealed = opened.sealer.sealed
         self.allowed = allowance.counts
-        self.lists = tuple(info for _, info in parts)
+        self.lists = tuple(info for _, info in parts if info.id != CANARY)
+        self.names = tuple(info.id for _, info in parts)
         self._lookups = Lookups(opened, self._parts, allowance)
-        self.exact_algorithms = self._lookups.exact_algorithms
-        self.near_algorithms = frozenset(self._lookups.near)
-        near = self._lookups.near.items()
-        self.near_sizes: Mapping[str, int] = MappingProxyType({name: each.size for name, each in near})
-        self.near_distances: Mapping[str, Distance] = MappingProxyType({name: each.distance for name, each in near})
+        held = {name for info in self.lists for name, count in info.counts.items() if count}
+        self.exact_algorithms = self._lookups.exact_algorithms & held
+        near = {name: each for name, each in self._lookups.near.items() if name in held}
+        self.near_algorithms = frozenset(near)
+        self.near_sizes: Mapping[str, int] = MappingProxyType({name: each.size for name, each in near.items()})
+        self.near_distances: Mapping[str, Distance] = MappingProxyType(
+            {name: each.distance for name, each in near.items()}
+        )
 
     @classmethod
     def open(
@@ -106,7 +114,9 @@ class Blocklist:
         manifest = loaded.manifest
         sealer = opened_sealer(manifest.salt, manifest.sealed, key, str(loaded.where))
         version = Opened(loaded.version, manifest.created_at, len(manifest.lists), loaded.exact, loaded.near, sealer)
-        opened = cls(version, list(enumerate(infos(manifest.lists))))
+        parts = list(enumerate(infos(manifest.lists)))
+        # The canary's comes last, so that a list index is a position in ``lists``.
+        opened = cls(version, sorted(parts, key=lambda part: part[1].id == CANARY))
         if not allow_empty:
             refuse_empty(opened.lists, loaded.where)
         if max_age is not None:
@@ -122,7 +132,7 @@ class Blocklist:
             Algorithm -> hex.
         """
         self._still_open()
-        wanted = {name: [bytes.fromhex(digests[name])] for name in self.exact_algorithms if name in digests}
+        wanted = {name: [bytes.fromhex(digests[name])] for name in self._lookups.exact_algorithms if name in digests}
         return self._lookups.match(wanted)
 
     def match_url(self, url: str) -> list[str]:
@@ -233,6 +243,27 @@ class Blocklist:
         opened = self._still_open()
         allowance = selection.allow(self._parts, opened, allowed, radius)
         return type(self)(opened, self._parts, allowance)
+
+    @property
+    def lookups(self) -> Lookups:
+        """What is looked up, for those who compare many values at once."""
+        self._still_open()
+        return self._lookups
+
+    @property
+    def knows_canary(self) -> bool:
+        """Whether the build planted a canary; those of releases before the self-test did not."""
+        return CANARY in self.names
+
+    @property
+    def knows_canary_by_sight(self) -> bool:
+        """Whether a variant of the canary with other digests is near to a listed value, too."""
+        known = {name for _, info in self._parts if info.id == CANARY for name in info.counts}
+        return not known.isdisjoint(self.near_algorithms)
+
+    def canary(self, number: int = 0) -> bytes:
+        """Return the picture by which a running guard is tested: :func:`ingest_guard.blocklist.canary.canary`."""
+        return canary(self._still_open().sealer.canary_seed, number)
 
     def close(self) -> None:
         """Let go of the maps; every later look-up raises BlocklistError. Closing twice is harmless."""

@@ -153,7 +153,7 @@ def _chunks(keys: Iterable[str]) -> Iterator[list[str]]:
 
 def _set(bits: npt.NDArray[np.uint8], bloom: BloomFilter, keys: list[str]) -> None:
     """Set the bits of some keys: what ``bloom.add`` does one by one, at a tenth of the time."""
-    dtype = _cell_dtype(bloom.bits_per_slice)
+    dtype = cell_dtype(bloom.bits_per_slice)
     hashfn = bloom.hashfn
     need = -(-bloom.num_slices // (hashfn().digest_size // dtype.itemsize))
     salts = [hashfn(hashfn(struct.pack("I", number)).digest()) for number in range(need)]
@@ -171,7 +171,7 @@ def _set(bits: npt.NDArray[np.uint8], bloom: BloomFilter, keys: list[str]) -> No
     np.bitwise_or.at(bits, flat >> 3, (1 << (flat & 7)).astype(np.uint8))
 
 
-def _cell_dtype(cells: int) -> np.dtype[np.unsignedinteger]:
+def cell_dtype(cells: int) -> np.dtype[np.unsignedinteger]:
     """Return the type of number that pybloom-live takes out of a digest for a slice of so many cells."""
     if cells >= 1 << 31:
         return np.dtype(np.uint64)
@@ -189,7 +189,7 @@ def _shares(cells: int) -> tuple[int, float, float]:
 
     It takes a 16, 32 or 64-bit number modulo the cells, so that the first ones are hit more often.
     """
-    span = 1 << (8 * _cell_dtype(cells).itemsize)
+    span = 1 << (8 * cell_dtype(cells).itemsize)
     least, first = divmod(span, cells)
     return first, (least + 1) / span, least / span
 

@@ -12,6 +12,7 @@ from ingest_guard._version import __version__
 from ingest_guard.blocklist import algorithms, bloom
 from ingest_guard.blocklist import manifest as manifests
 from ingest_guard.blocklist.activate import DEFAULT_KEEP, activate
+from ingest_guard.blocklist.canary import planted
 from ingest_guard.blocklist.changes import MAX_SHRINK, compare_with, previous_version, refuse_shrunk
 from ingest_guard.blocklist.collect import MAX_REJECTED_SHARE, ListSource, collect, version_of
 from ingest_guard.blocklist.contents import is_near
@@ -24,6 +25,8 @@ from ingest_guard.lists import reader
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
     from ingest_guard.blocklist.gather import Values
 
@@ -46,6 +49,7 @@ def build(
     key: bytes | None = None,
     max_shrink: float = MAX_SHRINK,
     max_rejected: float = MAX_REJECTED_SHARE,
+    signing_key: Ed25519PrivateKey | None = None,
 ) -> BuildReport:
     """Read list files, write a new version, and make it the current one.
 
@@ -76,6 +80,8 @@ def build(
         Share of its entries in the current version that a list may lose without `accept`.
     max_rejected
         Share of its rows that may be rejected without `accept`.
+    signing_key
+        Sign the version with it before it becomes the current one.
 
     Raises
     ------
@@ -107,6 +113,7 @@ def build(
                 for each in lists
                 for severity, held in each.parts.items()
             ]
+            parts.append(_planted(parts, sealer))
             entries = [part.write(draft, error_rate, confirm=confirm) for part in parts]
             bits, vectors = by_kind(_indexes(draft, parts))
             manifest = manifests.Manifest(
@@ -122,7 +129,7 @@ def build(
                 vectors=vectors,
                 files=dict(draft.files),
             )
-            version, removed = activate(folder, draft, manifest, keep)
+            version, removed = activate(folder, draft, manifest, keep, signing_key)
     except OSError as error:
         raise BlocklistError(
             f"{error.filename or folder}: {error.strerror}; the blocklist was left as it was"
@@ -214,6 +221,13 @@ class _Part:
             exact=exact,
             keys=keys,
         )
+
+
+def _planted(parts: Iterable[_Part], sealer: Sealer) -> _Part:
+    """Return the canary as a list of its own."""
+    held = planted(sealer, {name for part in parts for name in part.held})
+    source = ListSource(manifests.CANARY, "generated", Path("canary"))
+    return _Part(source, None, held, {}, ListReport(manifests.CANARY, source.format, ""))
 
 
 def _text(text: str) -> str:

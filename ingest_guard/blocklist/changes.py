@@ -46,7 +46,7 @@ def compare_with(previous: Loaded, lists: Sequence[Collected], sealer: Sealer) -
     """Note in each list's report what changed; return the ids of lists that are gone, with their entries."""
     comparable = previous.manifest.sealed == sealer.check
     before: dict[str, Counter[str]] = {}
-    for entry in previous.manifest.lists:
+    for entry in previous.manifest.operators_lists:
         before.setdefault(entry.id, Counter()).update(entry.counts)
     for each in lists:
         list_id = each.source.list_id

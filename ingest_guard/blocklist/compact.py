@@ -21,12 +21,16 @@ from ingest_guard.blocklist.write import IndexEntry, by_kind, stem, write_filter
 from ingest_guard.errors import BlocklistError
 
 if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
     from ingest_guard.blocklist.contents import Held
     from ingest_guard.blocklist.manifest import ListEntry
     from ingest_guard.blocklist.tables import Keys, Values
 
 
-def compact(folder: Path | str, *, keep: int = DEFAULT_KEEP) -> BuildReport:
+def compact(
+    folder: Path | str, *, keep: int = DEFAULT_KEEP, signing_key: Ed25519PrivateKey | None = None
+) -> BuildReport:
     """Make one base of the current version's base and what came and went since, and make that the current version.
 
     Nothing is listed afterwards that was not before, and the other way round; the key of a sealed blocklist is not
@@ -38,6 +42,8 @@ def compact(folder: Path | str, *, keep: int = DEFAULT_KEEP) -> BuildReport:
         The store.
     keep
         How many versions to retain, the new one included.
+    signing_key
+        Sign the version with it before it becomes the current one.
 
     Raises
     ------
@@ -50,7 +56,7 @@ def compact(folder: Path | str, *, keep: int = DEFAULT_KEEP) -> BuildReport:
             loaded = load(folder, later=OfTheBase())
             draft = Draft(folder)
             manifest = _Compaction(loaded, draft).write()
-            version, removed = activate(folder, draft, manifest, keep)
+            version, removed = activate(folder, draft, manifest, keep, signing_key)
     except OSError as error:
         raise BlocklistError(
             f"{error.filename or folder}: {error.strerror}; the blocklist was left as it was"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ingest_guard.blocklist.contents import held
 from ingest_guard.blocklist.load import Loaded, load
+from ingest_guard.blocklist.manifest import CANARY
 from ingest_guard.blocklist.report import NO_SEVERITY, Change, spoken_change
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ def _parts(loaded: Loaded) -> dict[tuple[str, str | None, str], int]:
     return {
         (entry.id, entry.severity, name): number
         for number, entry in enumerate(loaded.manifest.lists)
+        if entry.id != CANARY
         for name in entry.counts
     }
 

@@ -29,44 +29,50 @@ class Lookups:
         Digests of bytes that a part holds.
     addresses
         ``url``, ``domain``: which of them a part holds.
+    exact
+        (list, algorithm, values) of each part that counts.
+    parts, thresholds, sealer, allowance
+        What counts: the parts with their numbers in the manifest; near algorithm -> threshold by such a number, below 0
+        where it does not count; how values are stored; what never matches.
     """
 
     def __init__(self, opened: Opened, parts: Sequence[Part], allowance: Allowance) -> None:
-        self._sealer = opened.sealer
-        self._allowance = allowance
+        self.sealer = opened.sealer
+        self.allowance = allowance
+        self.parts = tuple(parts)
         held = {name for _, info in parts for name, count in info.counts.items() if count}
         self.near: dict[str, NearLayers] = {name: opened.near[name] for name in sorted(held & set(opened.near))}
-        self._exact = [
-            (info.id, name, opened.exact[number, name])
+        self.exact = [
+            (info, name, opened.exact[number, name])
             for number, info in parts
             for name in info.counts
             if (number, name) in opened.exact
         ]
-        kinds = {name: algorithms.get(name).kind for _, name, values in self._exact if len(values)}
+        kinds = {name: algorithms.get(name).kind for _, name, values in self.exact if len(values)}
         self.exact_algorithms = frozenset(name for name, kind in kinds.items() if kind is Kind.EXACT)
         self.addresses = frozenset(name for name, kind in kinds.items() if kind is Kind.URL)
         # Below 0: a part that does not count.
-        self._thresholds = {name: [-1.0] * opened.parts for name in self.near}
+        self.thresholds = {name: [-1.0] * opened.parts for name in self.near}
         self._positions = np.full(opened.parts, -1, np.int64)
         for position, (number, info) in enumerate(parts):
             self._positions[number] = position
             for name in self.near:
                 if info.counts.get(name):
-                    self._thresholds[name][number] = info.thresholds[name]
+                    self.thresholds[name][number] = info.thresholds[name]
 
     def match(self, wanted: Mapping[str, Sequence[bytes]]) -> list[tuple[str, str]]:
         """Return (list id, algorithm) where a list holds any of the values wanted, by algorithm."""
         stored: dict[str, list[bytes]] = {}
         found: dict[tuple[str, str], None] = {}
-        for list_id, name, values in self._exact:
-            if name not in wanted or (list_id, name) in found:
+        for info, name, values in self.exact:
+            if name not in wanted or (info.id, name) in found:
                 continue
             if name not in stored:
-                allowed = self._allowance.values.get(name, frozenset())
-                sealed = (self._sealer.seal_one(name, value) for value in wanted[name])
+                allowed = self.allowance.values.get(name, frozenset())
+                sealed = (self.sealer.seal_one(name, value) for value in wanted[name])
                 stored[name] = [value for value in sealed if value not in allowed]
             if any(value in values for value in stored[name]):
-                found[list_id, name] = None
+                found[info.id, name] = None
         return list(found)
 
     def find(self, name: str, queries: npt.NDArray[np.uint8], caps: npt.NDArray[np.int64] | None) -> Found:
@@ -74,13 +80,13 @@ class Lookups:
         near = self.near.get(name)
         if near is None:
             return NONE, NONE, np.empty(0, np.int16), NONE
-        if self._sealer.sealed and queries.ndim == 2 and queries.shape[1] == near.size:  # noqa: PLR2004 - rows, bytes
-            queries = self._sealer.seal_near(name, queries, of_bytes=near.distance != "hamming")
-        without = self._allowance.entries.get(name, NONE)
-        query, part, distance, entry = near.search(queries, self._thresholds[name], caps, without)
+        if self.sealer.sealed and queries.ndim == 2 and queries.shape[1] == near.size:  # noqa: PLR2004 - rows, bytes
+            queries = self.sealer.seal_near(name, queries, of_bytes=near.distance != "hamming")
+        without = self.allowance.entries.get(name, NONE)
+        query, part, distance, entry = near.search(queries, self.thresholds[name], caps, without)
         return query, self._positions[part], distance, entry
 
     def forget(self) -> None:
         """Let go of all values."""
-        self._exact = []
+        self.exact = []
         self.near = {}

@@ -26,6 +26,8 @@ _FILE = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,159}$"
 _SEVERITY = r"^[A-Z0-9][A-Z0-9_.-]{0,15}$"
 _LIST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 RESERVED_PREFIX = "ingest-guard"
+CANARY = "ingest-guard-canary"
+"""Id of the list that each build plants: it knows the generated picture by which a running guard is tested."""
 
 Count = Annotated[int, Field(ge=0)]
 Threshold = Count | Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -135,6 +137,11 @@ class Manifest(_Part):
     indexes: dict[Name, Annotated[list[IndexEntry], Field(min_length=1, max_length=2)]]
     vectors: dict[Name, Annotated[list[VectorEntry], Field(min_length=1, max_length=2)]]
     files: dict[FileName, FileEntry]
+
+    @property
+    def operators_lists(self) -> list[ListEntry]:
+        """All but the canary, which no operator has brought."""
+        return [entry for entry in self.lists if entry.id != CANARY]
 
     @property
     def created_at(self) -> datetime:

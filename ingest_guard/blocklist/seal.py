@@ -107,6 +107,11 @@ class Sealer:
         return int.from_bytes(hashlib.blake2b(text, digest_size=8, key=self._records).digest(), "little") or 1
 
     @cached_property
+    def canary_seed(self) -> bytes:
+        """What the canary is made from: the same for all blocklists without a key, a secret where there is one."""
+        return b"" if self._key is None else self._derived("canary")
+
+    @cached_property
     def _records(self) -> bytes:
         return self._derived("records")
 

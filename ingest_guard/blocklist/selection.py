@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ingest_guard.blocklist import algorithms
+from ingest_guard.blocklist.manifest import CANARY
 from ingest_guard.blocklist.near import NONE
 from ingest_guard.errors import BlocklistError
 
@@ -83,7 +84,7 @@ class Allowance:
 
 def select(parts: Sequence[Part], rules: Mapping[str, Rule], near: Mapping[str, NearLayers]) -> list[Part]:
     """Return the parts that count by the rules, each with its algorithms and thresholds; see Blocklist.select."""
-    known = {info.id for _, info in parts}
+    known = {info.id for _, info in parts} - {CANARY}
     if unknown := sorted(set(rules) - known):
         raise BlocklistError(
             f"there is a rule for a list {unknown[0]!r} that the blocklist does not hold; it holds: "

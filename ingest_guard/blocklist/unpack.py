@@ -105,7 +105,7 @@ def unpack(
     except OSError as error:
         raise BlocklistError(f"{error.filename or file}: {error.strerror}; the blocklist was left as it was") from error
     by = tuple(signature.public_key.hex() for signature in header.signatures)
-    return UnpackReport(header.version, previous, len(manifest.lists), by, tuple(removed))
+    return UnpackReport(header.version, previous, len(manifest.operators_lists), by, tuple(removed))
 
 
 @contextmanager

@@ -25,6 +25,8 @@ from ingest_guard.errors import BlocklistError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 
 def update(
     folder: Path | str,
@@ -36,6 +38,7 @@ def update(
     keep: int = DEFAULT_KEEP,
     max_shrink: float = MAX_SHRINK,
     max_rejected: float = MAX_REJECTED_SHARE,
+    signing_key: Ed25519PrivateKey | None = None,
 ) -> BuildReport:
     """Apply changes to the current version of a store and make the result the current one.
 
@@ -57,6 +60,8 @@ def update(
         How many versions to retain, the new one included.
     max_shrink, max_rejected
         As of a build.
+    signing_key
+        Sign the version with it before it becomes the current one.
 
     Returns
     -------
@@ -95,7 +100,7 @@ def update(
             if not accept:
                 refuse_shrunk(reports, Counter(), max_shrink)
             draft = Draft(folder)
-            version, removed = activate(folder, draft, changes.write(draft), keep)
+            version, removed = activate(folder, draft, changes.write(draft), keep, signing_key)
     except OSError as error:
         raise BlocklistError(
             f"{error.filename or folder}: {error.strerror}; the blocklist was left as it was"
@@ -104,7 +109,7 @@ def update(
 
 
 def _refuse_unknown(loaded: Loaded, sources: Sequence[ListSource]) -> None:
-    known = {entry.id for entry in loaded.manifest.lists}
+    known = {entry.id for entry in loaded.manifest.operators_lists}
     if unknown := sorted({source.list_id for source in sources} - known):
         raise BlocklistError(
             f"the blocklist holds no list {unknown[0]!r}; it holds: {', '.join(sorted(known)) or 'none'}. Correct the "

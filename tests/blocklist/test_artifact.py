@@ -255,7 +255,7 @@ def forge(made: Made, change: Callable[[dict[str, Any]], object]) -> None:
         ),
         (lambda raw: raw["lists"][0]["thresholds"].pop("pdq"), "do not fit"),
         (lambda raw: raw["lists"][0]["thresholds"].update(pdq=32), "larger than the index was built for"),
-        (lambda raw: raw["indexes"]["pdq"][0].update(entries=41), "size is not the index's"),
+        (lambda raw: raw["indexes"]["pdq"][0].update(entries=42), "size is not the index's"),
         (lambda raw: raw["indexes"]["pdq"][0].update(bytes=8), "another size or kind"),
         (lambda raw: raw["indexes"]["pdq"][0].update(max_distance=257), "no index"),
         (lambda raw: raw["indexes"]["pdq"][0].update(owners="phash.owners.npy"), "belongs"),

@@ -81,7 +81,7 @@ def test_real_error_rate_is_within_the_one_asked_for(count: int, power: int) -> 
 
 def test_filters_of_billions_take_wide_numbers() -> None:
     """pybloom-live takes wider numbers out of a digest where a slice has more cells."""
-    assert [bloom._cell_dtype(cells).itemsize for cells in (1000, 1 << 15, 1 << 31)] == [2, 4, 8]
+    assert [bloom.cell_dtype(cells).itemsize for cells in (1000, 1 << 15, 1 << 31)] == [2, 4, 8]
 
 
 def repacked(data: bytes, **changes: float) -> bytes:

@@ -24,7 +24,8 @@ def raw(made: Made) -> dict[str, Any]:
 
 def test_it_says_what_the_version_holds(made: Made, raw: dict[str, Any]) -> None:
     """Per list: id, owner, source, counts, thresholds; per file: size and digest; and when it was built."""
-    (listed,) = raw["lists"]
+    listed, canary = raw["lists"]
+    assert canary["counts"] == {"sha256": 1, "pdq": 1, "phash": 1}
     assert (listed["id"], listed["owner"], listed["source"]) == ("known", "an operator", "plain:list.txt")
     assert listed["counts"] == {"md5": 20, "pdq": 40, "phash": 1, "sha256": 1, "url": 1}
     assert listed["thresholds"] == {"pdq": 31, "phash": 4}

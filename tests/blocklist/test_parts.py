@@ -59,7 +59,7 @@ def test_the_last_record_of_a_key_counts(tmp_path: Path, made: Callable[..., Any
     assert {name: dict(counts) for name, counts in told.severities.items()} == {"NONE": {"md5": 2}, "B2": {"md5": 1}}
     assert dict(told.superseded) == {"md5": 2, "pdq": 1}
     assert dict(told.duplicates) == {"md5": 1}
-    assert [(e.severity, e.counts) for e in load(tmp_path / "s").manifest.lists] == [
+    assert [(e.severity, e.counts) for e in load(tmp_path / "s").manifest.operators_lists] == [
         (None, {"md5": 2}),
         ("B2", {"md5": 1}),
     ]
