@@ -8,14 +8,18 @@ SHELL := /bin/sh
 
 PYTHON := .venv/bin/python
 DEMO_FOLDER := .demo
+# With INGEST_GUARD_REQUIRE_ALL=1, a test that would be skipped for want of something fails: then all is installed.
+TEST := $(if $(INGEST_GUARD_REQUIRE_ALL),test-all,test)
+# How many tests run at a time; most of them wait for crawls.
+WORKERS := 2
 CHECKED := ingest_guard tests benchmarks sample_project settings
 
 # After a move of the checkout, everything in .venv points to where it was.
 ifneq ($(shell cat .venv/.made-at 2>/dev/null),$(shell pwd -P))
-$(shell rm -f .venv/.demo .venv/.test .venv/.bench)
+$(shell rm -f .venv/.demo .venv/.test .venv/.test-all .venv/.bench)
 endif
 
-.PHONY: help demo test test-proof lint format clean bench-fingerprint bench-recall bench-lookup bench-crawl bench-import bench-workers bench-memory matrix scrapy-suite
+.PHONY: help demo test test-proof lint format clean bench-fingerprint bench-recall bench-lookup bench-crawl bench-import bench-workers bench-memory bench-recheck bench-extract bench-records matrix scrapy-suite
 
 help: ## Show this help
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 28
@@ -23,22 +27,22 @@ help: ## Show this help
 demo: .venv/.demo ## Crawl a demo site with the guard on, and show what happened
 	@$(PYTHON) -m ingest_guard.demo --folder $(DEMO_FOLDER)
 
-test: .venv/.test ## Run the linters, the type checker and the full test suite with its coverage
+test: .venv/.$(TEST) ## Run the linters, the type checker and the full test suite with its coverage
 	@$(MAKE) --no-print-directory lint
 	@rm -f .coverage .coverage.*
-	$(PYTHON) -m coverage run -m pytest $(PYTEST_ARGS)
+	$(PYTHON) -m coverage run -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 	@$(PYTHON) -m coverage combine --quiet
 	$(PYTHON) -m coverage report --fail-under=95
 
-test-proof: .venv/.test ## Watch a crawl with strace, and search all that its processes write
+test-proof: .venv/.$(TEST) ## Watch a crawl with strace, and search all that its processes write
 	$(PYTHON) -m pytest tests/proof $(PYTEST_ARGS)
 
-lint: .venv/.test ## Run the linters and the type checker
+lint: .venv/.$(TEST) ## Run the linters and the type checker
 	$(PYTHON) -m ruff check $(CHECKED)
 	$(PYTHON) -m ruff format --check $(CHECKED)
 	$(PYTHON) -m mypy
 
-format: .venv/.test ## Bring all code into its form
+format: .venv/.$(TEST) ## Bring all code into its form
 	$(PYTHON) -m ruff check --fix-only --quiet $(CHECKED)
 	$(PYTHON) -m ruff format $(CHECKED)
 
@@ -60,13 +64,22 @@ bench-workers: .venv/.bench ## Measure the workers' memory and a hot swap on a l
 bench-crawl: .venv/.bench ## Measure a crawl with and without the guard
 	@$(PYTHON) -m benchmarks.bench_crawl $(BENCH_ARGS)
 
+bench-records: .venv/.bench ## Measure records a second from the pipelines to the shards
+	@$(PYTHON) -m benchmarks.bench_records $(BENCH_ARGS)
+
+bench-recheck: .venv/.bench ## Measure a recheck of a million records, and hold it against a brute force
+	@$(PYTHON) -m benchmarks.bench_recheck $(BENCH_ARGS)
+
 bench-memory: .venv/.bench ## Measure the memory of a crawl of 10,000 images
 	@$(PYTHON) -m benchmarks.bench_memory $(BENCH_ARGS)
+
+bench-extract: .venv/.$(TEST) ## Compare extraction with what Chromium shows of the documentation on this machine
+	@PYTHONPATH=tests $(PYTHON) -m benchmarks.bench_extract $(BENCH_ARGS)
 
 matrix: .venv/.matrix ## Run the tests of the plug-in with the oldest and the newest versions of what it needs
 	@$(PYTHON) -m nox $(NOX_ARGS)
 
-scrapy-suite: .venv/.test ## Run Scrapy's own test suite with the guard in every crawl, and compare (20 minutes)
+scrapy-suite: .venv/.$(TEST) ## Run Scrapy's own test suite with the guard in every crawl, and compare (20 minutes)
 	@$(PYTHON) -m benchmarks.scrapy_suite $(SUITE_ARGS)
 
 clean: ## Remove everything that make wrote

@@ -20,6 +20,7 @@ from ingest_guard.verdict import Action, ImageFacts, Match, Outcome, Reason, Ver
 if TYPE_CHECKING:
     from ingest_guard.scrapy_plugin.addon import Addon
     from ingest_guard.scrapy_plugin.exceptions import ImageBlocked
+    from ingest_guard.scrapy_plugin.spider import ImageTextSpider
 
 __all__ = [
     "Action",
@@ -29,6 +30,7 @@ __all__ = [
     "GuardFailedError",
     "ImageBlocked",
     "ImageFacts",
+    "ImageTextSpider",
     "IngestGuardError",
     "ListFormatError",
     "Match",
@@ -45,6 +47,7 @@ __all__ = [
 _LAZY = {
     "Addon": "ingest_guard.scrapy_plugin.addon",
     "ImageBlocked": "ingest_guard.scrapy_plugin.exceptions",
+    "ImageTextSpider": "ingest_guard.scrapy_plugin.spider",
 }
 
 

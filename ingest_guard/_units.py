@@ -7,7 +7,7 @@ import re
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, PlainSerializer
 
 _SIZES = {"": 1, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "kB": 10**3, "MB": 10**6, "GB": 10**9}
 _MOST_WORKERS = 256
@@ -47,6 +47,19 @@ def _read_workers(value: Any) -> Any:
     return value
 
 
+def _read_bodies(value: Any) -> Any:
+    if value != "auto" and (type(value) is not int or value < 1):
+        raise ValueError("expected auto, or a number from 1")
+    return value
+
+
+Bodies = Annotated[int | Literal["auto"], BeforeValidator(_read_bodies)]
 Size = Annotated[int, BeforeValidator(_read_size), Field(gt=0)]
 Workers = Annotated[int | Literal["auto", "inline"], BeforeValidator(_read_workers)]
-Span = Annotated[timedelta, BeforeValidator(_read_span), Field(gt=timedelta(0))]
+Span = Annotated[
+    timedelta,
+    BeforeValidator(_read_span),
+    # Seconds, as another process reads it back; pydantic's own PT10S is nothing that a policy may say.
+    PlainSerializer(timedelta.total_seconds, return_type=float, when_used="json"),
+    Field(gt=timedelta(0)),
+]

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 # values count and not its files' names; of the lists, what they say.
 _UNDECISIVE = frozenset(
     {"blocklist", "build", "list_key", "signer", "allow", "flood", "max_age"}
-    | {"workers", "images_per_worker", "in_flight", "records", "swap"}
-    | {"level", "old_stores", "hygiene"}
+    | {"workers", "images_per_worker", "in_flight", "records", "swap", "dataset", "extract", "filters"}
+    | {"level", "old_stores", "hygiene", "opt_outs", "self_test", "report", "metrics"}
 )
 
 
@@ -31,11 +31,13 @@ def attest(blocklist: Blocklist, policy: Policy, allowed: AllowList) -> dict[str
     lists = [_described(info.id, info.version, info.severity) for info in blocklist.lists]
     compared = sorted(blocklist.exact_algorithms | blocklist.near_algorithms)
     allow_list = {"entries": allowed.count, "digest": allowed.digest} if allowed.count else None
+    # In an order of their own: two machines that have put the same lists together in another order compare the same.
+    parts = sorted(blocklist.lists, key=lambda info: (info.id, info.severity or "", info.version))
     decisive = {
         "guard": __version__,
-        "lists": lists,
+        "lists": [_described(info.id, info.version, info.severity) for info in parts],
         "algorithms": compared,
-        "thresholds": [[info.id, info.severity, dict(sorted(info.thresholds.items()))] for info in blocklist.lists],
+        "thresholds": [[info.id, info.severity, dict(sorted(info.thresholds.items()))] for info in parts],
         "allow_list": allow_list,
         "policy": policy.model_dump(mode="json", exclude=set(_UNDECISIVE)),
     }

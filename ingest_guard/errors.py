@@ -7,6 +7,8 @@
      ├── BlocklistError       a blocklist cannot be opened, verified or built
      │    └── ListFormatError   a list file is not in the format that it was announced as
      ├── HasherError          a hasher plug-in cannot be loaded, or failed (in ``ingest_guard.hashing.registry``)
+     ├── DatasetError         a data set's shards cannot be read or written
+     │    └── AttestationError  a data set is not what its manifest says, or has none
      ├── SetupError           the guard does not stand where it must in this Scrapy project
      └── GuardFailedError     the guard cannot work any more: everything is dropped from here on
 
@@ -33,9 +35,17 @@ class ListFormatError(BlocklistError):
     """A list file is not in the format that it was announced as."""
 
 
+class DatasetError(IngestGuardError):
+    """The shards of a data set cannot be read or written."""
+
+
 class SetupError(IngestGuardError):
     """The guard does not stand where it must in this Scrapy project."""
 
 
 class GuardFailedError(IngestGuardError):
     """The guard cannot work any more; everything is dropped from here on."""
+
+
+class AttestationError(DatasetError):
+    """A data set is not what its manifest says, has none, or cannot be given one."""

@@ -16,10 +16,30 @@ from pydantic import Field, ValidationError, model_validator
 from typing_extensions import Self
 
 from ingest_guard._explain import problems, tuples
-from ingest_guard._units import Size, Span, Workers  # noqa: TC001 - pydantic reads the annotations
+from ingest_guard._units import Bodies, Size, Span, Workers  # noqa: TC001 - pydantic reads the annotations
 from ingest_guard._yaml import YAMLProblem, load_with_lines
 from ingest_guard.errors import PolicyError
+from ingest_guard.policy_dataset import Dataset
+from ingest_guard.policy_extract import Extract, Filters
 from ingest_guard.policy_lists import Allow, KeySource, ListPolicy, Section, Signers, is_hex_key
+from ingest_guard.policy_optouts import OptOutPolicy
+from ingest_guard.policy_report import Metrics, Report
+from ingest_guard.policy_selftest import SelfTest
+
+_DECIDED_HERE = {
+    "max_age",
+    "build",
+    "swap",
+    "signer",
+    "list_key",
+    "allow",
+    "extract",
+    "filters",
+    "dataset",
+    "self_test",
+    "report",
+    "metrics",
+}
 
 
 class Limits(Section):
@@ -48,10 +68,11 @@ class Views(Section):
 
 
 class InFlight(Section):
-    """How much may wait for a worker at one time, whoever asked for it."""
+    """How much may be in memory at one time, whoever asked for it: with the workers, and before its verdict at all."""
 
     images: int = Field(64, gt=0)
     bytes: Size = 256 << 20
+    bodies: Bodies = "auto"
 
 
 class Hygiene(Section):
@@ -84,6 +105,7 @@ class Records(Section):
     """What a record is made of."""
 
     hashes: tuple[str, ...] = ()
+    record_hashes: Literal["native", "all"] = "native"
     items_without_image: Literal["drop", "pass"] = "drop"
     image_url_fields: tuple[str, ...] = ("image_url", "url")
     image_urls_field: str = "image_urls"
@@ -91,6 +113,7 @@ class Records(Section):
     page_url_field: str = "page_url"
     private_addresses: Literal["same", "allow", "refuse"] = "same"
     remembered_urls: int = Field(20_000, gt=0)
+    remembered_uids: int = Field(20_000_000, ge=0)
     page_items: int = Field(10_000, gt=0)
 
 
@@ -120,7 +143,14 @@ class Policy(Section):
     images_per_worker: int = Field(20_000, gt=0)
     in_flight: InFlight = InFlight()
     records: Records = Records()
+    extract: Extract = Extract()
+    filters: Filters = Filters()
+    dataset: Dataset = Dataset()
+    opt_outs: OptOutPolicy = OptOutPolicy()
     hygiene: Hygiene = Hygiene()
+    self_test: SelfTest = SelfTest()
+    report: Report = Report()
+    metrics: Metrics = Metrics()
 
     @model_validator(mode="before")
     @classmethod
@@ -162,7 +192,7 @@ class Policy(Section):
         How old a blocklist may be, who must have signed it, where its key is and which files hold the allow-list was
         decided here.
         """
-        return self.model_dump_json(exclude={"max_age", "build", "swap", "signer", "list_key", "allow"})
+        return self.model_dump_json(exclude=_DECIDED_HERE)
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Self:
@@ -197,6 +227,9 @@ def _with_paths(policy: _AnyPolicy, file: Path) -> _AnyPolicy:
             each if is_hex_key(each) else str(_resolve(file, "signer", Path(each))) for each in policy.signer
         ),
     }
+    if policy.dataset.sign_key:
+        sign_key = _resolve(file, "dataset.sign_key", policy.dataset.sign_key)
+        update["dataset"] = policy.dataset.model_copy(update={"sign_key": sign_key})
     if policy.list_key and policy.list_key.file:
         key_file = _resolve(file, "list_key.file", policy.list_key.file)
         update["list_key"] = policy.list_key.model_copy(update={"file": key_file})

@@ -18,6 +18,7 @@ from ingest_guard.imaging.decode import Limits, NotScannable, open_picture
 from ingest_guard.imaging.views import centre_crop, normalise_contrast, quadrants, trim_border
 from ingest_guard.scanned import Scan
 from ingest_guard.verdict import ImageFacts, Reason
+from ingest_guard.view_hashes import ViewHashes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -42,6 +43,8 @@ class _First:
     quality: int | None = None
     low_detail: bool = False
     fingerprints: dict[str, str] = field(default_factory=dict)
+    every: ViewHashes | None = None
+    """What is kept of all frames and views, where that is wanted."""
 
 
 class Scanner:
@@ -60,6 +63,7 @@ class Scanner:
         self._policy = policy
         self._limits = decode_limits(policy)
         self._near_pdq = "pdq" in blocklist.near_algorithms
+        self._keep_all = policy.records.record_hashes == "all"
         self._listed = blocklist.near_algorithms - {"pdq"}
         # Only what a list in use or the records need is computed; pdq has a path of its own.
         hashers = registry.load(sorted(self._listed.union(policy.records.hashes) - {"pdq"}))
@@ -72,7 +76,7 @@ class Scanner:
             picture = open_picture(data, self._limits)
         except NotScannable as problem:
             return Scan(reason=problem.reason)
-        first, found, queries = _First(), Found(), Queries()
+        first, found, queries = _First(every=ViewHashes() if self._keep_all else None), Found(), Queries()
         reason = self._add_file(data, queries, first)
         try:
             for frame in picture.frames():
@@ -105,7 +109,7 @@ class Scanner:
         Its frames are compared all the same: a match says more than a doubt.
         """
         try:
-            self._add_hashes(self._of_bytes, data, "bytes", queries, first)
+            self._add_hashes(self._of_bytes, data, "bytes", queries, first, is_first=True)
         except registry.HasherError:
             return Reason.HASHER_FAILED
         except MemoryError:
@@ -114,8 +118,10 @@ class Scanner:
 
     def _add_frame(self, frame: Frame, queries: Queries, first: _First) -> None:
         is_first = first.quality is None
-        views = list(self._views(frame)) if self._near_pdq or is_first else []
+        views = list(self._views(frame)) if self._near_pdq or self._keep_all or is_first else []
         for name, value, quality, cap in views:
+            if first.every is not None:
+                first.every.add("pdq", name, value.tobytes().hex(), quality)
             if is_first and name == frame.name:
                 first.quality = quality
                 first.low_detail = quality < self._policy.min_quality
@@ -127,13 +133,14 @@ class Scanner:
                     cap = min(cap, self._policy.low_quality_distance)  # noqa: PLW2901 - lowered, not replaced
                 queries.add("pdq", value, cap, name)
         # Of later frames only what a list may know is of interest.
-        wanted = self._of_frames if is_first else {n: h for n, h in self._of_frames.items() if n in self._listed}
-        self._add_hashes(wanted, frame, frame.name, queries, first if is_first else None)
+        everything = is_first or self._keep_all
+        wanted = self._of_frames if everything else {n: h for n, h in self._of_frames.items() if n in self._listed}
+        self._add_hashes(wanted, frame, frame.name, queries, first, is_first=is_first)
 
     def _views(self, frame: Frame) -> Iterator[tuple[str, NDArray[np.uint8], int, int]]:
         """Yield name, value, quality and radius cap of each view of a frame, its native one first."""
         wanted, luma = self._policy.views, frame.luma
-        near = self._near_pdq
+        near = self._near_pdq or self._keep_all
         native_quality = 0
         for view in pdq_views(
             luma,
@@ -163,13 +170,18 @@ class Scanner:
         source: Frame | bytes,
         view: str,
         queries: Queries,
-        first: _First | None,
+        first: _First,
+        *,
+        is_first: bool,
     ) -> None:
         """Add the values of hashers for one frame, or for the file as it is."""
         for name, hasher in hashers.items():
             values = registry.run(hasher, source)
-            if first and values:
+            if is_first and values:
                 first.fingerprints[name] = b"".join(values).hex()
+            if first.every is not None:
+                for value in values:
+                    first.every.add(name, view, value.hex())
             if name in self._listed:
                 for value in values:
                     queries.add(name, np.frombuffer(value, np.uint8), _NO_CAP, view)
@@ -210,4 +222,5 @@ def _facts(picture: Picture, first: _First) -> ImageFacts:
         frames=picture.frame_count,
         pdq_quality=first.quality,
         fingerprints=first.fingerprints,
+        hashes=first.every.kept() if first.every else (),
     )

@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from ingest_guard import view_hashes
 from ingest_guard.verdict import ImageFacts, Match, Reason
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -60,6 +61,7 @@ class Scan:
                     facts.frames,
                     facts.pdq_quality,
                     dict(facts.fingerprints),
+                    view_hashes.to_rows(facts.hashes),
                 ],
             }
         ).encode()
@@ -110,7 +112,7 @@ def _number(read: Any) -> int:
 
 def _read_facts(*read: Any) -> ImageFacts:
     """Return facts that look as facts do; a worker may have been taken over, and records are made of this."""
-    kind, width, height, frames, quality, fingerprints = read
+    kind, width, height, frames, quality, fingerprints, hashes = read
     numbers = (width, height, frames, 0 if quality is None else quality)
     if not all(type(number) is int for number in numbers):
         raise TypeError("facts of an image of other types")
@@ -120,4 +122,4 @@ def _read_facts(*read: Any) -> ImageFacts:
         longest = _PDQ_DIGITS if name == "pdq" else _MOST_DIGITS
         if type(value) is not str or len(value) > longest or not _HEX.fullmatch(value):
             raise TypeError("a fingerprint that is none")
-    return ImageFacts(kind, width, height, frames, quality, fingerprints)
+    return ImageFacts(kind, width, height, frames, quality, fingerprints, view_hashes.from_rows(hashes))

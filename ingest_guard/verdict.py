@@ -120,6 +120,31 @@ def _no_fingerprints() -> Mapping[str, str]:
 
 
 @dataclass(frozen=True, slots=True)
+class ViewHash:
+    """One fingerprint of one view of one frame.
+
+    Attributes
+    ----------
+    algorithm
+        Its name.
+    frame
+        Number of the frame, from 0, in the order in which they were looked at.
+    view
+        ``native``, ``mirror``, ``trimmed`` ...
+    value
+        Lower-case hex.
+    quality
+        Of a PDQ value, 0 to 100; None of any other.
+    """
+
+    algorithm: str
+    frame: int
+    view: str
+    value: str = field(repr=False)
+    quality: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ImageFacts:
     """What the decoder saw, as displayed: EXIF orientation applied.
 
@@ -135,6 +160,8 @@ class ImageFacts:
         0 to 100, of the first frame's native view; None where no PDQ was computed.
     fingerprints
         Algorithm -> lower-case hex, of the first frame's native view.
+    hashes
+        Of all frames and views, where the policy says ``records.record_hashes: all``.
     """
 
     format: str
@@ -143,6 +170,7 @@ class ImageFacts:
     frames: int
     pdq_quality: int | None = None
     fingerprints: Mapping[str, str] = field(default_factory=_no_fingerprints, repr=False)
+    hashes: tuple[ViewHash, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,18 +113,19 @@ def test_matches_of_another_shape_are_no_scan(change: dict[str, Any]) -> None:
         Scan.from_wire(json.dumps({**whole, **change}).encode())
 
 
-_LONG = f'["PNG", 1, 1, 1, null, {{"pdq": "{"0" * 65}"}}]'
-_NO_HEX = '["PNG", 1, 1, 1, null, {"phash": "an image"}]'
-_NO_FORMAT = '["an image", 1, 1, 1, null, {}]'
+_LONG = f'["PNG", 1, 1, 1, null, {{"pdq": "{"0" * 65}"}}, []]'
+_NO_HEX = '["PNG", 1, 1, 1, null, {"phash": "an image"}, []]'
+_NO_FORMAT = '["an image", 1, 1, 1, null, {}, []]'
 
 
 @pytest.mark.parametrize(
     "facts",
     [
-        '["PNG", 1, 1, 1, null, 5]',
-        '["PNG", "1", 1, 1, null, {}]',
+        '["PNG", 1, 1, 1, null, 5, []]',
+        '["PNG", "1", 1, 1, null, {}, []]',
         "5",
-        '["PNG", 1, 1, 1, null, {"pdq": 7}]',
+        '["PNG", 1, 1, 1, null, {"pdq": 7}, []]',
+        '["PNG", 1, 1, 1, null, {}, 7]',
         '["PNG"]',
         _LONG,
         _NO_HEX,

@@ -2,27 +2,46 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from scrapy.cmdline import execute
 
+from ingest_guard.cli.crawl_plan import planned
 from ingest_guard.cli.main import FAILED, OK, STOPPED
 from ingest_guard.scrapy_plugin.completion import COMPLETION_SETTING
+from ingest_guard.scrapy_plugin.instruments import PROGRESS_SETTING
 from ingest_guard.scrapy_plugin.jobs import RECOVER_SETTING
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 # The operator's own bounds: a crawl that reaches one has done what it was asked to do.
 _OWN_BOUND = "closespider_"
 _FINISHED = "finished"
 
 
-@click.command("crawl", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": True})
-@click.argument("spider")
-@click.argument("options", nargs=-1, type=click.UNPROCESSED)
+@click.command(
+    "crawl",
+    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": True},
+    options_metavar="[OPTIONS]",
+)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[SPIDER] [SCRAPY OPTIONS]...")
+@click.option("--seeds", type=_FILE, help="Crawl from the addresses in this file, without a project. Needs -o FOLDER.")
+@click.option("--domains", help="With --seeds: where pages may be fetched, as in example.org,example.net; * anywhere.")
+@click.option("--depth", type=click.IntRange(0), help="With --seeds: links to follow from a seed. [default: 3]")
+@click.option("--sitemap", is_flag=True, help="With --seeds: take up the sitemaps of the seeds' hosts, too.")
+@click.option("--contact", help="With --seeds: an address for the User-Agent, so that hosts can reach you.")
+@click.option("--policy", type=_FILE, help="Policy file. [default with --seeds: policy.yaml]")
+@click.option("--outfit", help="Of the records in a data set's folder: native, laion or img2dataset.")
+@click.option("--format", "format_", help="Of its shards: parquet or jsonl.")
 @click.option(
     "--completion",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -33,18 +52,41 @@ _FINISHED = "finished"
     is_flag=True,
     help="After a crash: start again from the first pages, and leave out what has a record in the feeds.",
 )
-def command(spider: str, options: tuple[str, ...], completion: Path | None, *, recover: bool) -> int:
-    """Run SPIDER as 'scrapy crawl' does, with the same options, and tell by the exit code how it ended.
+def command(
+    arguments: tuple[str, ...], completion: Path | None, *, recover: bool, seeds: Path | None, **chosen: Any
+) -> int:
+    """Run SPIDER as 'scrapy crawl' does, with the same options, or crawl from SEEDS without a project.
 
-    Exit code: 0 the crawl ended well, 4 the guard failed or was not there, 5 the crawl was stopped before its end or a
-    feed could not be stored; anything else is Scrapy's.
+    '-o FOLDER/' makes the folder a data set: numbered shards, a manifest, the report's data. '-o FILE' is Scrapy's.
+    The exit code tells how the crawl ended.
+
+    Exit code: 0 the crawl ended well, 2 wrong use, 4 the guard failed or was not there, 5 the crawl was stopped before
+    its end or a feed could not be stored; anything else is Scrapy's.
     """
+    plan = planned(list(arguments), seeds, **chosen)
     with tempfile.TemporaryDirectory(prefix="ingest-guard-") as folder:
         file = (completion or Path(folder, "completion.json")).absolute()
         file.unlink(missing_ok=True)
         settings = ["-s", f"{COMPLETION_SETTING}={file}", *(["-s", f"{RECOVER_SETTING}=True"] if recover else [])]
-        code = _run(["scrapy", "crawl", spider, *options, *settings])
+        with _environment(plan.environment):
+            code = _run(["scrapy", "crawl", *_progress(), *plan.arguments, *settings])
         return code or _judged(file)
+
+
+@contextlib.contextmanager
+def _environment(added: Mapping[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in added}
+    os.environ.update(added)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name) if value is None else os.environ.update({name: value})
+
+
+def _progress() -> list[str]:
+    """Return the options that show the crawl in a terminal; what the operator says comes later, and counts."""
+    return ["-s", f"{PROGRESS_SETTING}=True"] if sys.stderr.isatty() else []
 
 
 def _run(arguments: list[str]) -> int:
@@ -72,5 +114,8 @@ def _judged(file: Path) -> int:
         return STOPPED
     if facts["feeds_failed"]:
         click.echo("ingest-guard: a feed could not be stored; the log says why.", err=True)
+        return STOPPED
+    if facts.get("attested") is False:
+        click.echo("ingest-guard: the manifest could not be written; the log says why.", err=True)
         return STOPPED
     return OK

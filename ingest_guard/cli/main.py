@@ -13,6 +13,7 @@ from ingest_guard.errors import IngestGuardError, PolicyError
 OK, MATCHED, WRONG_USE, NOT_SCANNED, FAILED, STOPPED = 0, 1, 2, 3, 4, 5
 
 _COMMANDS = {
+    "attest": "ingest_guard.cli.attest:command",
     "blocklist": "ingest_guard.cli.blocklist:command",
     "check": "ingest_guard.cli.check:command",
     "crawl": "ingest_guard.cli.crawl:command",
@@ -20,6 +21,8 @@ _COMMANDS = {
     "doctor": "ingest_guard.cli.doctor:command",
     "init": "ingest_guard.cli.init:command",
     "purge": "ingest_guard.cli.purge:command",
+    "recheck": "ingest_guard.cli.recheck:command",
+    "report": "ingest_guard.cli.report:command",
 }
 
 

@@ -10,6 +10,7 @@ from urllib.parse import unquote_to_bytes
 
 from ingest_guard.imaging.embedded import embedded_images
 from ingest_guard.imaging.model import Limits, NotScannable
+from ingest_guard.view_hashes import as_records
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -63,10 +64,11 @@ def build_record(
     checked = {**attestation, "low_detail": True} if verdict.low_detail else dict(attestation)
     return {
         "uid": uid_of(target),
-        "url": target.url,
-        "final_url": final_url,
-        "alt": target.alt,
-        "page_url": target.page_url,
+        "url": _well_formed(target.url),
+        "final_url": _well_formed(final_url),
+        "alt": _well_formed(target.alt),
+        "alt_source": target.alt_source,
+        "page_url": target.page_url and _well_formed(target.page_url),
         "width": image.width,
         "height": image.height,
         "format": image.format,
@@ -76,6 +78,8 @@ def build_record(
         "pdq": image.fingerprints.get("pdq"),
         "pdq_quality": image.pdq_quality,
         **{name: image.fingerprints.get(name) for name in hashes if name != "pdq"},
+        **({"hashes": as_records(image.hashes)} if image.hashes else {}),
+        "language": target.language,
         "fetched_at": fetched_at,
         "attestation": checked,
     }
@@ -83,7 +87,8 @@ def build_record(
 
 def uid_of(target: Target) -> str:
     """Return what identifies a record: md5 hex of text and address, the key by which cc2dataset's readers join."""
-    return hashlib.md5(_bytes(target.alt + target.url), usedforsecurity=False).hexdigest()
+    text = _well_formed(target.alt) + _well_formed(target.url)
+    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
 
 
 def carries_image(target: Target) -> bool:
@@ -126,6 +131,15 @@ def _reads_as_image(text: bytes) -> bool:
 def _longest_run(text: bytes) -> int:
     """Return the length of the longest run of base64, in one line or in several."""
     return max((len(run) for run in _BASE64_RUN.findall(text.translate(None, _LEFT_OUT_OF_URLS))), default=0)
+
+
+def _well_formed(text: str) -> str:
+    """Return a text that every reader can take: halves of characters, which a script may have cut, become U+FFFD."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
 
 
 def _bytes(text: str) -> bytes:

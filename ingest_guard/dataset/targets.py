@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 # Browsers and Scrapy pass over blanks and control characters before a URL, and over tabs and line ends within it.
 _DATA_URL = re.compile(r"[\x00-\x20]*d[\t\r\n]*a[\t\r\n]*t[\t\r\n]*a[\t\r\n]*:[^\s]", re.IGNORECASE)
 _MANY = (list, tuple, set, frozenset)
+_ALT_SOURCE_FIELD, _LANGUAGE_FIELD = "alt_source", "language"
+# Short words and nothing else: no other text of an item gets into a record by these fields.
+_SOURCE = re.compile(r"[a-z][a-z0-9-]{0,31}")
+_LANGUAGE = re.compile(r"[A-Za-z]{2,8}(?:[-_][A-Za-z0-9]{1,8}){0,4}")
 _DEEPEST = 4
 
 
@@ -36,12 +40,18 @@ class Target:
         The text that goes with it; empty where there is none.
     page_url
         The page that shows it; None where nobody knows.
+    alt_source
+        Where the text came from, in one of the words of :mod:`ingest_guard.dataset.schema`; None where nobody says.
+    language
+        Its language tag; None where nobody says.
     """
 
     url: str
     absolute_url: str
     alt: str
     page_url: str | None
+    alt_source: str | None = None
+    language: str | None = None
 
 
 def read_targets(item: Any, fields: Records, page_url: str | None) -> list[Target]:
@@ -66,7 +76,12 @@ def read_targets(item: Any, fields: Records, page_url: str | None) -> list[Targe
     preferred = _text(adapter.get(fields.image_url_fields[0])) if fields.image_url_fields else None
     urls = [preferred] if preferred else many or ([single] if single else [])
     alts = next((alt for name in fields.alt_fields if (alt := adapter.get(name)) is not None), None)
-    return [Target(url, _join(page, url), _alt(alts, position, len(urls)), page) for position, url in enumerate(urls)]
+    source = _word(adapter.get(_ALT_SOURCE_FIELD), _SOURCE)
+    language = _word(adapter.get(_LANGUAGE_FIELD), _LANGUAGE)
+    return [
+        Target(url, _join(page, url), _alt(alts, position, len(urls)), page, source, language)
+        for position, url in enumerate(urls)
+    ]
 
 
 def page_of(item: Any, fields: Records) -> str | None:
@@ -140,6 +155,11 @@ def _join(page: str | None, url: str) -> str:
 
 def _text(value: Any) -> str | None:
     return value.strip() or None if isinstance(value, str) else None
+
+
+def _word(value: Any, form: re.Pattern[str]) -> str | None:
+    text = _text(value)
+    return text if text and form.fullmatch(text) else None
 
 
 def _strings(value: Any) -> list[str]:

@@ -93,8 +93,8 @@ def _unusual() -> Iterator[Placed]:
         Resource("/images/sheer.png", encode(sheer, "PNG"), "image/png"), "a PNG with alpha", "A sheer poster"
     )
     yield _record(Resource("/images/dance.gif", _animation(), "image/gif"), "an animation", "Five posters, one by one")
-    dot = encode(Image.new("RGB", (1, 1), (255, 255, 255)), "GIF")
-    yield _record(Resource("/images/dot.gif", dot, "image/gif"), "a single pixel", "A dot")
+    dot = encode(Image.new("RGB", (3, 3), (255, 255, 255)), "GIF")
+    yield _record(Resource("/images/dot.gif", dot, "image/gif"), "nine pixels", "A dot")
 
 
 def moved() -> tuple[Resource, Placed]:

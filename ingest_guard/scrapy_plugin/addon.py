@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 from scrapy.settings import get_settings_priority
 
-from ingest_guard.scrapy_plugin import placement, whole_lines
+from ingest_guard.scrapy_plugin import feeds, placement, robots, whole_lines
 from ingest_guard.scrapy_plugin.config import load_policy
+from ingest_guard.scrapy_plugin.exporters import ParquetExporter
 from ingest_guard.scrapy_plugin.logformat import INNER, GuardedLogFormatter
 from ingest_guard.scrapy_plugin.protections import DOORS, require_level
+from ingest_guard.scrapy_plugin.storages import WholeFileStorage
 
 if TYPE_CHECKING:
     from scrapy.settings import BaseSettings
@@ -44,6 +46,7 @@ class Addon:
             settings.set_in_component_priority_dict(part.setting, placement.load_part(part), part.order)
         for name in DOORS:
             settings.set(name, False, priority="addon")  # noqa: FBT003 - Scrapy's signature
+        robots.obey_by_default(settings, policy)
         with placement.announced():
             require_level(settings, policy)
         logger = logging.getLogger(_TALKATIVE)
@@ -51,6 +54,8 @@ class Addon:
             logger.setLevel(logging.INFO)
         _wrap_log_formatter(settings)
         _write_whole_lines(settings)
+        with placement.announced():
+            _write_shards(settings)
 
 
 def _wrap_log_formatter(settings: BaseSettings) -> None:
@@ -66,3 +71,25 @@ def _write_whole_lines(settings: BaseSettings) -> None:
     chosen = settings.getdict("FEED_EXPORTERS")
     added = {name: whole_lines.WholeLines for name in whole_lines.FORMATS if name not in chosen}
     settings.set("FEED_EXPORTERS", {**chosen, **added}, max(settings.getpriority("FEED_EXPORTERS") or 0, _ADDON))
+
+
+def _write_shards(settings: BaseSettings) -> None:
+    """Let feeds be Parquet files that appear when they are whole, and add the feed of the data set, if there is one.
+
+    What the project has chosen for Parquet or for files stays, but where the data set needs these.
+    """
+    wanted = feeds.chosen_settings(settings)
+    parts: dict[str, dict[str, type]] = {
+        "FEED_EXPORTERS": {"parquet": ParquetExporter},
+        "FEED_STORAGES": dict.fromkeys(("", "file"), WholeFileStorage),
+    }
+    for name, ours in parts.items():
+        chosen = settings.getdict(name)
+        settings.set(name, {**ours, **chosen, **(ours if wanted else {})}, _priority(settings, name))
+    for name, value in wanted.items():
+        settings.set(name, {**settings.getdict(name), **value}, _priority(settings, name))
+
+
+def _priority(settings: BaseSettings, name: str) -> int:
+    """Return a priority that replaces what a setting has now."""
+    return max(settings.getpriority(name) or 0, _ADDON)

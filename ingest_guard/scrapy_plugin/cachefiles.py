@@ -1,30 +1,30 @@
-"""Read the entries of Scrapy's HTTP caches and media stores, and remove some. Nothing in them is ever unpickled."""
+"""Read the entries of Scrapy's HTTP caches on files and of media stores, and remove some.
+
+Caches in databases are in :mod:`ingest_guard.scrapy_plugin.cachedatabases`. Nothing in any of them is ever unpickled.
+"""
 
 from __future__ import annotations
 
 import ast
-import contextlib
 import os
-import re
 import shutil
 from dataclasses import dataclass, field
-from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from scrapy.http import Headers, Response
 from w3lib.http import headers_raw_to_dict
 
 from ingest_guard.scrapy_plugin.encodings import undo
-from ingest_guard.scrapy_plugin.leaves import StandIn, UnreadableError, decoded, leaves, plain
+from ingest_guard.scrapy_plugin.leaves import UnreadableError, decoded, leaves
 from ingest_guard.scrapy_plugin.stores import MARKER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _PLACE = "http://entry.invalid/"
-_ENTRY_FILES = frozenset({"meta", "pickled_meta", "response_body", "response_headers", "response_data"})
-_DBM_FILE = re.compile(r"(.+\.db)(?:\.(?:dat|dir|bak|db|pag))?")
+ENTRY_FILES = frozenset({"meta", "pickled_meta", "response_body", "response_headers", "response_data"})
+"""Names of the files of an entry of ``FilesystemCacheStorage``; a folder with one of them is an entry."""
 _GZIP = b"\x1f\x8b"
 
 
@@ -56,18 +56,8 @@ class Entry:
 def folder_entries(folder: Path, limit: int) -> Iterator[Entry]:
     """Yield the entries of a cache of ``FilesystemCacheStorage``: a folder each."""
     for where, _, names in os.walk(folder):
-        if not _ENTRY_FILES.isdisjoint(names):
+        if not ENTRY_FILES.isdisjoint(names):
             yield _folder_entry(Path(where), limit)
-
-
-def unknown_files(folder: Path) -> int:
-    """Return how many files of a cache's folder belong to no entry of any storage of Scrapy's."""
-    count = 0
-    for where, _, names in os.walk(folder):
-        if _ENTRY_FILES.isdisjoint(names):
-            known = Path(where) == folder
-            count += sum(name != MARKER and not (known and _DBM_FILE.fullmatch(name)) for name in names)
-    return count
 
 
 def _folder_entry(folder: Path, limit: int) -> Entry:
@@ -78,11 +68,11 @@ def _folder_entry(folder: Path, limit: int) -> Entry:
         entry.urls = [str(meta[name]) for name in ("url", "response_url")]
         headers = Headers(headers_raw_to_dict(_content(folder / "response_headers", limit)) or {})
         body = _content(folder / "response_body", limit)
-        entry.responses = [_response(body, int(meta["status"]), headers)]
+        entry.responses = [as_response(body, int(meta["status"]), headers)]
         for name in ("response_data", "request_body"):
             if (folder / name).exists() and (content := _content(folder / name, limit)):
                 inner = leaves(content) if name == "response_data" else [content]
-                entry.responses += [_response(each) for leaf in inner for each in decoded(leaf)]
+                entry.responses += [as_response(each) for leaf in inner for each in decoded(leaf)]
     except (OSError, ValueError, SyntaxError, KeyError, TypeError, MemoryError, RecursionError):
         entry.is_readable = False
     return entry
@@ -105,67 +95,6 @@ def _is_packed(folder: Path) -> bool:
         return file.read(2) == _GZIP
 
 
-def databases(folder: Path) -> list[Path]:
-    """Return the databases of ``DbmCacheStorage`` in a cache's folder, by the names that they are opened by."""
-    if not folder.is_dir():
-        return []
-    names = {found[1] for file in folder.iterdir() if file.is_file() and (found := _DBM_FILE.fullmatch(file.name))}
-    return [folder / name for name in sorted(names)]
-
-
-def database_entries(path: Path, module: str) -> Iterator[Entry]:
-    """Yield the entries of a database, whose module is that of HTTPCACHE_DBM_MODULE."""
-    with contextlib.closing(_open(path, module, "r")) as database:
-        for key in list(database.keys()):
-            name = key.decode("latin-1") if isinstance(key, bytes) else str(key)
-            if name.endswith("_data"):
-                yield _database_entry(name[: -len("_data")], database)
-
-
-def _database_entry(name: str, database: Any) -> Entry:
-    entry = Entry(name)
-    try:
-        with contextlib.suppress(KeyError, ValueError):
-            entry.written = float(database[f"{name}_time"])
-        data = plain(database[f"{name}_data"])
-        entry.urls = [str(data["url"])]
-        entry.responses = [_response(data["body"], int(data["status"]), Headers(data["headers"]))]
-        extras = (leaf for leaf in _byte_strings(data) if leaf is not data["body"])
-        entry.responses += [_response(each) for leaf in extras for each in decoded(leaf)]
-    except (KeyError, ValueError, TypeError):
-        entry.is_readable = False
-    return entry
-
-
-def _byte_strings(value: Any) -> Iterator[bytes]:
-    """Yield what else of a stored response may hold a picture: texts and byte strings, at any depth."""
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            if key != "headers":
-                yield from _byte_strings(inner)
-    elif isinstance(value, list | tuple | StandIn):
-        for inner in value.given if isinstance(value, StandIn) else value:
-            yield from _byte_strings(inner)
-    elif isinstance(value, bytes):
-        yield value
-    elif isinstance(value, str):
-        yield value.encode("utf-8", "surrogatepass")
-
-
-def remove_from_database(path: Path, module: str, names: set[str]) -> None:
-    """Remove entries by writing the database anew: one that only forgets a key leaves its value in the file."""
-    fresh = path.with_name(f"{path.stem}.purged.db")
-    _unlink_database(fresh)
-    with contextlib.closing(_open(path, module, "r")) as old, contextlib.closing(_open(fresh, module, "n")) as new:
-        for key in list(old.keys()):
-            name = key.decode("latin-1") if isinstance(key, bytes) else str(key)
-            if name.rpartition("_")[0] not in names:
-                new[key] = old[key]
-    _unlink_database(path)
-    for file in _files_of(fresh):
-        file.rename(path.with_name(path.name + file.name[len(fresh.name) :]))
-
-
 def media_entries(folder: Path) -> Iterator[Entry]:
     """Yield the files of a media store."""
     for where, _, names in os.walk(folder):
@@ -174,7 +103,7 @@ def media_entries(folder: Path) -> Iterator[Entry]:
             entry = Entry(str(file))
             try:
                 entry.written = file.stat().st_mtime
-                entry.responses = [_response(file.read_bytes())]
+                entry.responses = [as_response(file.read_bytes())]
             except OSError:
                 entry.is_readable = False
             yield entry
@@ -194,24 +123,8 @@ def remove_folder(folder: str) -> None:
     shutil.rmtree(folder)
 
 
-def _response(body: bytes, status: int = 200, headers: Headers | None = None) -> Response:
+def as_response(body: bytes, status: int = 200, headers: Headers | None = None) -> Response:
+    """Return what an entry keeps as a response."""
     if not isinstance(body, bytes):
         raise UnreadableError("a body that is none")
     return Response(_PLACE, status, headers, body)
-
-
-def _open(path: Path, module: str, flag: str) -> Any:
-    return import_module(module).open(str(path), flag)
-
-
-def _files_of(path: Path) -> list[Path]:
-    return [
-        file
-        for file in path.parent.iterdir()
-        if file.name == path.name or ((found := _DBM_FILE.fullmatch(file.name)) and found[1] == path.name)
-    ]
-
-
-def _unlink_database(path: Path) -> None:
-    for file in _files_of(path):
-        file.unlink()

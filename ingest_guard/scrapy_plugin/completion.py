@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 from scrapy import signals
 
 from ingest_guard._version import __version__
-from ingest_guard.scrapy_plugin import jobs
+from ingest_guard.scrapy_plugin import jobs, placement
+from ingest_guard.scrapy_plugin.manifest_bucket import keeper_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,13 +28,15 @@ _PREFIX = "ingest_guard/"
 
 
 class Ending:
-    """Notes the beginning and the end of a crawl, in its job directory and in the completion file."""
+    """Notes the beginning and the end of a crawl: in its job directory, the completion file and the manifest."""
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
         self._settings = runtime.crawler.settings
         self._job = jobs.job_folder(self._settings)
         self._facts: dict[str, Any] = {}
+        with placement.announced():
+            self._manifest = keeper_of(runtime)
 
     @classmethod
     def watch(cls, runtime: Runtime) -> None:
@@ -56,10 +59,14 @@ class Ending:
         """Remember why."""
         self._facts["finish_reason"] = reason
 
-    def stopped(self) -> None:
-        """Write both notes, unless the guard failed or the crawl never got so far."""
+    async def stopped(self) -> None:
+        """Write the manifest and both notes, unless the guard failed or the crawl never got so far."""
         if self._runtime.latched or "finish_reason" not in self._facts:
             return
+        if self._manifest is not None:
+            self._facts["attested"] = await self._manifest.write(
+                self._facts["finish_reason"], self._runtime.crawler.stats.get_stats()
+            )
         if self._job is not None:
             jobs.close(self._job)
         if (file := self._file()) is not None:

@@ -34,11 +34,11 @@ class Condemned:
         """Condemn pages."""
         for page in pages:
             if page:
-                self._pages.put(_key(page), True)  # noqa: FBT003 - a mapping used as a set
+                self._pages.put(key_of(page), True)  # noqa: FBT003 - a mapping used as a set
 
     def holds_any(self, pages: Iterable[str | None]) -> bool:
         """Tell whether one of these pages is condemned."""
-        return any(page is not None and self._pages.get(_key(page)) is not None for page in pages)
+        return any(page is not None and self._pages.get(key_of(page)) is not None for page in pages)
 
     def note_request(self, url: str, page: str) -> None:
         """Remember from which page a spider asks for something."""
@@ -51,15 +51,15 @@ class Condemned:
 
     def askers(self, url: str) -> tuple[str, ...]:
         """Return the pages from which a spider has asked for something."""
-        return self._askers.get(_key(url)) or ()
+        return self._askers.get(key_of(url)) or ()
 
     def _add_askers(self, url: str, pages: tuple[str, ...]) -> None:
-        key = _key(url)
+        key = key_of(url)
         known = self._askers.get(key) or ()
         self._askers.put(key, tuple(dict.fromkeys((*known, *pages)))[-_MOST_ASKERS:])
 
 
-def _key(url: str) -> str:
+def key_of(url: str) -> str:
     """Return one key for all spellings of an address."""
     try:
         return url_key(url)

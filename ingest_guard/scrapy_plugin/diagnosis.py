@@ -85,6 +85,9 @@ def examine_project(settings: Settings) -> list[Finding]:
                 counts[info.id] += sum(info.counts.values())
             held = ", ".join(f"{name} ({count:,})" for name, count in counts.items()) or "no list"
             findings.append(Finding(good=True, text=f"the blocklist opens: {held}"))
+            if not opened.knows_canary:
+                text = "the blocklist has no canary, so no crawl on it can test itself and none would start"
+                findings.append(Finding(good=False, text=text, advice=("ingest-guard blocklist build",)))
             require_signer(policy, opened.version)
         if policy.signer:
             findings.append(Finding(good=True, text="the blocklist is signed by whom the policy demands"))

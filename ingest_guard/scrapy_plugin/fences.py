@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import functools
 import inspect
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 from ingest_guard.scrapy_plugin.exceptions import ImageBlocked
 from ingest_guard.verdict import Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
 
 # The others are how coroutines are cancelled and closed, and must go through.
 _ENDS = (SystemExit, KeyboardInterrupt)
@@ -25,6 +26,19 @@ def fenced(method: Callable[..., Any]) -> Callable[..., Any]:
 
     What it was about is dropped: the method raises ImageBlocked.
     """
+    if inspect.isasyncgenfunction(method):
+
+        @functools.wraps(method)
+        async def generating(self: Any, *args: Any, **kwargs: Any) -> AsyncIterator[Any]:
+            try:
+                async with aclosing(method(self, *args, **kwargs)) as each:
+                    async for value in each:
+                        yield value
+            except _ENDS as error:
+                raise _latched(self, error) from None
+
+        return generating
+
     if inspect.iscoroutinefunction(method):
 
         @functools.wraps(method)

@@ -6,7 +6,7 @@ fetched once a run; what was found is remembered for as many URLs as the policy 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -14,10 +14,11 @@ from urllib.parse import urlsplit
 from scrapy import Request
 from scrapy.exceptions import IgnoreRequest
 
+from ingest_guard.scrapy_plugin.addresses import is_private
 from ingest_guard.scrapy_plugin.exceptions import ImageBlocked, RequestRefused
 from ingest_guard.scrapy_plugin.hosts import FirstComers
 from ingest_guard.scrapy_plugin.recent import Recent
-from ingest_guard.scrapy_plugin.refusals import is_private
+from ingest_guard.scrapy_plugin.refusals import refusal
 from ingest_guard.scrapy_plugin.tickets import META_KEY, Ticket
 from ingest_guard.scrapy_plugin.workers.eventloop import promise
 from ingest_guard.verdict import Action, Outcome, Verdict
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 _OK = range(200, 300)
 _PARTIAL_CONTENT = 206
+_BY_ROBOTS_TXT = "Forbidden by robots.txt"  # all that Scrapy's exception says
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +46,15 @@ class Fetched:
     result
         ``no_known_match`` (a record may be made), or why not: ``match``, ``held`` (a match on lists of that action),
         ``not_scannable``, ``not_an_image``, ``refused`` (by robots.txt, off-site rules, the guard's own), ``status``,
-        ``error``.
+        ``error``, ``opted_out``.
     verdict, final_url, fetched_at, attestation
         Nothing unless a record may be made. The attestation is that of the lists which the verdict was made with.
     action
         What is to be done about a match, or about a URL on a list; None for everything else.
+    opted_out
+        By which opt-out it was refused, or kept out; see :mod:`ingest_guard.policy_optouts`.
+    is_settled
+        False where the ``tdmrep.json`` of its host may have something to say against it.
     """
 
     result: str
@@ -57,6 +63,8 @@ class Fetched:
     fetched_at: str = ""
     action: Action | None = None
     attestation: Mapping[str, Any] = field(default_factory=dict)
+    opted_out: str | None = None
+    is_settled: bool = True
 
 
 class Fetcher:
@@ -65,6 +73,7 @@ class Fetcher:
     def __init__(self, runtime: Runtime) -> None:
         self._crawler = runtime.crawler
         self._runtime = runtime
+        self._opt_outs = runtime.opt_outs
         self.forget()
         self._first_comers = FirstComers()
 
@@ -82,7 +91,12 @@ class Fetcher:
         if generation is not self._runtime.current:
             return
         if request.method == "GET" and response.status in _OK and verdict.image is not None:
+            said = self._opt_outs.hear(response)
             passed = _passed(response, verdict, generation.guard.attestation)
+            if reason := self._opt_outs.at_once(said):
+                passed = Fetched("opted_out", opted_out=reason)
+            elif self._opt_outs.asks_for_files(said):
+                passed = replace(passed, is_settled=False)
             self._known.put(_key(request.url.split("#", 1)[0], is_inside=True), passed)
 
     async def fetch(self, url: str, page_url: str | None, came_from: str | None = None) -> Fetched:
@@ -104,7 +118,7 @@ class Fetcher:
         # Those of this moment: what begins now is not for whoever asks after the lists have changed.
         remembered, under_way = self._known, self._under_way
         known = remembered.get(key)
-        if known is not None:
+        if known is not None and known.is_settled:
             return known
         if key in under_way:
             turn = promise()
@@ -114,27 +128,46 @@ class Fetcher:
         under_way[key] = []
         fetched = Fetched("error")
         try:
-            async with self._first_comers.turn(url):
-                fetched = await self._fetch(url, page_url, Ticket(page_is_private=is_inside))
+            if known is not None:
+                fetched = await self._settled(known, is_inside=is_inside)
+            else:
+                async with self._first_comers.turn(url):
+                    fetched = await self._fetch(url, page_url, Ticket(page_is_private=is_inside))
         finally:
             remembered.put(key, fetched)
             for turn in under_way.pop(key):
                 turn.keep(fetched)
         return fetched
 
+    async def _settled(self, known: Fetched, *, is_inside: bool) -> Fetched:
+        """Return what the spider's own fetch has found, once the file of the image's host was asked for."""
+        reason = await self._opt_outs.before_fetching(known.final_url, is_inside=is_inside)
+        return Fetched("opted_out", opted_out=reason) if reason else replace(known, is_settled=True)
+
     async def _fetch(self, url: str, page_url: str | None, ticket: Ticket) -> Fetched:
         try:
             request = self._request(url, page_url, ticket)
+            # What is refused anyway is no reason to talk to its host.
+            if refusal(self._runtime, request, ticket) is None and (
+                reason := await self._opt_outs.before_fetching(url, is_inside=ticket.page_is_private)
+            ):
+                return Fetched("opted_out", opted_out=reason)
             response = await self._crawler.engine.download_async(request)
         except IgnoreRequest as ignored:
             return _ignored(ignored)
         except Exception:  # noqa: BLE001 - a host that does not answer, a URL that cannot be one: Scrapy has logged it
             return Fetched("error")
+        return await self._judged(response, ticket)
+
+    async def _judged(self, response: Response, ticket: Ticket) -> Fetched:
+        """Return what an answer comes to; that somebody has opted out counts once the guard has nothing against it."""
         if response.status not in _OK or response.status == _PARTIAL_CONTENT:
             return Fetched("status")
         verdict = ticket.verdict_for(response)
         if verdict is None or verdict.outcome is not Outcome.NO_KNOWN_MATCH or verdict.image is None:
             return Fetched(str(verdict.outcome) if verdict else "error")
+        if reason := await self._opt_outs.of_image(ticket.hops, is_inside=ticket.page_is_private):
+            return Fetched("opted_out", opted_out=reason)
         return _passed(response, verdict, ticket.attestation)
 
     def _request(self, url: str, page_url: str | None, ticket: Ticket) -> Request:
@@ -154,7 +187,8 @@ def _ignored(why: IgnoreRequest) -> Fetched:
     """Tell what a refusal says: the gate's, one of the request itself, or one of somebody else's."""
     if isinstance(why, ImageBlocked):
         return Fetched("held" if why.action is Action.HOLD else why.outcome, action=why.action)
-    return Fetched("refused", action=why.action if isinstance(why, RequestRefused) else None)
+    by_robots_txt = "robots_txt" if str(why) == _BY_ROBOTS_TXT else None
+    return Fetched("refused", action=why.action if isinstance(why, RequestRefused) else None, opted_out=by_robots_txt)
 
 
 def _key(url: str, *, is_inside: bool) -> str:

@@ -16,7 +16,8 @@ from ingest_guard.scrapy_plugin.governing import count_match, note_response
 from ingest_guard.scrapy_plugin.inspection import PASSING, block, inspect
 from ingest_guard.scrapy_plugin.refusals import require_allowed
 from ingest_guard.scrapy_plugin.runtime import Runtime
-from ingest_guard.scrapy_plugin.scrub import scrub, scrub_exception, strip_extras
+from ingest_guard.scrapy_plugin.scrub import scrub, strip_extras
+from ingest_guard.scrapy_plugin.scrub_errors import scrub_exception
 from ingest_guard.scrapy_plugin.tickets import ticket_of
 from ingest_guard.verdict import Outcome, Reason, Verdict
 
@@ -51,12 +52,19 @@ class Gate:
         """Pass a response on, or empty it and raise ImageBlocked."""
         if self._runtime.handled.get(response) is response.body:
             return response
+        with self._runtime.admission.ended(request):
+            return await self._judged(request, response)
+
+    async def _judged(self, request: Request, response: Response) -> Response:
         inspection = await inspect(self._runtime, response)
-        self._count(inspection.verdict, len(response.body))
-        note_response(self._runtime, request, response, inspection.verdict)
+        if request not in self._runtime.self_test.requests:
+            self._count(inspection.verdict, len(response.body))
+            self._runtime.meter.note_verdict(request.url, inspection.verdict, len(response.body))
+            note_response(self._runtime, request, response, inspection.verdict)
         ticket = ticket_of(request)
         if ticket is not None:
             ticket.note(response, inspection.verdict, inspection.generation.guard.attestation)
+            ticket.hear(response, self._runtime.opt_outs.hear(response))
         if inspection.verdict.outcome not in PASSING:
             try:
                 raise block(request, response, inspection.verdict)
@@ -65,7 +73,7 @@ class Gate:
                 del inspection
         if removed := strip_extras(response):
             self._runtime.count("extras_removed", removed)
-        if ticket is not None:
+        if ticket is not None and not ticket.may_keep(inspection.verdict):
             # Its bytes go no further: the pipeline that asked wants to know what was found, nothing more.
             scrub(response)
             response.headers.pop("Content-Encoding", None)
@@ -82,7 +90,7 @@ class Gate:
     @fenced
     async def process_exception(self, request: Request, exception: Exception) -> None:
         """Empty what an exception carries past every process_response."""
-        del request
+        self._runtime.admission.end(request)
         scrub_exception(exception)
 
     def _count(self, verdict: Verdict, size: int) -> None:

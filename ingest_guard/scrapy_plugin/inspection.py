@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -99,7 +100,9 @@ async def _scan(runtime: Runtime, generation: Generation, part: Part) -> Scan:
     if known is not None:
         runtime.count("scans_spared")
         return known
+    began = time.perf_counter()
     scan = await generation.pool.scan(part.data)
+    runtime.meter.note_scan(time.perf_counter() - began)
     if scan.reason not in _PASSING_FAULTS:
         generation.scans.put(part.sha256, scan)
     return scan

@@ -50,6 +50,11 @@ def was_closed(folder: Path) -> bool:
     return not (seen.is_file() and seen.stat().st_size and not (folder / _QUEUE / "active.json").is_file())
 
 
+def was_used(folder: Path) -> bool:
+    """Tell whether a crawl has used a job directory before."""
+    return _read_note(folder) is not None or (folder / _SEEN).is_file()
+
+
 def begin(folder: Path) -> None:
     """Note that a crawl has begun."""
     _write_note(folder, _RUNNING)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from scrapy import Request
 
+from ingest_guard.scrapy_plugin.fences import fenced
 from ingest_guard.scrapy_plugin.runtime import Runtime
 from ingest_guard.scrapy_plugin.whole_pages import WholePages
 
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
 class LinkGuard:
     """Spider middleware: no ``data:`` URL becomes a request, and no page leaves in part.
 
-    It has no synchronous method: where it has to wait for images, it must not be passed by.
+    It has no synchronous method: where it has to wait for images, it must not be passed by. What would end the process,
+    be it a callback's own doing, latches the guard instead.
     """
 
     def __init__(self, crawler: Crawler) -> None:
@@ -37,12 +39,14 @@ class LinkGuard:
         """Build the middleware; raises what :meth:`Runtime.of` raises, never NotConfigured."""
         return cls(crawler)
 
+    @fenced
     async def process_start(self, start: AsyncIterator[Any]) -> AsyncIterator[Any]:
         """Look at what a spider starts with; there is no page to be held together."""
         async for each in start:
             if not self._is_refused(each):
                 yield each
 
+    @fenced
     async def process_spider_output(self, response: Response, result: AsyncIterator[Any]) -> AsyncIterator[Any]:
         """Look at what a callback gives."""
         passing = self._passing(response, result)

@@ -7,12 +7,18 @@ belong to a match. The strict level takes every address out of those lines.
 from __future__ import annotations
 
 import logging
+from typing import TYPE_CHECKING
 
+from ingest_guard.scrapy_plugin.exceptions import ImageBlocked
 from ingest_guard.scrapy_plugin.withheld import WITHHELD, names_withheld, redact
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 # What these write, they write of responses and items that have passed.
 _AFTER_THE_VERDICT = ("scrapy.core.engine", "scrapy.core.scraper", "scrapy.extensions", "scrapy.crawler")
 _EXTRAS = ("item", "request", "response")
+_FORMATTER = logging.Formatter()
 
 
 class LogFilter(logging.Filter):
@@ -41,6 +47,7 @@ class LogFilter(logging.Filter):
         redacted = redact(text, every_url=early)
         if redacted != text:
             record.msg, record.args = redacted, ()
+        self._withhold_exception(record, early=early)
         # The log formatter may have been here before: then the text is clean, and the extras are not.
         is_about_a_match = redacted != text or WITHHELD in text
         for name in _EXTRAS:
@@ -48,6 +55,33 @@ class LogFilter(logging.Filter):
                 setattr(record, name, None)
         record._ingest_guard_seen = True  # noqa: SLF001 - it is this module's own mark: a record goes through several filters
         return True
+
+    @staticmethod
+    def _withhold_exception(record: logging.LogRecord, *, early: bool) -> None:
+        """Take out an exception that came from a drop: the frames of its traceback hold the request."""
+        if not record.exc_info:
+            return
+        found = next((each for each in _chain(record.exc_info[1]) if isinstance(each, ImageBlocked)), None)
+        if found is None:
+            return
+        if isinstance(record.msg, str):
+            record.exc_text = redact(_FORMATTER.formatException(record.exc_info), every_url=early)
+        else:
+            # Scrapy 2.15's media pipelines log the failure itself, as a message and once more as an exception.
+            record.msg, record.args = str(found), ()
+        record.exc_info = None
+
+
+def _chain(exception: BaseException | None) -> Iterator[BaseException]:
+    """Yield an exception and what it came from."""
+    seen: set[int] = set()
+    waiting = [exception]
+    while waiting:
+        each = waiting.pop()
+        if each is not None and id(each) not in seen:
+            seen.add(id(each))
+            waiting += [each.__cause__, each.__context__]
+            yield each
 
 
 class Installed:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import logging
 from typing import TYPE_CHECKING
+from weakref import WeakSet
 
 import scrapy
 from scrapy.core.engine import ExecutionEngine
 
 from ingest_guard.errors import SetupError
-from ingest_guard.scrapy_plugin import browsers, hygiene, logfilter, receivers, stores, strict, withheld
+from ingest_guard.scrapy_plugin import browsers, handlers, hygiene, logfilter, receivers, stores, strict, withheld
 from ingest_guard.scrapy_plugin.config import TESTED_SCRAPY
 from ingest_guard.scrapy_plugin.logformat import GuardedLogFormatter
 
@@ -31,6 +32,7 @@ DOORS = ("TELNETCONSOLE_ENABLED", "REMOTE_CONTROL_ENABLED")
 
 _filters: dict[int, logfilter.Installed] = {}
 _strict_crawls: set[int] = set()
+_warned: WeakSet[Crawler] = WeakSet()
 
 
 def require(crawler: Crawler, policy: Policy) -> None:
@@ -48,8 +50,7 @@ def require(crawler: Crawler, policy: Policy) -> None:
     require_level(settings, policy)
     browsers.secure(settings, strict=is_strict)
     stores.require_known(stores.stores_in_use(settings), policy)
-    if is_strict:
-        strict.wrap_handlers(settings)
+    handlers.wrap_handlers(settings, strict.CheckedHandler if is_strict else handlers.PacedHandler)
 
 
 def require_level(settings: BaseSettings, policy: Policy) -> None:
@@ -81,8 +82,9 @@ def require_built(runtime: Runtime) -> None:
             "start with it: remove that extension"
         )
     if is_strict:
-        strict.require_wrapped(crawler)
-    if found and id(runtime) not in _filters:
+        handlers.require_wrapped(crawler, strict.CheckedHandler)
+    if found and crawler not in _warned:
+        _warned.add(crawler)
         logger.warning(
             "ingest_guard: unchecked bytes of responses go to %s; in the strict level they would not", ", ".join(found)
         )

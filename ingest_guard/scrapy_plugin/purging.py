@@ -12,7 +12,7 @@ from scrapy.http import Response
 from scrapy.statscollectors import MemoryStatsCollector
 
 from ingest_guard.errors import GuardFailedError
-from ingest_guard.scrapy_plugin import cachefiles, jobfiles
+from ingest_guard.scrapy_plugin import cachedatabases, cachefiles, jobfiles
 from ingest_guard.scrapy_plugin.config import POLICY_SETTING, policy_path
 from ingest_guard.scrapy_plugin.inspection import PASSING, inspect
 from ingest_guard.scrapy_plugin.leaves import UnreadableError, decoded, has_data_url, leaves
@@ -122,16 +122,16 @@ class _Work:
         async for entry in self._bad(cachefiles.folder_entries(folder, self._limit)):
             if not self._dry_run:
                 cachefiles.remove_folder(entry.key)
-        for path in cachefiles.databases(folder):
+        for path in cachedatabases.databases(folder):
             await self._database(path)
-        findings.left += cachefiles.unknown_files(folder)
+        findings.left += cachedatabases.unknown_files(folder)
         return findings
 
     async def _database(self, path: Path) -> None:
         try:
-            names = {entry.key async for entry in self._bad(cachefiles.database_entries(path, self._module))}
+            names = {entry.key async for entry in self._bad(cachedatabases.database_entries(path, self._module))}
             if names and not self._dry_run:
-                cachefiles.remove_from_database(path, self._module, names)
+                cachedatabases.remove_from_database(path, self._module, names)
         except GuardFailedError:
             raise
         except Exception:  # noqa: BLE001 - each dbm module has errors of its own

@@ -8,22 +8,28 @@ from weakref import WeakKeyDictionary
 
 from scrapy.utils.defer import _schedule_coro
 
+from ingest_guard.dataset.seen import Keys, Seen
 from ingest_guard.flood import FloodBreaker
 from ingest_guard.guard import Guard
 from ingest_guard.scrapy_plugin import placement
+from ingest_guard.scrapy_plugin.admission import Admission
 from ingest_guard.scrapy_plugin.condemned import Condemned
 from ingest_guard.scrapy_plugin.config import load_policy
 from ingest_guard.scrapy_plugin.fetch import Fetcher
 from ingest_guard.scrapy_plugin.generation import Generation
 from ingest_guard.scrapy_plugin.governing import announce_allowed
+from ingest_guard.scrapy_plugin.meter import Meter
+from ingest_guard.scrapy_plugin.optouts import OptOuts
 from ingest_guard.scrapy_plugin.pages import Pages
-from ingest_guard.scrapy_plugin.recovery import Written
+from ingest_guard.scrapy_plugin.selftest import SelfTest
 from ingest_guard.scrapy_plugin.swap import Swapper
 from ingest_guard.scrapy_plugin.workers.budget import Budget
 from ingest_guard.scrapy_plugin.workers.inline import InlinePool
 from ingest_guard.scrapy_plugin.workers.pool import WorkerPool
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from scrapy.crawler import Crawler
     from scrapy.http import Response
 
@@ -44,12 +50,15 @@ class Runtime:
         The version of the lists in use. Take it once for each check: it may change between any two steps.
     budget
         Bounds on what is in flight, for the workers of all versions together.
+    admission
+        Bounds on bodies that are in memory, or coming, and have no verdict yet.
     """
 
     def __init__(self, crawler: Crawler) -> None:
         self.crawler = crawler
         self.policy = load_policy(crawler.settings)
         self.budget = Budget(self.policy.in_flight)
+        self.admission = Admission(self.policy.in_flight, crawler.settings.getint("CONCURRENT_REQUESTS"))
         self.current = self.prepare(Guard.from_policy(self.policy))
         self.latched = False
         self.is_open = False
@@ -58,10 +67,17 @@ class Runtime:
         self.pages = Pages()
         self.condemned = Condemned()
         self.flood = FloodBreaker(self.policy.flood)
-        # What the feeds held when a crawl started over after a crash.
-        self.written = Written(())
+        self.meter = Meter(self.policy.report.hosts)
+        # What the feeds held when the crawl began, and what has left since.
+        self.written = Keys()
+        self.first_shard = 0
+        self.seen = Seen(self.policy.records.remembered_uids)
+        self.opt_outs = OptOuts(self)
         self.fetcher = Fetcher(self)
         self.swapper = Swapper(self)
+        self.self_test = SelfTest(self)
+        # Who wants to know of each version that comes into use, the first one too, before anything is checked with it.
+        self.on_version: list[Callable[[Guard], None]] = []
         self._retired: list[Generation] = []
         self._lost = 0
         self._memory_peak: dict[str, int] = {}
@@ -117,6 +133,8 @@ class Runtime:
         self.crawler.stats.set_value("ingest_guard/list_version", self.guard.version)
         self.crawler.stats.set_value("ingest_guard/check_set", self.guard.attestation["check_set"])
         announce_allowed(self)
+        for tell in self.on_version:
+            tell(self.guard)
 
     def settle(self) -> None:
         """Let go of retired generations whose processes have ended."""
@@ -153,11 +171,14 @@ class Runtime:
     def close(self) -> None:
         """End the workers, note their peaks, and let the crawler go."""
         self.swapper.stop()
+        self.self_test.stop()
         for generation in [self.current, *self._retired]:
             generation.pool.close()
         self.settle()
         self._note_peaks(self.current)
         stats = self.crawler.stats
+        stats.set_value("ingest_guard/in_flight/bodies_peak", self.admission.peak_bodies)
+        stats.set_value("ingest_guard/in_flight/body_bytes_peak", self.admission.peak_bytes)
         stats.set_value("ingest_guard/in_flight/images_peak", self.budget.peak_images)
         stats.set_value("ingest_guard/in_flight/bytes_peak", self.budget.peak_bytes)
         stats.set_value("ingest_guard/in_flight/waiting_peak", self.budget.peak_waiting)

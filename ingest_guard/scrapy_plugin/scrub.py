@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import traceback
 from typing import Any
 
 from scrapy.http import Request, Response, TextResponse
@@ -79,25 +78,3 @@ def scrub_request(request: Request) -> None:
     """Remove responses that middlewares put into a request's meta (``cached_response`` and the like)."""
     for key in [key for key, value in request.meta.items() if isinstance(value, Response)]:
         scrub(request.meta.pop(key))
-
-
-def scrub_exception(exception: BaseException) -> None:
-    """Empty the response that an exception carries (``StopDownload`` does), or one that it came from.
-
-    The frames in its traceback are emptied too: a download handler's hold the body beside the response.
-    """
-    seen: set[int] = set()
-    waiting: list[BaseException | None] = [exception]
-    while waiting:
-        each = waiting.pop()
-        if each is None or id(each) in seen:
-            continue
-        seen.add(id(each))
-        waiting += [each.__cause__, each.__context__]
-        traceback.clear_frames(each.__traceback__)
-        if type(each).__name__ == "TunnelError":
-            # The first kilobyte of whatever the proxy answered stands in its text.
-            each.args = ("the proxy opened no tunnel (its answer is withheld by ingest_guard)",)
-        carried: Any = getattr(each, "response", None)
-        if isinstance(carried, Response):
-            scrub(carried)

@@ -14,7 +14,7 @@ from scrapy.utils.misc import load_object
 from ingest_guard.blocklist.artifact import Blocklist
 from ingest_guard.credentials import list_key
 from ingest_guard.errors import IngestGuardError, SetupError
-from ingest_guard.scrapy_plugin import browsers, hygiene, jobfiles, jobs, protections, stores
+from ingest_guard.scrapy_plugin import browsers, hygiene, jobfiles, jobs, protections, robots, stores
 from ingest_guard.scrapy_plugin.config import load_policy
 from ingest_guard.scrapy_plugin.diagnosis import Finding, settings_of_all
 from ingest_guard.scrapy_plugin.leaves import UnreadableError, has_data_url
@@ -50,6 +50,7 @@ def examine_surroundings(settings: Settings) -> list[Finding]:
         *_handlers(each, policy),
         *_listeners(each, policy),
         *_pipelines(each),
+        *map(_note, robots.unheeded(each, policy)),
         *_log(each, policy),
         *(_age(policy, held[1]) if held else ()),
         *_machine(policy),

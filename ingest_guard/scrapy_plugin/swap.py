@@ -161,11 +161,17 @@ class Swapper:
             guard.version[:12],
             took,
         )
+        await self._runtime.self_test.again()
         if guard.version != version:
             logger.info("ingest_guard: a newer version than %s came up meanwhile", version[:12])
 
     def _require_newer(self, guard: Guard, before: Guard) -> None:
-        """Refuse to go back in time: what was added since would pass again, and somebody may want just that."""
+        """Refuse what could not be tested, and to go back in time.
+
+        What was added since would pass again, and somebody may want just that.
+        """
+        if not guard.blocklist.knows_canary:
+            raise BlocklistError("it was built by a release that planted no canary in it; build it again")
         if guard.blocklist.created < before.blocklist.created and self._policy.swap.older == "refuse":
             raise BlocklistError(
                 f"it was built at {guard.blocklist.created:%Y-%m-%d %H:%M:%S} UTC, before the one in use "

@@ -8,7 +8,9 @@ copies it gets empty bodies, and a verdict counts only for the URL that the gate
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ingest_guard.verdict import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,9 +18,19 @@ if TYPE_CHECKING:
     from scrapy import Request
     from scrapy.http import Response
 
+    from ingest_guard.dataset.optouts.signals import Signals
     from ingest_guard.verdict import Verdict
 
 META_KEY = "ingest_guard_ticket"
+# Errors have headers of their own (noindex, as a rule) and say nothing of what would be there.
+_SPEAKING = range(200, 400)
+
+
+class Hop(NamedTuple):
+    """One response on the way to an image, redirects included, and what its headers said of its use."""
+
+    url: str
+    said: Signals
 
 
 @dataclass(eq=False, slots=True)
@@ -31,16 +43,31 @@ class Ticket:
         True where the page that shows the image has a private address itself.
     verdict, url, attestation
         Of the last response that the gate has seen for this fetch: what was found, where, and held against what.
+    for_text
+        True where a text is wanted, and handed on as any page is; other bodies are emptied all the same.
+    hops
+        The responses that the gate has seen for this fetch, errors excepted.
     """
 
     page_is_private: bool = False
     verdict: Verdict | None = None
     url: str | None = None
     attestation: Mapping[str, Any] = field(default_factory=dict)
+    for_text: bool = False
+    hops: list[Hop] = field(default_factory=list)
 
     def note(self, response: Response, verdict: Verdict, attestation: Mapping[str, Any]) -> None:
         """Keep a verdict, what it is about, and what the body was held against."""
         self.verdict, self.url, self.attestation = verdict, response.url, attestation
+
+    def hear(self, response: Response, said: Signals) -> None:
+        """Keep what the headers of a response said."""
+        if response.status in _SPEAKING:
+            self.hops.append(Hop(response.url, said))
+
+    def may_keep(self, verdict: Verdict) -> bool:
+        """Tell whether a body is handed on, as to anybody who has no ticket."""
+        return self.for_text and verdict.outcome is Outcome.NOT_AN_IMAGE
 
     def verdict_for(self, response: Response) -> Verdict | None:
         """Return the verdict if it is about this response."""

@@ -14,7 +14,7 @@ from scrapy import signals
 from scrapy.exceptions import CloseSpider
 
 from ingest_guard.errors import IngestGuardError
-from ingest_guard.scrapy_plugin import placement, protections, recovery
+from ingest_guard.scrapy_plugin import instruments, placement, protections, recovery
 from ingest_guard.scrapy_plugin.completion import Ending
 from ingest_guard.scrapy_plugin.config import load_policy
 from ingest_guard.scrapy_plugin.exceptions import RequestRefused
@@ -48,10 +48,12 @@ class Watchdog:
             placement.require_settings(crawler.settings)
             placement.require_order(crawler.settings)
             protections.require(crawler, load_policy(crawler.settings))
-            written = recovery.take_up(crawler.settings)
+            written, first_shard = recovery.take_up(crawler)
         runtime = Runtime.of(crawler)
-        runtime.written = written
+        runtime.written, runtime.first_shard = written, first_shard
         Ending.watch(runtime)
+        with placement.announced():
+            instruments.watch(runtime)
         watchdog = cls(runtime)
         crawler.signals.connect(watchdog.spider_opened, signal=signals.spider_opened)
         crawler.signals.connect(watchdog.spider_closed, signal=signals.spider_closed)
@@ -91,6 +93,7 @@ class Watchdog:
         gc.freeze()
         runtime.note_version()
         runtime.swapper.start()
+        runtime.self_test.start()
         logger.info(
             "ingest_guard checks every response against %s (%s)",
             ", ".join(info.id for info in runtime.guard.blocklist.lists) or "no list",

@@ -59,7 +59,9 @@ class WholePages:
         except Exception as error:  # noqa: BLE001 - it goes on below: what came before it is still to be looked at
             trouble = error
         origin = self._origin(response)
-        await self._check(response.url, held, origin)
+        # A page that has opted out makes no records: there is nothing to fetch for them.
+        if not await self._runtime.opt_outs.of_page(response.url):
+            await self._check(response.url, held, origin)
         for item in held:
             if self._runtime.condemned.holds_any(self._pages(item, origin)):
                 clear(item)

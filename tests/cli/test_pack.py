@@ -6,9 +6,12 @@ from typing import TYPE_CHECKING
 import pytest
 from click.testing import CliRunner, Result
 
-from ingest_guard.blocklist import store
+from ingest_guard.blocklist import signing, store
 from ingest_guard.blocklist.build import ListSource, build
 from ingest_guard.cli import pack as commands
+from ingest_guard.cli.blocklist.build import build_command
+from ingest_guard.cli.blocklist.compact import compact_command
+from ingest_guard.cli.blocklist.update import update_command
 from ingest_guard.errors import BlocklistError
 
 if TYPE_CHECKING:
@@ -28,6 +31,43 @@ def here(tmp_path: Path) -> Path:
     (tmp_path / "list.txt").write_text(f"md5 {'ab12' * 8}\n", encoding="ascii")
     build(tmp_path / "here", [ListSource("mine", "plain", tmp_path / "list.txt")])
     return tmp_path / "here"
+
+
+def test_versions_are_signed_as_they_are_made(tmp_path: Path) -> None:
+    """``--sign-key``: build, update and compact sign what they make; a key that cannot be used leaves all as it was."""
+    _, public = signing.write_signing_key(tmp_path / "signer")
+    first, second = tmp_path / "list.txt", tmp_path / "more.txt"
+    first.write_text(f"md5 {'ab12' * 8}\n", encoding="ascii")
+    second.write_text(f"md5 {'cd34' * 8}\n", encoding="ascii")
+    here = tmp_path / "here"
+    key = ("--sign-key", tmp_path / "signer")
+    for command, *arguments in (
+        (build_command, "--list", f"mine:plain:{first}", "--confirm"),
+        (update_command, "--list", f"mine:plain:{second}"),
+        (compact_command,),
+    ):
+        done = run(command, here, *arguments, *key, "--keep", 2)
+        assert done.exit_code == 0, done.output
+        signing.require_signature(here, store.current_version(here), [bytes.fromhex(public)])
+    assert len(list((here / "signatures").iterdir())) == 2
+    version = store.current_version(here)
+    (tmp_path / "signer").write_text("no key", encoding="ascii")
+    failed = run(compact_command, here, *key)
+    assert isinstance(failed.exception, BlocklistError)
+    assert store.current_version(here) == version
+
+
+def test_a_signature_that_cannot_be_written_stops_the_build(tmp_path: Path) -> None:
+    """The version without a signature never becomes the current one."""
+    signing.write_signing_key(tmp_path / "signer")
+    (tmp_path / "list.txt").write_text(f"md5 {'ab12' * 8}\n", encoding="ascii")
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "signatures").write_text("in the way")
+    sources = [ListSource("mine", "plain", tmp_path / "list.txt")]
+    with pytest.raises(BlocklistError, match="signatures"):
+        build(tmp_path / "here", sources, signing_key=signing.read_signing_key(tmp_path / "signer"))
+    assert not (tmp_path / "here" / "current").exists()
+    assert list((tmp_path / "here" / "versions").iterdir()) == []
 
 
 def test_from_keys_to_another_machine(here: Path, tmp_path: Path) -> None:
@@ -66,7 +106,7 @@ def test_reports_as_json(here: Path, tmp_path: Path) -> None:
     version = store.current_version(here)
     assert json.loads(packed.output) == {
         "version": version,
-        "files": 1,
+        "files": 2,
         "size": out.stat().st_size,
         "recipients": 1,
         "signers": [],

@@ -297,7 +297,7 @@ def test_images_of_other_hosts_are_fetched(crawl: Crawl, servers: tuple[Server, 
     urls = crawl.record_urls()
     assert elsewhere.url("/far.jpg") in urls
     assert elsewhere.url("/listed-far.jpg") not in urls
-    assert sorted(elsewhere.asked()) == ["/far.jpg", "/listed-far.jpg", "/robots.txt"]
+    assert sorted(elsewhere.asked()) == ["/.well-known/tdmrep.json", "/far.jpg", "/listed-far.jpg", "/robots.txt"]
     assert crawl.stats["offsite/filtered"] == 3
 
 

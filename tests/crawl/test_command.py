@@ -148,7 +148,7 @@ def test_recovery_makes_each_record_once(project: Project, site: Server) -> None
     ("feeds", "why"),
     [
         ({"s3://bucket/x.jsonl": {"format": "jsonlines"}}, "not on this machine"),
-        ({"../out/x.csv": {"format": "csv"}}, "only plain JSON Lines"),
+        ({"../out/x.csv": {"format": "csv"}}, "only plain JSON Lines and Parquet"),
         ({"../out/x.jsonl": {"format": "jsonlines", "overwrite": True}}, "written anew"),
     ],
 )

@@ -43,7 +43,9 @@ def test_robots_txt_of_an_image_host_holds_for_all_images_that_come_at_once(tmp_
         page = server.add("/", b"<p>A page.</p>")
         crawl = project.crawl(page=page, images=" ".join(images.url(path) for path in paths))
         asked = images.asked()
-    assert sorted(asked) == sorted(["/robots.txt", *(path for path in paths if "open" in path)])
+    assert sorted(asked) == sorted(
+        ["/robots.txt", "/.well-known/tdmrep.json", *(path for path in paths if "open" in path)]
+    )
     assert crawl.record_urls() == sorted(images.url(path) for path in paths if "open" in path)
     assert crawl.count("images_dropped/refused") == 4
     assert not crawl.faults()

@@ -14,6 +14,7 @@ from support.pictures import drawn, encode
 
 from ingest_guard import ImageFacts, Outcome, Verdict
 from ingest_guard.dataset.records import build_record, carries_image, holds_image
+from ingest_guard.dataset.schema import COLUMNS
 from ingest_guard.dataset.targets import Target
 
 if TYPE_CHECKING:
@@ -22,7 +23,14 @@ if TYPE_CHECKING:
 FACTS = ImageFacts("WEBP", 640, 480, 1, 87, {"pdq": "ab" * 32, "phash": "cd" * 8})
 DIGESTS = {"md5": "1" * 32, "sha1": "2" * 40, "sha256": "3" * 64}
 VERDICT = Verdict(Outcome.NO_KNOWN_MATCH, image=FACTS, digests=DIGESTS)
-TARGET = Target("pic.jpg?a=1", "https://site.example/pic.jpg?a=1", "Zwei Kätzchen", "https://site.example/")
+TARGET = Target(
+    "pic.jpg?a=1",
+    "https://site.example/pic.jpg?a=1",
+    "Zwei Kätzchen",
+    "https://site.example/",
+    alt_source="figcaption",
+    language="de",
+)
 ATTESTATION = {"check_set": "0" * 16, "lists": [{"id": "l", "version": "v"}], "algorithms": ["pdq"], "guard": "g"}
 SECRET_IMAGE = encode(drawn(9, (64, 48)))
 BASE64 = base64.b64encode(SECRET_IMAGE).decode()
@@ -37,12 +45,14 @@ def record(**changes: object) -> dict[str, object]:
 
 
 def test_fields_and_their_order() -> None:
-    """A record has exactly the documented fields, flat."""
+    """A record has exactly the fields of the schema, flat, in its order."""
+    assert list(record()) == [column.name for column in COLUMNS]
     assert record() == {
         "uid": hashlib.md5("Zwei Kätzchenpic.jpg?a=1".encode(), usedforsecurity=False).hexdigest(),
         "url": "pic.jpg?a=1",
         "final_url": "https://cdn.example/x.webp",
         "alt": "Zwei Kätzchen",
+        "alt_source": "figcaption",
         "page_url": "https://site.example/",
         "width": 640,
         "height": 480,
@@ -52,6 +62,7 @@ def test_fields_and_their_order() -> None:
         "sha256": "3" * 64,
         "pdq": "ab" * 32,
         "pdq_quality": 87,
+        "language": "de",
         "fetched_at": "2026-01-02T03:04:05Z",
         "attestation": ATTESTATION,
     }
@@ -82,10 +93,17 @@ def test_no_record_without_an_image() -> None:
 
 @given(alt=st.text(max_size=20), url=st.text(max_size=20))
 def test_any_text_can_be_a_record(alt: str, url: str) -> None:
-    """Whatever characters a page has, lone surrogates too, the record has a uid and is JSON."""
-    made = record(target=Target(url, url, alt, None))
-    assert len(str(made["uid"])) == 32
-    assert json.loads(json.dumps(made)) == made
+    """Whatever characters a page has, halves of some too, the record is JSON in UTF-8, and has the uid of its texts."""
+    made = record(target=Target(url, url, alt, url), final_url=url)
+    assert json.loads(json.dumps(made, ensure_ascii=False).encode()) == made
+    text = f"{made['alt']}{made['url']}"
+    assert made["uid"] == hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
+
+
+def test_halves_of_characters() -> None:
+    """Two that belong together are put together; one alone becomes the replacement character."""
+    made = record(target=Target("a.jpg", "a.jpg", "cat \ud83d\ude00 dog \ud83d", None))
+    assert made["alt"] == "cat \U0001f600 dog \ufffd"
 
 
 LONG = "k" * 500

@@ -94,6 +94,18 @@ def test_every_kind_of_item(make: Any) -> None:
     ]
 
 
+def test_what_is_said_of_a_text_comes_along() -> None:
+    """Where it came from, and its language: short words, and nothing else that an item may have there."""
+    item = {"image_urls": ["a.jpg", "b.jpg"], "alt_source": "json-ld", "language": "pt-BR"}
+    assert [(target.alt_source, target.language) for target in read_targets(item, FIELDS, PAGE)] == [
+        ("json-ld", "pt-BR"),
+        ("json-ld", "pt-BR"),
+    ]
+    for wrong in ("data:image/png;base64,R0lGOD", "x" * 80, "", 3, ["en"], None):
+        (target,) = read_targets({"image_url": "a.jpg", "alt_source": wrong, "language": wrong}, FIELDS, PAGE)
+        assert (target.alt_source, target.language) == (None, None)
+
+
 @pytest.mark.parametrize("item", [None, "https://x.example/a.jpg", 3, ["a"], SimpleNamespace(image_url="a")])
 def test_what_is_no_item_has_no_image(item: object) -> None:
     """Only what Scrapy itself calls an item is read."""
@@ -261,7 +273,9 @@ def test_clear_of_odd_classes(item: Any) -> None:
     assert "flagged" not in repr(item)
 
 
-@pytest.mark.parametrize("item", [None, 3, "text", object(), Unclearable(a=1)], ids=repr)
+@pytest.mark.parametrize(
+    "item", [None, 3, "text", object(), Unclearable(a=1)], ids=["none", "number", "text", "object", "closed"]
+)
 def test_clear_never_raises(item: object) -> None:
     """Clearing is done while an error is on its way: it adds none."""
     clear(item)

@@ -127,7 +127,6 @@ _PARTS = """
             keep("uploaded-feed", file.read(), file.name)
             file.close()
 """
-_HEADER = base64.b64encode(listed(0))[:3000]
 
 
 def _plain(number: int, **options: object) -> Reply:
@@ -137,6 +136,11 @@ def _plain(number: int, **options: object) -> Reply:
 def data_url(body: bytes) -> str:
     """Return an image as an address."""
     return "data:image/jpeg;base64," + base64.b64encode(body).decode()
+
+
+def _line(number: int) -> bytes:
+    """Return what stands where a server should have put something short: parsers quote it in their errors."""
+    return base64.b64encode(listed(number))[:3000]
 
 
 _REPLIES = {
@@ -152,8 +156,12 @@ _REPLIES = {
     "page": Reply(b"<p><img src='" + data_url(listed(10)).encode() + b"'>"),
     "refresh": Reply(b"<p>", headers=(("Refresh", f"0; url={data_url(listed(11))}"),)),
     "location": Reply(b"<p>", status=302, headers=(("Location", data_url(listed(12))),)),
-    "bad-header": Reply(raw=b"HTTP/1.1 200 OK\r\n" + _HEADER + b"\r\nContent-Length: 2\r\n\r\nok"),
+    "bad-header": Reply(raw=b"HTTP/1.1 200 OK\r\n" + _line(0) + b"\r\nContent-Length: 2\r\n\r\nok"),
+    "bad-status": Reply(raw=b"HTTP/1.1 " + _line(13) + b" OK\r\n\r\nok"),
+    "bad-length": Reply(raw=b"HTTP/1.1 200 OK\r\nContent-Length: " + _line(14) + b"\r\n\r\nok"),
+    "bad-chunk-fail": Reply(raw=b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + _line(15)),
 }
+_BAD = {"bad-header": 0, "bad-status": 13, "bad-length": 14, "bad-chunk-fail": 15}
 _MEDIA = {f"media-{number}": 20 + number for number in range(3)}
 # Scrapy prints links of more than 2083 characters at INFO, and shorter ones at DEBUG.
 _DATA = {
@@ -165,7 +173,7 @@ _DATA = {
 }
 GREEDY_FLAGGED = {
     **{name: listed(number) for number, name in enumerate(list(_REPLIES)[:12], 1)},
-    "bad-header": listed(0),
+    **{name: listed(number) for name, number in _BAD.items()},
     **{name: listed(number) for name, number in _MEDIA.items()},
     **_DATA,
 }
@@ -185,7 +193,7 @@ def greedy_server() -> Iterator[Server]:
 
 
 def _path(name: str) -> str:
-    if name in {"stop-fail", "cut-fail", "bad-header"}:
+    if name in {"stop-fail", "cut-fail", *_BAD}:
         return f"/doubtful/{name}.jpg"  # nobody ever comes to know what these are
     return f"/listed/{name}" if name == "page" else f"/listed/{name}.jpg"
 
@@ -232,7 +240,7 @@ def greedy(greedy_server: Server, tmp_path_factory: pytest.TempPathFactory) -> d
         "DOWNLOAD_FAIL_ON_DATALOSS": False,
         "HTTPERROR_ALLOW_ALL": True,
         "MEDIA_ALLOW_REDIRECTS": True,
-        "PATHS": [_path(name) for name in _REPLIES],
+        "PATHS": [*(_path(name) for name in _REPLIES), "/safe.jpg"],
     }
     extensions = {name: order for name, order in ordinary["EXTENSIONS"].items() if "Stopper" not in name}
     careless = {"tested.parts.Between": 500, "tested.hoard.Careless": 950}

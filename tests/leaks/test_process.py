@@ -205,9 +205,6 @@ _PLAIN_SPIDER = """
 """
 
 
-@pytest.mark.xfail(
-    strict=True, reason="the start-up self-test is not run yet: a newer version of Scrapy costs a warning alone"
-)
 @pytest.mark.parametrize("level", ["default", "strict"])
 def test_a_newer_scrapy_with_a_way_around_does_not_start(level: str, server: Server, tmp_path: Path) -> None:
     """Where responses pass by the guard's middlewares, the self-test finds out before any request is sent."""

@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest_guard.errors import BlocklistError, ListFormatError
-from ingest_guard.lists import journal
+from ingest_guard.lists import checkpoints, journal
+from ingest_guard.lists.checkpoints import Mark
 from ingest_guard.lists.entries import Entry, Rejected, Removed, Unsupported
-from ingest_guard.lists.journal import Mark, Record
+from ingest_guard.lists.journal import Record
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,7 +30,7 @@ def write(folder: Path, data: bytes, **checkpoint: Any) -> Path:
     path.write_bytes(data)
     if checkpoint:
         state = {"completed": 1.0, "pending": None, **checkpoint}
-        told = {"state": state, "sha256": journal.state_digest(state)}
+        told = {"state": state, "sha256": checkpoints.state_digest(state)}
         (folder / "x.checkpoint").write_text(json.dumps(told))
     return path
 
@@ -180,7 +181,7 @@ def test_either_side_of_a_compaction_counts(tmp_path: Path, found: bytes) -> Non
 def test_journal_that_is_replaced_while_it_is_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A compaction between the opening of the journal and the reading of the checkpoint does not confuse them."""
     path = write(tmp_path, FIRST + SECOND, journal=mark(FIRST + SECOND))
-    load = journal.load_checkpoint
+    load = checkpoints.load_checkpoint
     calls = []
 
     def replaced(checkpoint: Path) -> dict[str, Any] | None:
@@ -192,7 +193,7 @@ def test_journal_that_is_replaced_while_it_is_opened(tmp_path: Path, monkeypatch
             (tmp_path / "y.journal").rename(path)
         return load(checkpoint)
 
-    monkeypatch.setattr(journal, "load_checkpoint", replaced)
+    monkeypatch.setattr(checkpoints, "load_checkpoint", replaced)
     assert list(journal.read(path)) == [Entry("url", "https://example.org/a", 1, "1/b")]
     assert len(calls) == 2
 
@@ -200,7 +201,7 @@ def test_journal_that_is_replaced_while_it_is_opened(tmp_path: Path, monkeypatch
 def test_journal_that_is_replaced_all_the_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A journal that is never the same twice ends in an error, not in a loop."""
     path = write(tmp_path, FIRST, journal=mark(FIRST))
-    load = journal.load_checkpoint
+    load = checkpoints.load_checkpoint
 
     def replaced(checkpoint: Path) -> dict[str, Any] | None:
         other = tmp_path / "other"
@@ -208,7 +209,7 @@ def test_journal_that_is_replaced_all_the_time(tmp_path: Path, monkeypatch: pyte
         other.rename(path)
         return load(checkpoint)
 
-    monkeypatch.setattr(journal, "load_checkpoint", replaced)
+    monkeypatch.setattr(checkpoints, "load_checkpoint", replaced)
     with pytest.raises(ListFormatError):
         list(journal.read(path))
 

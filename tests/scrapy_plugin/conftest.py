@@ -52,7 +52,10 @@ class Chain:
         self.downloader = DownloaderMiddlewareManager.from_crawler(crawler)
         self.items = ItemPipelineManager.from_crawler(crawler)
         crawler.spider = crawler._create_spider()
-        crawler.engine = SimpleNamespace(download_async=self.download, closed_with=None)  # type: ignore[assignment]
+        downloader = SimpleNamespace(middleware=self.downloader)
+        crawler.engine = SimpleNamespace(  # type: ignore[assignment]
+            download_async=self.download, downloader=downloader, closed_with=None
+        )
         self.runtime = Runtime.of(crawler)
         # Nobody sends the signal here, and in older versions of Scrapy this one is not ready before it.
         if (opened := getattr(self.part("OffsiteMiddleware"), "spider_opened", None)) is not None:
@@ -89,7 +92,10 @@ def make_crawler(policy_file: Path) -> Iterator[Callable[..., Crawler]]:
     made: list[Crawler] = []
 
     def make(policy: str = "", *, spider: type[Spider] | None = None, **settings: Any) -> Crawler:
-        policy_file.write_text(policy_file.read_text(encoding="utf-8") + policy, encoding="utf-8")
+        text = policy_file.read_text(encoding="utf-8") + policy
+        if "opt_outs" not in text:  # what hosts are asked beside has tests of its own
+            text += "opt_outs: {robots_txt: false, tdm_file: false}\n"
+        policy_file.write_text(text, encoding="utf-8")
         chosen = {"ADDONS": {"ingest_guard.Addon": 0}, "INGEST_GUARD_POLICY": str(policy_file), **settings}
         made.append(get_crawler(spider, chosen))
         return made[-1]

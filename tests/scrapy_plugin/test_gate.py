@@ -187,6 +187,8 @@ TEXT = b"<!doctype html><p>a page of some length, really</p>" * 40
         (gzip.compress(TEXT), "foo, gzip", False),
         (gzip.compress(TEXT), "br", False),
     ],
+    # Not the bytes: there is a time in them.
+    ids=["cut", "bare", "no coding", "too many", "more behind", "unknown", "unknown first", "another"],
 )
 def test_text_in_doubtful_encodings(chain: Chain, site: Site, body: bytes, coding: str, *, passes: bool) -> None:
     """Text that is cut off, or was never encoded, shows all that it has; anything else does not."""

@@ -11,6 +11,8 @@ from scrapy import signals
 from scrapy.exceptions import DropItem
 from scrapy.http import Response
 
+from ingest_guard.dataset.schema import COLUMNS
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -19,8 +21,7 @@ if TYPE_CHECKING:
 
 PAGE = "https://site.example/page.html"
 CLEAN, LISTED, OTHER = (f"https://site.example/{name}.jpg" for name in ("clean", "listed", "other"))
-FIELDS = ["uid", "url", "final_url", "alt", "page_url", "width", "height", "format", "md5", "sha1", "sha256"]
-FIELDS += ["pdq", "pdq_quality", "fetched_at", "attestation"]
+FIELDS = [column.name for column in COLUMNS]
 
 
 @dataclass(frozen=True)

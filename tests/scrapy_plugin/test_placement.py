@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import gc
+import inspect
 import logging
+import warnings
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +13,7 @@ from scrapy.core.downloader import Downloader
 from scrapy.exceptions import CloseSpider, NotConfigured
 from scrapy.middleware import MiddlewareManager
 from scrapy.settings import Settings
+from scrapy.utils.defer import ensure_awaitable
 from scrapy.utils.test import get_crawler
 
 import ingest_guard
@@ -275,7 +279,10 @@ def engine(**chains: list[Any]) -> SimpleNamespace:
     """Return what looks like an engine with these chains."""
 
     def chain(name: str) -> SimpleNamespace:
-        return SimpleNamespace(middlewares=chains[name])
+        answering = [part.process_response for part in reversed(chains[name]) if hasattr(part, "process_response")]
+        return SimpleNamespace(
+            middlewares=chains[name], methods={"process_response": answering}, _mw_methods_requiring_spider=set()
+        )
 
     return SimpleNamespace(
         downloader=SimpleNamespace(middleware=chain("downloader")),
@@ -332,18 +339,33 @@ def test_crawler_without_an_engine(make_crawler: Callable[..., Crawler]) -> None
         placement.require_chain(make_crawler())
 
 
+async def opened(part: Any) -> None:
+    """Open a pipeline as Scrapy does."""
+    await ensure_awaitable(part.open_spider())
+
+
 def test_check_pipeline_refuses_to_open(chain: Chain, run: Callable[..., Any]) -> None:
     """The pipeline's start-up error ends the crawl with an exit code, which a signal handler's does not."""
     chain.crawler.engine = engine(downloader=[], spider=[], items=[])  # type: ignore[assignment]
     with pytest.raises(SetupError):
-        run(chain.part("CheckPipeline").open_spider())
+        run(opened(chain.part("CheckPipeline")))
 
 
 def test_check_pipeline_opens(built: tuple[Crawler, dict[str, list[Any]]], run: Callable[..., Any]) -> None:
     """With everything in its place it waits for the workers and is content."""
     crawler, chains = built
     crawler.engine = engine(**chains)  # type: ignore[assignment]
-    run(chains["items"][0].open_spider())
+    run(opened(chains["items"][0]))
+
+
+def test_a_pipeline_that_nobody_waits_for_is_no_warning(chain: Chain) -> None:
+    """Where another pipeline's open_spider raises, Scrapy drops what ours gave; what was never begun says nothing."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        waiting = chain.part("CheckPipeline").open_spider()
+        assert inspect.isawaitable(waiting)
+        del waiting
+        gc.collect()
 
 
 def test_watchdog_notes_what_the_crawl_is_held_against(

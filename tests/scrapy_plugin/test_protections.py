@@ -22,6 +22,7 @@ from ingest_guard import ImageBlocked, IngestGuardError, Policy, SetupError
 from ingest_guard.policy import Hygiene
 from ingest_guard.scrapy_plugin import (
     browsers,
+    handlers,
     hygiene,
     leaves,
     logfilter,
@@ -104,17 +105,17 @@ def test_who_listens(make_crawler: Callable[..., Crawler]) -> None:
 def test_handlers_are_wrapped() -> None:
     """Each scheme's handler is wrapped once, laziness and all; what is switched off stays off."""
     settings = Settings({"DOWNLOAD_HANDLERS": {"ftp": None}})
-    strict.wrap_handlers(settings)
-    handlers = settings.getwithbase("DOWNLOAD_HANDLERS")
-    assert handlers.get("ftp") is None
-    assert handlers["https"].inner_class.__name__ == "HTTP11DownloadHandler"
-    assert handlers["https"].lazy is handlers["https"].inner_class.lazy
-    strict.wrap_handlers(settings)
+    handlers.wrap_handlers(settings, strict.CheckedHandler)
+    chosen = settings.getwithbase("DOWNLOAD_HANDLERS")
+    assert chosen.get("ftp") is None
+    assert chosen["https"].inner_class.__name__ == "HTTP11DownloadHandler"
+    assert chosen["https"].lazy is chosen["https"].inner_class.lazy
+    handlers.wrap_handlers(settings, strict.CheckedHandler)
     assert settings.getwithbase("DOWNLOAD_HANDLERS")["https"].inner_class.__name__ == "HTTP11DownloadHandler"
-    strict.require_wrapped(SimpleNamespace(settings=settings))  # type: ignore[arg-type]
+    handlers.require_wrapped(SimpleNamespace(settings=settings), strict.CheckedHandler)  # type: ignore[arg-type]
     settings.set("DOWNLOAD_HANDLERS", {"http": "x.Y"}, 200)
     with pytest.raises(SetupError, match=r"the download handler of .*: was changed"):
-        strict.require_wrapped(SimpleNamespace(settings=settings))  # type: ignore[arg-type]
+        handlers.require_wrapped(SimpleNamespace(settings=settings), strict.CheckedHandler)  # type: ignore[arg-type]
 
 
 class Inner:
@@ -139,7 +140,7 @@ class Inner:
 
 def _handler(chain: Chain, answer: Any) -> strict.CheckedHandler:
     inner = type("Told", (Inner,), {"answer": answer})
-    return strict._wrapper(inner).from_crawler(chain.crawler)
+    return handlers._around(inner, strict.CheckedHandler).from_crawler(chain.crawler)
 
 
 def test_a_handler_brings_what_passes(chain: Chain, world: World) -> None:
@@ -636,7 +637,7 @@ def test_a_formatter_that_was_exchanged(make_crawler: Callable[..., Crawler]) ->
     """The strict level does not start without the guard's formatter."""
     crawler = make_crawler(STRICT)
     crawler.settings.frozen = False
-    strict.wrap_handlers(crawler.settings)
+    handlers.wrap_handlers(crawler.settings, strict.CheckedHandler)
     protections.require_built(Runtime.of(crawler))
     crawler.logformatter = LogFormatter()
     with pytest.raises(SetupError, match="LOG_FORMATTER was changed"):

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from scrapy import Request
 from support.listed import LISTED_URL
 
-from ingest_guard.scrapy_plugin.refusals import is_private, refusal
+from ingest_guard.scrapy_plugin.addresses import is_private
+from ingest_guard.scrapy_plugin.refusals import refusal
 from ingest_guard.scrapy_plugin.tickets import META_KEY, Ticket, ticket_of
 
 if TYPE_CHECKING:
@@ -38,6 +39,22 @@ PRIVATE = [
     "http://[::ffff:10.0.0.1]/",
     "http://[2002:7f00:1::]/",
     "http://[64:ff9b::10.0.0.1]/",
+    "http://[64:ff9b:1::5db8:d822]/",
+    "http://[2002:c0a8:101::1]/",
+    "http://[2001:0:5db8:d822:0:f227:3f57:fffe]/",  # Teredo: the client is 192.168.0.1
+    "http://[2001:0:a00:1:0:f227:a247:27dd]/",  # Teredo: the server is 10.0.0.1
+    "http://[2001:db8::1]/",
+    "http://[2001:2::1]/",
+    "http://[3fff::1]/",
+    "http://[5f00::1]/",
+    "http://[fec0::1]/",
+    "http://[ff02::1]/",
+    "http://[::5db8:d822]/",
+    "http://198.18.0.1/",
+    "http://192.0.0.9/",
+    "http://224.0.0.1/",
+    "http://240.0.0.1/",
+    "http://255.255.255.255/",
     "http://localhost/",
     "http://LOCALHOST./",
     "http://localhost.localdomain/",
@@ -60,6 +77,7 @@ PUBLIC = [
     "https://mylocal/",
     "http://[2606:2800:220:1:248:1893:25c8:1946]/",
     "http://[2002:5db8:d822::]/",
+    "http://[2001:0:5db8:d822:0:f227:a247:27dd]/",
     "http://[64:ff9b::93.184.216.34]/",
     "http://[::ffff:93.184.216.34]/",
     "not a url",

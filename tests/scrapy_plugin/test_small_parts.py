@@ -131,6 +131,24 @@ def test_data_urls_become_no_requests(chain: Chain) -> None:
     assert chain.stats() == {"refused/data_url": 3}
 
 
+@pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt()])
+def test_an_end_in_the_link_guard_latches_the_guard(
+    chain: Chain, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    """Nothing that would end the process leaves it: not its own, not a callback's; the latter is closed."""
+    guard = LinkGuard.from_crawler(chain.crawler)
+
+    def end(*args: object) -> None:
+        raise error
+
+    monkeypatch.setattr(guard, "_is_refused", end)
+    for response in (Response(URL), None):
+        with pytest.raises(ImageBlocked):
+            through(guard, response, {"a": 1})
+    assert chain.runtime.latched
+    chain.runtime.close()
+
+
 def test_page_of_each_item_is_noted(chain: Chain) -> None:
     """Items of a response know their page; those that a spider starts with have none."""
     guard = LinkGuard.from_crawler(chain.crawler)

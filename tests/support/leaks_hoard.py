@@ -8,6 +8,7 @@ from __future__ import annotations
 import gc
 import logging
 import traceback
+from collections import deque
 from pathlib import Path
 from types import FrameType, FunctionType, MethodType, ModuleType, TracebackType
 from typing import TYPE_CHECKING, Any
@@ -85,9 +86,10 @@ class Careless:
 
 def _reached(value: object) -> Iterator[bytes]:
     seen: dict[int, object] = {}
-    waiting: list[tuple[Any, int]] = [(value, 0)]
+    # What is near comes first: what is far is the machinery of the crawl, and there is much of it.
+    waiting: deque[tuple[Any, int]] = deque([(value, 0)])
     while waiting and len(seen) < _MOST:
-        each, depth = waiting.pop()
+        each, depth = waiting.popleft()
         if isinstance(each, bytes | bytearray | memoryview):
             yield bytes(each)
         elif isinstance(each, str):
@@ -112,9 +114,9 @@ def _inside(value: Any) -> list[Any]:  # noqa: C901, PLR0911 - one a kind of val
     if isinstance(value, BaseException):
         return [value.args, str(value), value.__cause__, value.__context__, value.__traceback__, _attributes(value)]
     if isinstance(value, TracebackType):
-        return [frame.f_locals for frame, _ in traceback.walk_tb(value)]
+        return [dict(frame.f_locals) for frame, _ in traceback.walk_tb(value)]  # since Python 3.13 no dictionaries
     if isinstance(value, FrameType):
-        return [value.f_locals]
+        return [dict(value.f_locals)]
     if isinstance(value, MethodType):
         return []
     if type(value).__module__.startswith((*_MACHINERY, *_WHOLE)):

@@ -146,9 +146,12 @@ WAYS = (
     ),
     Way(
         "16",
-        "The HTTP/1.1 handler prints header lines that are none, at DEBUG",
-        "its logger is kept at INFO",
-        (f"{_CRAWL}::test_header_lines_that_are_none_are_not_logged",),
+        "The HTTP/1.1 handler prints header lines that are none, at DEBUG; its errors quote what it cannot parse",
+        "its logger is kept at INFO; the gate empties such an error, its reasons and their frames",
+        (
+            f"{_CRAWL}::test_header_lines_that_are_none_are_not_logged",
+            f"{_CRAWL}::test_answers_that_cannot_be_parsed_are_not_quoted",
+        ),
     ),
     Way(
         "17",

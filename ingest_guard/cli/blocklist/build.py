@@ -13,6 +13,8 @@ from ingest_guard.cli.blocklist import options, output
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
     from ingest_guard.blocklist.collect import ListSource
     from ingest_guard.policy import Policy
 
@@ -62,6 +64,7 @@ def _thresholds(ctx: click.Context, param: click.Parameter, values: tuple[str, .
     help="Chance that a filter takes a digest for listed that is not.",
 )
 @options.key
+@options.signing
 @options.reports
 def build_command(
     folder: Path,
@@ -75,6 +78,7 @@ def build_command(
     error_rate: float,
     key_env: str | None,
     key_file: Path | None,
+    signing_key: Ed25519PrivateKey | None,
     report_file: Path | None,
     accept_false_matches: bool,
     accept: bool,
@@ -96,6 +100,7 @@ def build_command(
         keep=keep,
         confirm=confirm,
         key=options.key_of(key_env, key_file, policy),
+        signing_key=signing_key,
     )
     output.tell(report, as_json=as_json, file=report_file)
     return 0

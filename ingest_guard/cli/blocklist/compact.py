@@ -12,12 +12,17 @@ from ingest_guard.cli.blocklist import options, output
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 
 @click.command("compact")
 @click.argument("folder", type=options.FOLDER)
 @options.keep
+@options.signing
 @options.reports
-def compact_command(folder: Path, *, keep: int, report_file: Path | None, as_json: bool) -> int:
+def compact_command(
+    folder: Path, *, keep: int, signing_key: Ed25519PrivateKey | None, report_file: Path | None, as_json: bool
+) -> int:
     """Make one base of the base and the updates of the blocklist in FOLDER. A sealed one needs no key."""
-    output.tell(compact(folder, keep=keep), as_json=as_json, file=report_file)
+    output.tell(compact(folder, keep=keep, signing_key=signing_key), as_json=as_json, file=report_file)
     return 0

@@ -36,7 +36,7 @@ def info_command(folder: Path, *, as_json: bool) -> int:
                 "counts": entry.counts,
                 "thresholds": entry.thresholds,
             }
-            for entry in loaded.manifest.lists
+            for entry in loaded.manifest.operators_lists
         ]
         click.echo(json.dumps({"version": loaded.version, "created": created, "lists": lists}, indent=2))
         return 0
@@ -46,7 +46,7 @@ def info_command(folder: Path, *, as_json: bool) -> int:
 
 
 def _table(loaded: Loaded) -> Table:
-    lists = loaded.manifest.lists
+    lists = loaded.manifest.operators_lists
     graded = any(entry.severity is not None for entry in lists)
     table = Table("list", *(["severity"] if graded else []), "algorithm", "entries", "threshold", box=None)
     for entry in lists:
@@ -68,5 +68,5 @@ def _unit(loaded: Loaded, algorithm: str) -> str:
 def verify_command(folder: Path) -> int:
     """Verify every byte of the blocklist in FOLDER. A sealed one needs no key."""
     loaded = load(folder)
-    click.echo(f"ok: version {loaded.version}, {len({entry.id for entry in loaded.manifest.lists})} lists")
+    click.echo(f"ok: version {loaded.version}, {len({entry.id for entry in loaded.manifest.operators_lists})} lists")
     return 0

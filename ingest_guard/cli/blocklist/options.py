@@ -10,11 +10,14 @@ import click
 
 from ingest_guard.blocklist.build import DEFAULT_KEEP, MAX_REJECTED_SHARE, MAX_SHRINK, ListSource
 from ingest_guard.blocklist.keys import read_key
+from ingest_guard.blocklist.signing_keys import read_signing_key
 from ingest_guard.credentials import list_key
 from ingest_guard.policy import Policy
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 _Command = TypeVar("_Command", bound="Callable[..., Any]")
 
@@ -142,6 +145,23 @@ def key(command: _Command) -> _Command:
         ),
         click.option("--key-file", metavar="FILE", type=FILE, help="File with that key, in hex or Base64."),
     )
+
+
+def _signing_key(ctx: click.Context, param: click.Parameter, file: Path | None) -> Ed25519PrivateKey | None:
+    del ctx, param
+    return None if file is None else read_signing_key(file)
+
+
+def signing(command: _Command) -> _Command:
+    """Add ``--sign-key``; the command gets the key."""
+    return click.option(
+        "--sign-key",
+        "signing_key",
+        metavar="FILE",
+        type=FILE,
+        callback=_signing_key,
+        help="Sign the version with this private Ed25519 key, before it becomes the current one.",
+    )(command)
 
 
 def reports(command: _Command) -> _Command:

@@ -12,6 +12,8 @@ from ingest_guard.cli.blocklist import options, output
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
     from ingest_guard.blocklist.collect import ListSource
     from ingest_guard.policy import Policy
 
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 @options.brakes
 @options.keep
 @options.key
+@options.signing
 @options.reports
 def update_command(
     folder: Path,
@@ -36,6 +39,7 @@ def update_command(
     keep: int,
     key_env: str | None,
     key_file: Path | None,
+    signing_key: Ed25519PrivateKey | None,
     report_file: Path | None,
     accept: bool,
     as_json: bool,
@@ -46,6 +50,7 @@ def update_command(
         sources,
         removals=removals,
         key=options.key_of(key_env, key_file, policy),
+        signing_key=signing_key,
         accept=accept,
         keep=keep,
         max_shrink=max_shrink,

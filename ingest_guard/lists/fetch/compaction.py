@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
-from ingest_guard.lists.journal import Mark, parse
+from ingest_guard.lists.checkpoints import Mark
+from ingest_guard.lists.journal import parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,10 +14,10 @@ import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from ingest_guard.lists.checkpoints import CHECKPOINT_SUFFIX, SUFFIX, Mark, counts
 from ingest_guard.lists.fetch import compaction
 from ingest_guard.lists.fetch.problems import FetchError
 from ingest_guard.lists.fetch.state import State, private, sync_folder
-from ingest_guard.lists.journal import CHECKPOINT_SUFFIX, SUFFIX, Mark, counts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

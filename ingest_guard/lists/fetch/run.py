@@ -8,6 +8,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from ingest_guard.errors import BlocklistError
+from ingest_guard.lists.checkpoints import SUFFIX
 from ingest_guard.lists.fetch import config
 from ingest_guard.lists.fetch.keeping import Keeping, opened
 from ingest_guard.lists.fetch.ncmec import NcmecApi
@@ -17,7 +18,6 @@ from ingest_guard.lists.fetch.ranges import Ranges
 from ingest_guard.lists.fetch.stopncii import StopNcii
 from ingest_guard.lists.fetch.tat import Tat
 from ingest_guard.lists.fetch.threatexchange import ThreatExchangeApi
-from ingest_guard.lists.journal import SUFFIX
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

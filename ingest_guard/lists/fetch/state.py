@@ -7,8 +7,8 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from ingest_guard.lists.checkpoints import EMPTY, Mark, load_checkpoint, state_digest
 from ingest_guard.lists.fetch.problems import FetchError
-from ingest_guard.lists.journal import EMPTY, Mark, load_checkpoint, state_digest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

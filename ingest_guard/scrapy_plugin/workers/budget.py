@@ -31,6 +31,11 @@ class Budget:
         self.images = self.bytes = 0
         self.peak_images = self.peak_bytes = self.peak_waiting = 0
 
+    @property
+    def waiting(self) -> int:
+        """How many wait now."""
+        return len(self._asking)
+
     async def enter(self, size: int) -> None:
         """Wait until an image of ``size`` bytes may be under way, and count it."""
         if self._asking or not self._fits(size):

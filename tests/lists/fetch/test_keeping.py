@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest_guard.lists import journal
+from ingest_guard.lists import checkpoints, journal
+from ingest_guard.lists.checkpoints import state_digest
 from ingest_guard.lists.fetch import compaction, keeping
 from ingest_guard.lists.fetch.problems import FetchError
 from ingest_guard.lists.fetch.state import State
-from ingest_guard.lists.journal import Record, state_digest
+from ingest_guard.lists.journal import Record
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -196,7 +197,7 @@ def test_compaction_keeps_the_last_of_each_key(
     with target.open("rb") as file:
         assert mark.length == len(b"".join(wanted))
         assert mark.lines == len(wanted)
-        assert journal.counts(file, mark)
+        assert checkpoints.counts(file, mark)
 
 
 def test_line_that_is_none_is_left_to_the_reader(tmp_path: Path) -> None:

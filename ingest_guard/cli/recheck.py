@@ -1,0 +1,152 @@
+"""``ingest-guard recheck``: records that are out, compared with a newer blocklist; shards without those that match."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import click
+
+from ingest_guard.cli.blocklist import options
+from ingest_guard.cli.main import MATCHED, NOT_SCANNED, OK
+from ingest_guard.policy import Policy
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    from ingest_guard.dataset.recheck.plan import Plan
+    from ingest_guard.policy_lists import KeySource
+
+
+@click.command("recheck")
+@click.argument("source", metavar="DIR", type=click.Path(path_type=Path, exists=True))
+@click.option("--blocklist", type=options.FOLDER, help="The blocklist to compare with.")
+@click.option("--policy", "policy_file", type=options.FILE, help="A policy: what of the blocklist counts, and its key.")
+@click.option("-o", "--output", "clean", type=options.FOLDER, metavar="CLEAN", help="A new folder for cleaned shards.")
+@click.option("--in-place", is_flag=True, help="Replace the shards themselves, each at once.")
+@click.option("--dry-run", is_flag=True, help="Count what would be removed; write nothing.")
+@click.option(
+    "--since",
+    metavar="VERSION|manifest",
+    help="Compare only with what the blocklist gained since a version: its name, a folder with it, or 'manifest' for "
+    "those that the records' attestation names.",
+)
+@click.option(
+    "--columns",
+    metavar="NAME=COLUMN,...",
+    default="",
+    help="Columns of other people's tables: an algorithm, or uid, url, alt, final_url, page_url, pdq_quality.",
+)
+@click.option(
+    "--not-compared",
+    type=click.Choice(["keep", "remove"]),
+    default="keep",
+    show_default=True,
+    help="What becomes of records with nothing that could be compared.",
+)
+@click.option("--tombstones", type=options.FILE, metavar="FILE", help="Where to note what was removed; not in CLEAN.")
+@click.option("--recipient", "recipients", multiple=True, metavar="age1...", help="Seal the tombstones to. Repeatable.")
+@click.option("--recipients-file", type=options.FILE, metavar="FILE", help="More recipients, one a line.")
+@click.option("--sign-key", type=options.FILE, metavar="FILE", help="Sign the new manifest with this Ed25519 key.")
+@click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Processes that compare shards.")
+@options.key
+@click.option("--json", "as_json", is_flag=True, help="Print the counts as JSON.")
+def command(
+    source: Path,
+    blocklist: Path | None,
+    policy_file: Path | None,
+    *,
+    clean: Path | None,
+    in_place: bool,
+    dry_run: bool,
+    since: str | None,
+    columns: str,
+    not_compared: Literal["keep", "remove"],
+    tombstones: Path | None,
+    recipients: tuple[str, ...],
+    recipients_file: Path | None,
+    sign_key: Path | None,
+    jobs: int,
+    key_env: str | None,
+    key_file: Path | None,
+    as_json: bool,
+) -> int:
+    """Compare the fingerprints of the records in DIR with a blocklist, and write shards without those that match.
+
+    Nothing is fetched. DIR holds Parquet or JSON Lines, of a crawl or of other people's making. Which records went is
+    noted in a tombstone file beside CLEAN (or DIR): it is sensitive, and not for publication.
+
+    Exit code: 0 nothing removed, 1 something matched and was removed (with --dry-run: would be), 2 wrong use, 3 some
+    records could not be compared, 4 the recheck failed.
+    """
+    if (clean is not None) + in_place + dry_run != 1:
+        raise click.UsageError("name one: -o CLEAN, --in-place or --dry-run")
+    from ingest_guard.dataset.recheck.run import Output, recheck  # noqa: PLC0415 - loaded where it is asked for
+
+    plan = make_plan(source, _policy(policy_file, blocklist, key_env, key_file), since=since, columns=columns)
+    output = Output(clean, in_place, tombstones, _recipients(recipients, recipients_file), not_compared)
+    report = recheck(source, plan, replace(output, sign=_signer(sign_key, plan.policy), jobs=jobs))
+    if as_json:
+        click.echo(json.dumps(report.to_json(), indent=2))
+    else:
+        for line in report.lines():
+            click.echo(line)
+    return MATCHED if report.removed else NOT_SCANNED if report.not_compared else OK
+
+
+def make_plan(source: Path, policy: Policy, *, since: str | None, columns: str) -> Plan:
+    """Return what is compared with what; PolicyError where an option names what there is not."""
+    from ingest_guard.allow_list import AllowList  # noqa: PLC0415 - as above
+    from ingest_guard.dataset.recheck import gained, provenance  # noqa: PLC0415 - as above
+    from ingest_guard.dataset.recheck.columns import read_given  # noqa: PLC0415 - as above
+    from ingest_guard.dataset.recheck.fingerprints import EXACT_SIZES  # noqa: PLC0415 - as above
+    from ingest_guard.dataset.recheck.plan import Plan  # noqa: PLC0415 - as above
+
+    plan = Plan(policy)
+    known = {*EXACT_SIZES, *plan.near_algorithms()} if columns else ()
+    earlier: tuple[gained.Earlier, ...] = ()
+    if since == "manifest":
+        allowed = AllowList.read(policy)
+        folder = source if source.is_dir() else source.parent
+        earlier = provenance.since_manifest(folder, policy.blocklist, allowed.digest if allowed.count else None)
+    elif since is not None:
+        earlier = (gained.Earlier(gained.resolve(policy.blocklist, since)),)
+    return replace(plan, since=earlier, columns=read_given(columns, known))
+
+
+def _policy(file: Path | None, blocklist: Path | None, key_env: str | None, key_file: Path | None) -> Policy:
+    if file is None and blocklist is None:
+        raise click.UsageError("name what to compare with: --blocklist FOLDER or --policy FILE")
+    if key_env is not None and key_file is not None:
+        raise click.UsageError("name the key once: either --key-env or --key-file")
+    update: dict[str, Any] = {} if blocklist is None else {"blocklist": blocklist.resolve()}
+    if key_env is not None or key_file is not None:
+        update["list_key"] = _key_source(key_env, key_file)
+    if file is None:
+        return Policy(**update)
+    return Policy.load(file).model_copy(update=update)
+
+
+def _key_source(env: str | None, file: Path | None) -> KeySource:
+    from ingest_guard.policy_lists import KeySource  # noqa: PLC0415 - as above
+
+    return KeySource(env=env, file=file and file.resolve())
+
+
+def _recipients(given: tuple[str, ...], file: Path | None) -> tuple[str, ...]:
+    if file is None:
+        return given
+    from ingest_guard.blocklist import encryption  # noqa: PLC0415 - as above
+
+    return (*given, *encryption.read_recipients(file))
+
+
+def _signer(file: Path | None, policy: Policy) -> Ed25519PrivateKey | None:
+    chosen = file or policy.dataset.sign_key
+    if chosen is None:
+        return None
+    from ingest_guard.blocklist.signing import read_signing_key  # noqa: PLC0415 - as above
+
+    return read_signing_key(chosen)

@@ -1,0 +1,78 @@
+"""Which hosts are inside a network: private, loopback and link-local addresses, and names that mean one.
+
+The ranges are those of IANA's registries of special-purpose addresses (RFC 6890 and its updates). They stand here
+because what Python's ``ipaddress`` says of some changes from version to version.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from urllib.parse import urlsplit
+
+_LOCAL_NAMES = ("localhost", "localhost.localdomain", "ip6-localhost")
+_LOCAL_SUFFIXES = (".localhost", ".local", ".localdomain", ".internal", ".home.arpa")
+# What a resolver takes for an address although it is not written as one: 127.1, 2130706433, 0x7f.1, 0177.0.0.1.
+_ODD_ADDRESS = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)")
+_NOT_GLOBAL = tuple(
+    IPv4Network(each)
+    for each in (
+        "0.0.0.0/8",
+        "10.0.0.0/8",
+        "100.64.0.0/10",
+        "127.0.0.0/8",
+        "169.254.0.0/16",
+        "172.16.0.0/12",
+        "192.0.0.0/24",
+        "192.0.2.0/24",
+        "192.168.0.0/16",
+        "198.18.0.0/15",
+        "198.51.100.0/24",
+        "203.0.113.0/24",
+        "224.0.0.0/4",
+        "240.0.0.0/4",
+    )
+)
+# Of IPv6, only this much was ever handed out, and these parts of it are for other ends.
+_GLOBAL6 = IPv6Network("2000::/3")
+_NOT_GLOBAL6 = tuple(IPv6Network(each) for each in ("2001::/23", "2001:db8::/32", "3fff::/20"))
+_NAT64 = IPv6Network("64:ff9b::/96")
+
+
+def is_private(url: str) -> bool:
+    """Tell whether the host of a URL is an address inside a network, or a name that means one.
+
+    An IPv6 address that stands for IPv4 ones (6to4, NAT64, Teredo, IPv4-mapped) is judged by those. Names are not
+    looked up: a public name that resolves to a private address counts as public here.
+    """
+    try:
+        return _is_private_host((urlsplit(url).hostname or "").rstrip("."))
+    except ValueError:
+        return True
+
+
+@lru_cache(maxsize=4096)
+def _is_private_host(host: str) -> bool:
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return host in _LOCAL_NAMES or host.endswith(_LOCAL_SUFFIXES) or _ODD_ADDRESS.fullmatch(host) is not None
+    if isinstance(address, IPv4Address):
+        return _is_private4(address)
+    inside = _inside(address)
+    if inside:
+        return any(_is_private4(each) for each in inside)
+    return address not in _GLOBAL6 or any(address in network for network in _NOT_GLOBAL6)
+
+
+def _is_private4(address: IPv4Address) -> bool:
+    return any(address in network for network in _NOT_GLOBAL)
+
+
+def _inside(address: IPv6Address) -> list[IPv4Address]:
+    """Return the IPv4 addresses that an IPv6 address stands for."""
+    inner = [address.ipv4_mapped, address.sixtofour, *(address.teredo or ())]
+    if address in _NAT64:
+        inner.append(IPv4Address(int(address) & 0xFFFFFFFF))
+    return [each for each in inner if each is not None]

@@ -1,0 +1,108 @@
+"""How many bodies are in memory before they have their verdict: downloads start as fast as they can be looked at.
+
+Scrapy's own limits are about the requests of spiders; media pipelines, and the guard's own fetches, hand over hundreds
+at once. So each download waits here, at the very handler that would bring it, until there is room for what it brings.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
+
+from ingest_guard.scrapy_plugin.workers.eventloop import promise
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from scrapy import Request
+
+    from ingest_guard.policy import InFlight
+    from ingest_guard.scrapy_plugin.workers.eventloop import Promise
+
+# How much of the average size the last body counts for; and what the first ones are taken to be.
+_WEIGHT = 0.05
+_GUESS = 64 << 10
+
+
+class Admission:
+    """Bounds on bodies, from the start of their download to the gate's verdict.
+
+    A download under way counts with the size that bodies of this crawl have on average; what it brought, with its own.
+
+    Parameters
+    ----------
+    bounds
+        Of the policy.
+    requests
+        How many requests Scrapy has under way at most: ``auto`` must never slow a crawl down for its settings' sake.
+    """
+
+    def __init__(self, bounds: InFlight, requests: int) -> None:
+        self._most = max(bounds.images, 2 * requests) if bounds.bodies == "auto" else bounds.bodies
+        self._most_bytes = bounds.bytes
+        self._asking: deque[Promise] = deque()
+        # Weak: a download that is cancelled tells nobody.
+        self._held: WeakKeyDictionary[Request, int] = WeakKeyDictionary()
+        self._arrived: WeakKeyDictionary[Request, int] = WeakKeyDictionary()
+        self._let_in = 0
+        self._average = float(_GUESS)
+        self.peak_bodies = self.peak_bytes = 0
+
+    @property
+    def bodies(self) -> int:
+        """Bodies in memory and downloads under way, now."""
+        return len(self._held) + self._let_in
+
+    async def begin(self, request: Request) -> None:
+        """Wait until a download may start, and count it."""
+        if self._asking or not self._has_room():
+            turn = promise()
+            self._asking.append(turn)
+            try:
+                await turn.awaitable()
+            except BaseException:
+                if turn in self._asking:
+                    self._asking.remove(turn)
+                else:
+                    self._let_in -= 1
+                    self._let_others_in()
+                raise
+            self._let_in -= 1
+        self._held[request] = round(self._average)
+
+    def came(self, request: Request, size: int) -> None:
+        """Count what a download brought."""
+        self._held[request] = self._arrived[request] = size
+        self._average += _WEIGHT * (size - self._average)
+        self.peak_bodies = max(self.peak_bodies, len(self._arrived))
+        self.peak_bytes = max(self.peak_bytes, sum(self._arrived.values()))
+
+    def end(self, request: Request) -> None:
+        """Count it out: it has its verdict, or the download failed. Of what was never counted in, this is nothing."""
+        self._arrived.pop(request, None)
+        if self._held.pop(request, None) is not None:
+            self._let_others_in()
+
+    @contextmanager
+    def ended(self, request: Request) -> Iterator[None]:
+        """Count a request out when this ends, however it does."""
+        try:
+            yield
+        finally:
+            self.end(request)
+
+    def _let_others_in(self) -> None:
+        while self._asking and self._has_room():
+            self._let_in += 1
+            self._asking.popleft().keep(None)
+
+    def _has_room(self) -> bool:
+        bodies = self.bodies
+        if not bodies:
+            return True  # a single body over the bounds goes through alone
+        if bodies >= self._most:
+            return False
+        coming = (self._let_in + 1) * self._average
+        return sum(self._held.values()) + coming <= self._most_bytes
