@@ -55,7 +55,19 @@ _KEPT = {
     "JOBDIR": "../out/job",
 }
 _A_PAGE = 24
-_NOT_COMPARED = {"final_url", "alt", "page_url", "pdq", "pdq_quality", "fetched_at", "attestation", "uid", "url"}
+_NOT_COMPARED = {
+    "alt_source",
+    "language",
+    "final_url",
+    "alt",
+    "page_url",
+    "pdq",
+    "pdq_quality",
+    "fetched_at",
+    "attestation",
+    "uid",
+    "url",
+}
 
 
 @pytest.fixture(scope="module")
