@@ -1,7 +1,6 @@
-"""Shards: the files that a data set's records are in, written whole and read back.
+"""Shards: the files that a data set's records are in; their names, and what they hold. JSON Lines are plain.
 
-Parquet files have zstd compression, row groups of bounded size, and types and documentation from the schema; they are
-written a row group at a time, so that memory does not grow with a shard. JSON Lines are plain.
+Parquet is written by :mod:`ingest_guard.dataset.shard_writer`.
 """
 
 from __future__ import annotations
@@ -9,10 +8,9 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 from ingest_guard.dataset.outfits import outfit as outfit_named
-from ingest_guard.dataset.publish import hidden_name, publish
 from ingest_guard.errors import DatasetError, SetupError
 
 if TYPE_CHECKING:
@@ -20,136 +18,21 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     import pyarrow as pa
-    from typing_extensions import Self
 
     from ingest_guard.dataset.outfits import Outfit
 
-ROW_GROUP = 10_000
-"""Rows that are held in memory until they are written."""
 SHARD_ROWS = 100_000
 """Rows of a shard, where nobody says otherwise."""
 SHARD = re.compile(r"records-(?P<number>\d+)\.(?P<format>parquet|jsonl)")
 """Names of the shards that a crawl writes."""
-_ZSTD_LEVEL = 3
 _BATCH = 10_000
 # What tells the outfits of JSON Lines apart: a field that no other has.
 _MARKS = {"TEXT": "laion", "caption": "img2dataset"}
 
 
-class ShardWriter:
-    """Writes rows to a Parquet file, a row group at a time.
-
-    >>> with ShardWriter("out/records-00000.parquet", outfit("native")) as shard:
-    ...     shard.add(row)
-
-    Parameters
-    ----------
-    target
-        A path, which appears when the file is whole, or an open binary file, which is left open.
-    outfit
-        Whose rows these are.
-    note
-        Added to what the file says of itself: ``check_set``, for one.
-    row_group
-        Rows that are held until they are written.
-    replace
-        Whether a file of that name is replaced; without it, the shard gets the next free name.
-
-    Attributes
-    ----------
-    rows
-        How many there are so far.
-    refused
-        Rows that do not fit into the columns, and were left out.
-    path
-        Where the shard is, once it was closed; None for an open file.
-    """
-
-    def __init__(
-        self,
-        target: str | Path | IO[bytes],
-        outfit: Outfit,
-        *,
-        note: Mapping[str, Any] | None = None,
-        row_group: int = ROW_GROUP,
-        replace: bool = False,
-    ) -> None:
-        self._arrow = _arrow()
-        import pyarrow.parquet as pq  # noqa: PLC0415 - heavy, and not everyone has it
-
-        self.rows = self.refused = 0
-        self.path = Path(target) if isinstance(target, str | Path) else None
-        self._schema = self._arrow.arrow_schema(outfit, note)
-        self._required = tuple(column.name for column in outfit.columns if not column.nullable)
-        self._row_group, self._replace = row_group, replace
-        self._waiting: list[Mapping[str, Any]] = []
-        self._hidden = hidden_name(self.path) if self.path else None
-        self._writer = pq.ParquetWriter(
-            self._hidden or target, self._schema, compression="zstd", compression_level=_ZSTD_LEVEL
-        )
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: object, *exc_info: object) -> None:
-        if kind is None:
-            self.close()
-        else:
-            self.abandon()
-
-    def add(self, row: Mapping[str, Any]) -> None:
-        """Add a row; it is kept as it is until its row group is written, so it must not change."""
-        self._waiting.append(row)
-        self.rows += 1
-        if len(self._waiting) >= self._row_group:
-            self._flush()
-
-    def close(self) -> None:
-        """Write what waits and the end of the file, and let it appear."""
-        if self._waiting:
-            self._flush()
-        self._writer.close()
-        if self._hidden and self.path:
-            self.path = publish(self._hidden, self.path, replace=self._replace)
-            self._hidden = None
-
-    def abandon(self) -> None:
-        """Leave nothing behind."""
-        self._waiting = []
-        self._writer.close()
-        if self._hidden:
-            self._hidden.unlink(missing_ok=True)
-
-    def _flush(self) -> None:
-        waiting, self._waiting = self._waiting, []
-        batch = self._arrow.fitting(waiting, self._schema, self._required)
-        self.refused += len(waiting) - batch.num_rows
-        self.rows -= len(waiting) - batch.num_rows
-        self._writer.write_batch(batch, row_group_size=self._row_group)
-
-
-def write_parquet(
-    path: str | Path,
-    rows: Iterable[Mapping[str, Any]],
-    outfit: Outfit,
-    *,
-    note: Mapping[str, Any] | None = None,
-    row_group: int = ROW_GROUP,
-    replace: bool = False,
-) -> int:
-    """Write rows of an outfit to one Parquet file, which appears when it is whole; return how many they were.
-
-    The parameters are those of :class:`ShardWriter`.
-    """
-    with ShardWriter(path, outfit, note=note, row_group=row_group, replace=replace) as shard:
-        for row in rows:
-            shard.add(row)
-    return shard.rows
-
-
 def parquet_ready() -> None:
     """Raise SetupError where Parquet cannot be written for want of pyarrow."""
-    _arrow()
+    arrow_module()
 
 
 def shard_files(folder: str | Path) -> list[Path]:
@@ -173,7 +56,7 @@ def read_rows(path: str | Path) -> Iterator[dict[str, Any]]:
     file = Path(path)
     if file.suffix == ".parquet":
         for batch in iter_batches(file):
-            yield from _arrow().to_rows(batch)
+            yield from arrow_module().to_rows(batch)
     else:
         yield from _read_lines(file)
 
@@ -188,7 +71,7 @@ def iter_batches(
     DatasetError
         The file is no shard, is damaged, or lacks a column.
     """
-    arrow, file = _arrow(), Path(path)
+    arrow, file = arrow_module(), Path(path)
     if file.suffix == ".parquet":
         yield from _parquet_batches(file, columns, rows)
         return
@@ -212,13 +95,13 @@ def outfit_of(path: str | Path) -> Outfit | None:
         first = next(_read_lines(file), None)
         return _outfit_of_row(first) if first else None
     schema = parquet_schema(file)
-    name = _arrow().read_note(schema).get("outfit")
+    name = arrow_module().read_note(schema).get("outfit")
     return _outfit_with(name, schema.names) if isinstance(name, str) else None
 
 
 def note_of(path: str | Path) -> dict[str, Any]:
     """Return what a Parquet file says of itself: ``format``, ``outfit``, ``check_set``, ``guard``; empty for others."""
-    return _arrow().read_note(parquet_schema(Path(path))) if Path(path).suffix == ".parquet" else {}
+    return arrow_module().read_note(parquet_schema(Path(path))) if Path(path).suffix == ".parquet" else {}
 
 
 def parquet_schema(path: Path) -> pa.Schema:
@@ -249,7 +132,7 @@ def _parquet_batches(file: Path, columns: Sequence[str] | None, rows: int) -> It
 
 
 def _open(file: Path) -> Any:
-    _arrow()
+    arrow_module()
     import pyarrow.parquet as pq  # noqa: PLC0415 - heavy, and not everyone has it
 
     try:
@@ -295,7 +178,7 @@ def _chunks(rows: Iterator[dict[str, Any]], size: int) -> Iterator[list[dict[str
         yield chunk
 
 
-def _arrow() -> ModuleType:
+def arrow_module() -> ModuleType:
     """Return the module that needs pyarrow."""
     try:
         from ingest_guard.dataset import arrow  # noqa: PLC0415 - heavy, and not everyone has it

@@ -12,7 +12,7 @@ from typing import IO, TYPE_CHECKING, Any
 from scrapy.exporters import BaseItemExporter
 
 from ingest_guard.dataset.outfits import outfit as outfit_named
-from ingest_guard.dataset.shards import ROW_GROUP, ShardWriter
+from ingest_guard.dataset.shard_writer import ROW_GROUP, ShardWriter
 from ingest_guard.errors import DatasetError, IngestGuardError
 from ingest_guard.scrapy_plugin.runtime import Runtime
 

@@ -19,15 +19,14 @@ from support.records import record
 from ingest_guard.dataset import publish as publishing
 from ingest_guard.dataset.outfits import NAMES, outfit
 from ingest_guard.dataset.publish import hidden_name, publish, remove_hidden
+from ingest_guard.dataset.shard_writer import ShardWriter, write_parquet
 from ingest_guard.dataset.shards import (
-    ShardWriter,
     iter_batches,
     note_of,
     outfit_of,
     parquet_ready,
     read_rows,
     shard_files,
-    write_parquet,
 )
 from ingest_guard.errors import DatasetError, SetupError
 

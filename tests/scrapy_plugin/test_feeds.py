@@ -13,7 +13,7 @@ from scrapy.settings import Settings
 from support.records import record
 
 from ingest_guard.dataset.outfits import outfit
-from ingest_guard.dataset.shards import write_parquet
+from ingest_guard.dataset.shard_writer import write_parquet
 from ingest_guard.errors import SetupError
 from ingest_guard.scrapy_plugin import feeds, recovery, shelves
 from ingest_guard.scrapy_plugin.addon import _write_shards

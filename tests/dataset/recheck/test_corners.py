@@ -21,7 +21,8 @@ from ingest_guard.dataset.recheck.gained import Earlier, version_folder
 from ingest_guard.dataset.recheck.plan import Plan
 from ingest_guard.dataset.recheck.run import Output, recheck
 from ingest_guard.dataset.records import build_record
-from ingest_guard.dataset.shards import read_rows, write_parquet
+from ingest_guard.dataset.shard_writer import write_parquet
+from ingest_guard.dataset.shards import read_rows
 from ingest_guard.dataset.targets import Target
 from ingest_guard.errors import DatasetError, PolicyError
 from ingest_guard.policy import Policy

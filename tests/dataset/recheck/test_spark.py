@@ -14,7 +14,7 @@ from support.rechecks import record, uids, value
 from ingest_guard.dataset import spark
 from ingest_guard.dataset.outfits import outfit
 from ingest_guard.dataset.recheck.plan import Plan
-from ingest_guard.dataset.shards import write_parquet
+from ingest_guard.dataset.shard_writer import write_parquet
 from ingest_guard.errors import DatasetError, PolicyError
 from ingest_guard.policy import Policy
 
