@@ -19,7 +19,7 @@ ifneq ($(shell cat .venv/.made-at 2>/dev/null),$(shell pwd -P))
 $(shell rm -f .venv/.demo .venv/.test .venv/.test-all .venv/.bench)
 endif
 
-.PHONY: help demo test test-proof lint format clean bench-fingerprint bench-recall bench-lookup bench-crawl bench-import bench-workers bench-memory bench-recheck bench-extract bench-records matrix scrapy-suite
+.PHONY: help demo test test-proof lint format clean bench-fingerprint bench-recall bench-lookup bench-crawl bench-import bench-workers bench-memory bench-recheck bench-extract bench-records matrix matrix-quick scrapy-suite
 
 help: ## Show this help
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 28
@@ -78,6 +78,9 @@ bench-extract: .venv/.$(TEST) ## Compare extraction with what Chromium shows of 
 
 matrix: .venv/.matrix ## Run the tests of the plug-in with the oldest and the newest versions of what it needs
 	@$(PYTHON) -m nox $(NOX_ARGS)
+
+matrix-quick: .venv/.matrix ## Run those that depend most on Scrapy's version, with the oldest versions
+	@$(PYTHON) -m nox --session oldest -- quick
 
 scrapy-suite: .venv/.$(TEST) ## Run Scrapy's own test suite with the guard in every crawl, and compare (20 minutes)
 	@$(PYTHON) -m benchmarks.scrapy_suite $(SUITE_ARGS)

@@ -4,8 +4,9 @@
   with Python 3.10; where there is no such interpreter, with the oldest there is.
 * ``newest``: whatever the package index has, with the newest Python there is.
 
-Each runs all tests that have to do with Scrapy; ``nox -s oldest -- FILES`` runs others. Where a version lacks what a
-test is about (a queue, a download handler), that test is skipped.
+Each runs all tests that have to do with Scrapy; ``nox -s oldest -- FILES`` runs others, and ``nox -s oldest -- quick``
+(``make matrix-quick``, for CI) those that depend most on its version. Where a version lacks what a test is about (a
+queue, a download handler), that test is skipped.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ nox.needs_version = ">=2024.4.15"
 
 SUPPORTED = ("3.10", "3.11", "3.12", "3.13", "3.14")
 TESTS = ("tests/scrapy_plugin", "tests/crawl", "tests/leaks")
+_CRAWLS = ("compat", "compat_cache", "compat_scripts", "items", "media_pipelines", "selftest")
+QUICK = ("tests/scrapy_plugin", "tests/leaks", *(f"tests/crawl/test_{name}.py" for name in _CRAWLS))
 # What these need beside the package. The rest of the extra ``test`` is for the tests of datasets, and large.
 NEEDED = (
     *("attrs", "boto3", "coverage[toml]", "google-cloud-storage", "httpx[http2]", "hypothesis", "ijson", "mmh3"),
@@ -60,5 +63,6 @@ def _run(session: nox.Session) -> None:
     code = "import platform, scrapy; print('Python', platform.python_version(), 'with Scrapy', scrapy.__version__)"
     session.run("python", "-c", code)
     env = {"INGEST_GUARD_REQUIRE_ALL": None}
+    tests = QUICK if session.posargs == ["quick"] else session.posargs or TESTS
     parallel = ("--numprocesses", "2", "--dist", "loadfile", "--no-loadscope-reorder")
-    session.run("python", "-m", "pytest", "-q", *parallel, *(session.posargs or TESTS), env=env)
+    session.run("python", "-m", "pytest", "-q", *parallel, *tests, env=env)

@@ -53,6 +53,11 @@ def _read_bodies(value: Any) -> Any:
     return value
 
 
+def _seconds(value: timedelta) -> float:
+    # Pydantic 2.7 asks for a signature, and a method of a C type has none.
+    return value.total_seconds()
+
+
 Bodies = Annotated[int | Literal["auto"], BeforeValidator(_read_bodies)]
 Size = Annotated[int, BeforeValidator(_read_size), Field(gt=0)]
 Workers = Annotated[int | Literal["auto", "inline"], BeforeValidator(_read_workers)]
@@ -60,6 +65,6 @@ Span = Annotated[
     timedelta,
     BeforeValidator(_read_span),
     # Seconds, as another process reads it back; pydantic's own PT10S is nothing that a policy may say.
-    PlainSerializer(timedelta.total_seconds, return_type=float, when_used="json"),
+    PlainSerializer(_seconds, return_type=float, when_used="json"),
     Field(gt=timedelta(0)),
 ]

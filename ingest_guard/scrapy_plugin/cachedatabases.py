@@ -2,6 +2,9 @@
 
 ``dbm`` is whatever a Python has: GNU dbm, ndbm, since 3.13 SQLite, and one in plain Python. The first two can be read
 where the Python has them; SQLite is read here without ``dbm``, so that the Python need not be the one that wrote it.
+
+ndbm (on Debian: Berkeley DB) is read, and neither written nor let into a crawl: it writes the unused parts of its pages
+as its memory was, and that may have been another response's body.
 """
 
 from __future__ import annotations
@@ -14,7 +17,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from scrapy.extensions.httpcache import DbmCacheStorage
 from scrapy.http import Headers
+from scrapy.utils.misc import load_object
 
 from ingest_guard.scrapy_plugin.cachefiles import ENTRY_FILES, Entry, as_response
 from ingest_guard.scrapy_plugin.leaves import StandIn, decoded, plain
@@ -23,9 +28,14 @@ from ingest_guard.scrapy_plugin.stores import MARKER
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from scrapy.settings import BaseSettings
+
 # What stands behind the name: the parts of dbm.dumb and dbm.ndbm, and SQLite's journals.
-_DBM_FILE = re.compile(r"(.+\.db)(?:\.(?:dat|dir|bak|db|pag)|-(?:wal|shm|journal))?")
+_DBM_FILE = re.compile(r"(.+?\.db)(?:\.(?:dat|dir|bak|db|pag)|-(?:wal|shm|journal))?")
 _SQLITE = b"SQLite format 3\0"
+# Those that ``dbm`` takes for a new database, the first that is there.
+_FIRST = ("dbm.sqlite3", "dbm.gnu", "dbm.ndbm", "dbm.dumb")
+_NDBM, _PLAIN = "dbm.ndbm", "dbm.dumb"
 
 
 class _Sqlite:
@@ -59,6 +69,40 @@ class _Sqlite:
             connection.commit()
 
 
+def unclean(settings: BaseSettings, folders: list[Path]) -> str | None:
+    """Return what is wrong where the HTTP cache would be an ndbm database, which writes what was in memory before.
+
+    ``folders`` are those of the cache. With ``dbm``, a database that is there decides, and for others what Python has.
+    """
+    if not settings.getbool("HTTPCACHE_ENABLED") or not _is_database(settings.get("HTTPCACHE_STORAGE")):
+        return None
+    module = settings.get("HTTPCACHE_DBM_MODULE") or "dbm"
+    there = [path for folder in folders for path in databases(folder)]
+    if module != _NDBM and (module != "dbm" or (default_module() != _NDBM and not any(map(_ndbm_files, there)))):
+        return None
+    return (
+        "the HTTP cache is an ndbm database (DbmCacheStorage), which writes remains of the crawl's memory to the disk, "
+        "bodies of other responses among them; set HTTPCACHE_DBM_MODULE = 'dbm.dumb', or "
+        "HTTPCACHE_STORAGE = 'scrapy.extensions.httpcache.FilesystemCacheStorage'"
+    )
+
+
+def default_module() -> str:
+    """Return the module that ``dbm`` takes for new databases in this Python."""
+    for name in _FIRST:
+        with contextlib.suppress(ImportError):
+            return import_module(name).__name__
+    raise AssertionError("dbm.dumb is in every Python")
+
+
+def _is_database(storage: Any) -> bool:
+    try:
+        loaded = load_object(storage)
+    except Exception:  # noqa: BLE001 - somebody else's module may raise anything; Scrapy will tell
+        return False
+    return isinstance(loaded, type) and issubclass(loaded, DbmCacheStorage)
+
+
 def unknown_files(folder: Path) -> int:
     """Return how many files of a cache's folder belong to no entry of any storage of Scrapy's."""
     count = 0
@@ -79,7 +123,7 @@ def databases(folder: Path) -> list[Path]:
 
 def database_entries(path: Path, module: str) -> Iterator[Entry]:
     """Yield the entries of a database, whose module is that of HTTPCACHE_DBM_MODULE."""
-    with contextlib.closing(_open(path, module, "r")) as database:
+    with contextlib.closing(_open(path, module)) as database:
         for key in list(database.keys()):
             name = _name(key)
             if name.endswith("_data"):
@@ -121,8 +165,8 @@ def remove_from_database(path: Path, module: str, names: set[str]) -> None:
     fresh = path.with_name(f"{path.stem}.purged.db")
     _unlink_database(fresh)
     with (
-        contextlib.closing(_open(path, module, "r")) as old,
-        contextlib.closing(_Sqlite(fresh, is_new=True) if _is_sqlite(path) else _open(fresh, module, "n")) as new,
+        contextlib.closing(_open(path, module)) as old,
+        contextlib.closing(_new_like(path, fresh, module)) as new,
     ):
         for key in list(old.keys()):
             if _name(key).rpartition("_")[0] not in names:
@@ -136,8 +180,31 @@ def _name(key: Any) -> str:
     return key.decode("latin-1") if isinstance(key, bytes) else str(key)
 
 
-def _open(path: Path, module: str, flag: str) -> Any:
-    return _Sqlite(path) if _is_sqlite(path) else import_module(module).open(str(path), flag)
+def _open(path: Path, module: str) -> Any:
+    if _is_sqlite(path):
+        return _Sqlite(path)
+    if found := _ndbm_files(path):
+        if set(_files_of(path)) != set(found):
+            raise ValueError("two databases have one name, and only one of them would be read")
+        module = _NDBM
+    return import_module(module).open(str(path), "r")
+
+
+def _new_like(path: Path, fresh: Path, module: str) -> Any:
+    """Make a database of the same kind as that at ``path``; a plain one for ndbm, which would write what was read."""
+    if _is_sqlite(path):
+        return _Sqlite(fresh, is_new=True)
+    if _ndbm_files(path) or (module == "dbm" and default_module() == _NDBM):
+        module = _PLAIN
+    return import_module(module).open(str(fresh), "n")
+
+
+def _ndbm_files(path: Path) -> list[Path]:
+    """Return the files of an ndbm database: Berkeley DB's one, or the pair of others (``.dir`` is dbm.dumb's, too)."""
+    one, pair = path.with_name(f"{path.name}.db"), path.with_name(f"{path.name}.pag")
+    if one.exists():
+        return [one]
+    return [pair, path.with_name(f"{path.name}.dir")] if pair.exists() else []
 
 
 def _is_sqlite(path: Path) -> bool:

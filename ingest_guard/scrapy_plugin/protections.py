@@ -14,7 +14,17 @@ import scrapy
 from scrapy.core.engine import ExecutionEngine
 
 from ingest_guard.errors import SetupError
-from ingest_guard.scrapy_plugin import browsers, handlers, hygiene, logfilter, receivers, stores, strict, withheld
+from ingest_guard.scrapy_plugin import (
+    browsers,
+    cachedatabases,
+    handlers,
+    hygiene,
+    logfilter,
+    receivers,
+    stores,
+    strict,
+    withheld,
+)
 from ingest_guard.scrapy_plugin.config import TESTED_SCRAPY
 from ingest_guard.scrapy_plugin.logformat import GuardedLogFormatter
 
@@ -41,7 +51,8 @@ def require(crawler: Crawler, policy: Policy) -> None:
     Raises
     ------
     SetupError
-        A store holds something from before the guard, or the level forbids something that is switched on.
+        A store holds something from before the guard, an HTTP cache would write remains of memory, or the level
+        forbids something that is switched on.
     """
     settings = crawler.settings
     is_strict = policy.level == "strict"
@@ -50,6 +61,8 @@ def require(crawler: Crawler, policy: Policy) -> None:
     require_level(settings, policy)
     browsers.secure(settings, strict=is_strict)
     stores.require_known(stores.stores_in_use(settings), policy)
+    if problem := cachedatabases.unclean(settings, stores.cache_folders(settings)):
+        raise SetupError(f"ingest_guard: {problem}")
     handlers.wrap_handlers(settings, strict.CheckedHandler if is_strict else handlers.PacedHandler)
 
 

@@ -14,6 +14,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from scrapy.exceptions import NotConfigured
 from scrapy.utils.project import data_path
 
 from ingest_guard._version import __version__
@@ -115,10 +116,20 @@ def require_known(stores: Iterable[Store], policy: Policy) -> None:
         )
 
 
+def cache_folders(settings: BaseSettings) -> list[Path]:
+    """Return where these settings put an HTTP cache, whether it is in use now or not."""
+    return [store.folder for store in _caches(settings)]
+
+
 def _caches(settings: BaseSettings) -> list[Store]:
     if not settings.get("HTTPCACHE_DIR"):
         return []
-    return [Store(CACHE, "HTTPCACHE_DIR", Path(data_path(settings["HTTPCACHE_DIR"])).resolve())]
+    try:
+        folder = Path(data_path(settings["HTTPCACHE_DIR"]))
+    except NotConfigured:
+        # A crawl of seeds, outside of any project: Scrapy has no place for a cache there, and switches it off.
+        return []
+    return [Store(CACHE, "HTTPCACHE_DIR", folder.resolve())]
 
 
 def _media_stores(settings: BaseSettings) -> list[Store]:

@@ -14,7 +14,7 @@ from scrapy.utils.misc import load_object
 from ingest_guard.blocklist.artifact import Blocklist
 from ingest_guard.credentials import list_key
 from ingest_guard.errors import IngestGuardError, SetupError
-from ingest_guard.scrapy_plugin import browsers, hygiene, jobfiles, jobs, protections, robots, stores
+from ingest_guard.scrapy_plugin import browsers, cachedatabases, hygiene, jobfiles, jobs, protections, robots, stores
 from ingest_guard.scrapy_plugin.config import load_policy
 from ingest_guard.scrapy_plugin.diagnosis import Finding, settings_of_all
 from ingest_guard.scrapy_plugin.leaves import UnreadableError, has_data_url
@@ -74,6 +74,9 @@ def _stores(each: Iterable[Settings], policy: Policy, version: str | None) -> It
     for store in sorted(idle, key=str):
         if store.is_old:
             yield _note(f"the {store} is not in use and holds files from before the guard", *_PURGE)
+    for one in each:
+        if problem := cachedatabases.unclean(one, stores.cache_folders(one)):
+            yield Finding(good=False, text=problem)
     for name in sorted({name for one in each for name in stores.remote_stores(one)}):
         yield _note(f"{name} is on another machine: nobody here knows what it holds from before the guard")
 

@@ -347,6 +347,15 @@ def test_stores_and_job_directories(project: Callable[..., Path]) -> None:
     assert "which the policy accepts" in notes(doctor()[1])
 
 
+def test_a_cache_that_would_write_memory(project: Callable[..., Path]) -> None:
+    """No crawl starts with an ndbm database, and doctor says so."""
+    storage = "HTTPCACHE_STORAGE = 'scrapy.extensions.httpcache.DbmCacheStorage'\nHTTPCACHE_DBM_MODULE = 'dbm.ndbm'\n"
+    project(GUARD + SECOND + "HTTPCACHE_ENABLED = True\n" + storage)
+    code, lines = doctor()
+    assert code == 1
+    assert "remains of the crawl's memory" in notes(lines, "BAD")
+
+
 def test_a_cache_that_is_not_in_use(project: Callable[..., Path]) -> None:
     """It stops no crawl, and still holds what it holds."""
     folder = project(GUARD + SECOND + "HTTPCACHE_DIR = 'cache'\n")

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
+from support.caches import CLEAN_DBM
 from support.crawl import Crawl, Project
 from support.pictures import drawn, encode
 from support.server import Reply, Seen, Server
@@ -79,6 +80,7 @@ def pairs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[tuple[str, 
             "HTTPCACHE_DIR": "../../out/httpcache",
             "HTTPCACHE_POLICY": f"scrapy.extensions.httpcache.{policy}",
             "HTTPCACHE_STORAGE": f"scrapy.extensions.httpcache.{storage}",
+            "HTTPCACHE_DBM_MODULE": CLEAN_DBM,
             "HTTPCACHE_IGNORE_HTTP_CODES": [503],
             "RETRY_ENABLED": True,
         }

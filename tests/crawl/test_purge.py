@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from support.caches import CLEAN_DBM
 from support.crawl import Crawl, Project
 from support.pictures import drawn, encode
 from support.server import Reply, Server
@@ -59,7 +60,7 @@ _STORAGE = "scrapy.extensions.httpcache."
 _STORES: dict[str, dict[str, Any]] = {
     "folders": {"HTTPCACHE_STORAGE": f"{_STORAGE}FilesystemCacheStorage"},
     "packed": {"HTTPCACHE_STORAGE": f"{_STORAGE}FilesystemCacheStorage", "HTTPCACHE_GZIP": True},
-    "database": {"HTTPCACHE_STORAGE": f"{_STORAGE}DbmCacheStorage"},
+    "database": {"HTTPCACHE_STORAGE": f"{_STORAGE}DbmCacheStorage", "HTTPCACHE_DBM_MODULE": CLEAN_DBM},
     "plain database": {"HTTPCACHE_STORAGE": f"{_STORAGE}DbmCacheStorage", "HTTPCACHE_DBM_MODULE": "dbm.dumb"},
 }
 _CACHE = {"HTTPCACHE_ENABLED": True, "HTTPCACHE_DIR": "../../out/httpcache"}

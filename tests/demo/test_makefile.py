@@ -28,6 +28,7 @@ _TARGETS = {
     "bench-records",
     "bench-workers",
     "matrix",
+    "matrix-quick",
     "scrapy-suite",
     "test-proof",
 }

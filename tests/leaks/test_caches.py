@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from support.caches import CLEAN_DBM
 from support.leaks import UNGUARDED, Case, Twin, listed, safe, twins
 from support.server import Reply, Server
 
@@ -61,6 +62,7 @@ _SETTINGS: dict[str, Any] = {
     "HTTPCACHE_ENABLED": True,
     "HTTPCACHE_DIR": "../../out/httpcache",
     "HTTPCACHE_POLICY": "scrapy.extensions.httpcache.RFC2616Policy",
+    "HTTPCACHE_DBM_MODULE": CLEAN_DBM,
     "HTTPERROR_ALLOW_ALL": True,
     "CONCURRENT_REQUESTS": 1,
     "JOBDIR": "../out/job",
@@ -171,6 +173,20 @@ def test_an_old_cache_is_refused_and_purged(storage: str, server: Server, tmp_pa
     )
     assert done.returncode == 0, done.stdout
     assert Twin(twin.crawl, twin.project, _FLAGGED).left("httpcache") == set()
+
+
+def test_a_cache_that_would_write_memory_is_refused(server: Server, tmp_path: Path) -> None:
+    """An ndbm database writes the unused parts of its pages as its memory was: the crawl ends before a request."""
+    settings = {
+        **_SETTINGS,
+        "HTTPCACHE_STORAGE": _STORAGES["database"],
+        "HTTPCACHE_DBM_MODULE": "dbm.ndbm",
+    }
+    before = len(server.log)
+    twin = twins(tmp_path, _SPIDER, {"guarded": Case(settings)}, _FLAGGED, arguments={"base": server.base})["guarded"]
+    assert twin.crawl.exit_code != 0
+    assert "dbm.dumb" in twin.crawl.critical()[0]
+    assert len(server.log) == before
 
 
 def _outside(twin: Twin) -> set[str]:

@@ -9,6 +9,7 @@ import sqlite3
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from scrapy.settings import Settings
 
 from ingest_guard.scrapy_plugin import cachedatabases
 from ingest_guard.scrapy_plugin.stores import CACHE, Store
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from ingest_guard.scrapy_plugin.cachefiles import Entry
 
+_ON = {"HTTPCACHE_ENABLED": True, "HTTPCACHE_STORAGE": "scrapy.extensions.httpcache.DbmCacheStorage"}
 BODIES = {"aa": b"first body", "bb": b"second body"}
 
 
@@ -115,6 +117,64 @@ def test_what_is_removed_is_gone_from_the_files(database: Path) -> None:
     if dbm.whichdb(str(database)):
         with contextlib.closing(dbm.open(str(database), "r")) as found:
             assert found[b"bb_time"] == b"1001.5"
+
+
+@pytest.mark.parametrize("name", ["spider.db.db", "spider.db.pag"])
+def test_two_databases_of_one_name_are_an_error(tmp_path: Path, name: str) -> None:
+    """An ndbm database beside a plain one, as after a change of the setting, is not passed over."""
+    path = tmp_path / "spider.db"
+    plain(path)
+    (tmp_path / name).write_bytes(b"other")
+    assert cachedatabases.databases(tmp_path) == [path]
+    with pytest.raises(ValueError, match="two databases"):
+        read(path)
+
+
+def test_a_purge_writes_no_ndbm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would write what was just read, in the unused parts of its pages."""
+    monkeypatch.setattr(cachedatabases, "default_module", lambda: "dbm.ndbm")
+    path = tmp_path / "spider.db"
+    plain(path)
+    cachedatabases.remove_from_database(path, "dbm", {"aa"})
+    assert dbm.whichdb(str(path)) == "dbm.dumb"
+    assert set(read(path)) == {"bb"}
+
+
+@pytest.mark.parametrize(
+    ("changed", "default", "refused"),
+    [
+        ({}, "dbm.ndbm", True),
+        ({}, "dbm.gnu", False),
+        ({"HTTPCACHE_DBM_MODULE": "dbm.ndbm"}, "dbm.gnu", True),
+        ({"HTTPCACHE_DBM_MODULE": "dbm.dumb"}, "dbm.ndbm", False),
+        ({"HTTPCACHE_ENABLED": False}, "dbm.ndbm", False),
+        ({"HTTPCACHE_STORAGE": "scrapy.extensions.httpcache.FilesystemCacheStorage"}, "dbm.ndbm", False),
+        ({"HTTPCACHE_STORAGE": "no.such.storage"}, "dbm.ndbm", False),
+    ],
+)
+def test_ndbm_is_refused(
+    changed: dict[str, Any], default: str, *, refused: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It writes remains of the process's memory into its file: a crawl with such a cache does not start."""
+    monkeypatch.setattr(cachedatabases, "default_module", lambda: default)
+    problem = cachedatabases.unclean(Settings({**_ON, **changed}), [tmp_path / "none"])
+    assert (problem is not None and "dbm.dumb" in problem) is refused
+
+
+@pytest.mark.parametrize("name", ["spider.db.db", "spider.db.pag"])
+def test_ndbm_that_is_there_is_refused(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """``dbm`` goes on with the kind of database that it finds, whatever it would take for a new one."""
+    monkeypatch.setattr(cachedatabases, "default_module", lambda: "dbm.gnu")
+    assert cachedatabases.unclean(Settings(_ON), [tmp_path]) is None
+    (tmp_path / name).write_bytes(b"")
+    assert cachedatabases.unclean(Settings(_ON), [tmp_path])
+
+
+def test_the_default_module_is_what_dbm_takes(tmp_path: Path) -> None:
+    """As seen from a database that ``dbm`` has just made."""
+    with contextlib.closing(dbm.open(str(tmp_path / "new.db"), "n")) as database:
+        database[b"a"] = b"b"
+    assert dbm.whichdb(str(tmp_path / "new.db")) == cachedatabases.default_module()
 
 
 def test_a_journal_that_a_kill_has_left_counts(tmp_path: Path) -> None:

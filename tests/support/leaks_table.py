@@ -21,8 +21,13 @@ WAYS = (
     Way(
         "1",
         "The HTTP cache stores what came (files, database; both policies)",
-        "the gate stands before it, nearest to the downloader",
-        (f"{_CRAWL}::test_the_cache_on_files_keeps_nothing", f"{_CACHES}::test_caches_store_nothing_new"),
+        "the gate stands before it, nearest to the downloader; an ndbm database, which writes remains of the process's "
+        "memory, is refused at the start",
+        (
+            f"{_CRAWL}::test_the_cache_on_files_keeps_nothing",
+            f"{_CACHES}::test_caches_store_nothing_new",
+            f"{_CACHES}::test_a_cache_that_would_write_memory_is_refused",
+        ),
     ),
     Way(
         "2",
