@@ -12,7 +12,7 @@ from ingest_guard.cli.main import FAILED, OK
 from ingest_guard.dataset.attestation import facts, files, reissue, signing
 from ingest_guard.dataset.attestation.manifest import NAME, Manifest
 from ingest_guard.dataset.attestation.verify import Findings, verify
-from ingest_guard.dataset.attestation.words import tell
+from ingest_guard.dataset.attestation.words import numbered, tell
 from ingest_guard.policy import Policy
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def write_command(folder: Path, policy_file: Path | None, sign_key: Path | None)
     policy = None if policy_file is None else Policy.load(policy_file)
     path = sign_key or (policy.dataset.sign_key if policy else None)
     manifest = reissue.reissue(folder, about=None if policy is None else facts.about(policy), key=_key(path))
-    click.echo(f"{NAME}: {manifest.rows:,} records in {len(manifest.shards)} shards")
+    click.echo(f"{NAME}: {numbered(manifest.rows, 'record')} in {numbered(len(manifest.shards), 'shard')}")
     _tell_signers(signing.signers(folder, files.read_manifest(folder)))
     return OK
 
@@ -128,7 +128,8 @@ def _tell(found: Findings) -> None:
         click.echo(f"note: {line}")
     if found.problems:
         return
-    click.echo(f"holds: {manifest.rows:,} records in {len(manifest.shards)} shards; manifest {found.sha256}")
+    what = f"{numbered(manifest.rows, 'record')} in {numbered(len(manifest.shards), 'shard')}"
+    click.echo(f"holds: {what}; manifest {found.sha256}")
     _tell_signers(found.signers)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import sys
 import tempfile
@@ -15,7 +16,10 @@ from scrapy.cmdline import execute
 
 from ingest_guard.cli.crawl_plan import planned
 from ingest_guard.cli.main import FAILED, OK, STOPPED
+from ingest_guard.dataset.outfits import NAMES
+from ingest_guard.errors import IngestGuardError
 from ingest_guard.scrapy_plugin.completion import COMPLETION_SETTING
+from ingest_guard.scrapy_plugin.feeds import FORMATS
 from ingest_guard.scrapy_plugin.instruments import PROGRESS_SETTING
 from ingest_guard.scrapy_plugin.jobs import RECOVER_SETTING
 
@@ -26,6 +30,10 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 # The operator's own bounds: a crawl that reaches one has done what it was asked to do.
 _OWN_BOUND = "closespider_"
 _FINISHED = "finished"
+_NOT_USABLE = (
+    "ingest-guard: the guard failed or was not part of this crawl, or it was forced to stop; do not use its records. "
+    "After a forced stop: the same command with --recover."
+)
 
 
 @click.command(
@@ -40,8 +48,8 @@ _FINISHED = "finished"
 @click.option("--sitemap", is_flag=True, help="With --seeds: take up the sitemaps of the seeds' hosts, too.")
 @click.option("--contact", help="With --seeds: an address for the User-Agent, so that hosts can reach you.")
 @click.option("--policy", type=_FILE, help="Policy file. [default with --seeds: policy.yaml]")
-@click.option("--outfit", help="Of the records in a data set's folder: native, laion or img2dataset.")
-@click.option("--format", "format_", help="Of its shards: parquet or jsonl.")
+@click.option("--outfit", type=click.Choice(NAMES), help="Columns of the records in a data set's folder.")
+@click.option("--format", "format_", type=click.Choice(FORMATS), help="Of its shards.")
 @click.option(
     "--completion",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -68,7 +76,7 @@ def command(
         file = (completion or Path(folder, "completion.json")).absolute()
         file.unlink(missing_ok=True)
         settings = ["-s", f"{COMPLETION_SETTING}={file}", *(["-s", f"{RECOVER_SETTING}=True"] if recover else [])]
-        with _environment(plan.environment):
+        with _environment(plan.environment), _without_tracebacks():
             code = _run(["scrapy", "crawl", *_progress(), *plan.arguments, *settings])
         return code or _judged(file)
 
@@ -82,6 +90,21 @@ def _environment(added: Mapping[str, str]) -> Iterator[None]:
     finally:
         for name, value in before.items():
             os.environ.pop(name) if value is None else os.environ.update({name: value})
+
+
+@contextlib.contextmanager
+def _without_tracebacks() -> Iterator[None]:
+    """Keep asyncio from printing a traceback of what the log has told in one line: why the crawl does not start."""
+
+    def is_news(record: logging.LogRecord) -> bool:
+        return not (record.exc_info and isinstance(record.exc_info[1], IngestGuardError))
+
+    source = logging.getLogger("asyncio")
+    source.addFilter(is_news)
+    try:
+        yield
+    finally:
+        source.removeFilter(is_news)
 
 
 def _progress() -> list[str]:
@@ -106,8 +129,10 @@ def _judged(file: Path) -> int:
     try:
         facts: dict[str, Any] = json.loads(file.read_bytes())
     except FileNotFoundError:
-        click.echo("ingest-guard: the guard failed or was not part of this crawl; do not use its records.", err=True)
+        click.echo(_NOT_USABLE, err=True)
         return FAILED
+    if faults := facts.get("counts", {}).get("errors"):
+        click.echo(f"ingest-guard: the guard had {faults:,} faults of its own, each dropped what it met.", err=True)
     reason = facts["finish_reason"]
     if reason != _FINISHED and not reason.startswith(_OWN_BOUND):
         click.echo(f"ingest-guard: the crawl was stopped before its end ({reason}).", err=True)

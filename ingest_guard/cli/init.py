@@ -31,10 +31,11 @@ def command(folder: Path, blocklist: str, *, force: bool) -> int:
         return WRONG_USE
     click.echo(f"Wrote {target}. Now:")
     click.echo(f"  1. ingest-guard blocklist build {shlex.quote(str(folder / blocklist))} --list ID:plain:FILE")
-    click.echo("  2. add these two lines to the project's settings.py:")
+    click.echo("  2. in a Scrapy project, add these lines to its settings.py, then: ingest-guard doctor")
     click.echo('       ADDONS = {"ingest_guard.Addon": 0}')
     click.echo('       INGEST_GUARD_POLICY = "policy.yaml"')
-    click.echo("  3. ingest-guard doctor")
+    click.echo('       EXTENSIONS = {"ingest_guard.scrapy_plugin.watchdog.Watchdog": 0}')
+    click.echo("     without a project: ingest-guard crawl --seeds urls.txt -o out/")
     return 0
 
 

@@ -45,7 +45,8 @@ def project_settings(folder: str) -> Settings:
     configuration = closest_scrapy_cfg(folder)
     if not configuration and "SCRAPY_SETTINGS_MODULE" not in os.environ:
         raise SetupError(
-            "no scrapy.cfg here or above; go to the folder of your Scrapy project, then: ingest-guard doctor"
+            "no scrapy.cfg here or above; go to the folder of your Scrapy project, then: ingest-guard doctor "
+            "(a crawl with --seeds needs none: it looks for itself)"
         )
     try:
         settings = get_project_settings()

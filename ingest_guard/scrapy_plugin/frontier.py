@@ -6,7 +6,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from scrapy import signals
+from scrapy import Request, signals
 
 from ingest_guard.scrapy_plugin.workers.eventloop import promise
 
@@ -67,6 +67,15 @@ def host_of(url: str) -> str | None:
         return (parts.hostname or "").strip(".") or None if parts.scheme in {"http", "https"} else None
     except ValueError:
         return None
+
+
+def can_be_asked(url: str) -> bool:
+    """Tell whether a request can be made of an address; one that cannot would end the seeds or the sitemap it is in."""
+    try:
+        Request(url)
+    except ValueError:
+        return False
+    return True
 
 
 def _bare(domain: str) -> str:

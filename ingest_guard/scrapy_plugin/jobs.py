@@ -36,7 +36,7 @@ def require_clean(folder: Path) -> None:
         raise SetupError(
             f"ingest_guard: the last crawl in the job directory {folder} did not end as it should have; resumed, it "
             "would end without an error and without what it had still to do. Start it again from its first pages, "
-            "leaving out what has a record: ingest-guard crawl --recover SPIDER (or remove the directory)"
+            "leaving out what has a record: the same ingest-guard crawl with --recover (or remove the directory)"
         )
 
 

@@ -18,6 +18,7 @@ from scrapy.utils.asyncio import run_in_thread
 from ingest_guard.dataset.attestation import facts, files, inventory, journal
 from ingest_guard.dataset.attestation.columns import columns_in
 from ingest_guard.dataset.attestation.manifest import Run, now
+from ingest_guard.dataset.attestation.words import numbered
 from ingest_guard.errors import AttestationError
 from ingest_guard.scrapy_plugin.exporters import OUTFIT_SETTING
 from ingest_guard.scrapy_plugin.shelves import DATASET_SETTING, dataset_uri
@@ -105,7 +106,8 @@ class ManifestKeeper:
         except Exception as error:  # noqa: BLE001 - the crawl is over; what it wrote is there, and has no manifest
             self._fail(error)
             return False
-        logger.info("ingest_guard: %d records in %d shards are attested", written.rows, len(written.shards))
+        told = numbered(written.rows, "record"), numbered(len(written.shards), "shard")
+        logger.info("ingest_guard: attested %s in %s", *told)
         return True
 
     def _before(self) -> Manifest | None:

@@ -74,6 +74,18 @@ class _Pipeline:
             self._runtime.count("page_dropped")
             raise DropItem("", log_level="DEBUG")
 
+    def _require_unlisted(self, pages: Iterable[str | None]) -> None:
+        """Drop an item of a page whose address is on a list."""
+        if any(self._is_listed(each) for each in pages):
+            raise self._drop("listed_page")
+
+    def _is_listed(self, page: str | None) -> bool:
+        """Tell whether a page that an item names is on a list of addresses, and count it."""
+        if page is None or not self._runtime.guard.blocklist.match_url(page):
+            return False
+        note_listed_url(self._runtime, page)
+        return True
+
     def _is_wanted(self, target: Target) -> bool:
         """Tell whether the filters let an image through as far as they know it without its bytes."""
         return self._passes(self._filters.of_text(target.absolute_url, target.alt, target.language))
@@ -163,15 +175,7 @@ class CheckPipeline(_Pipeline):
         """Drop an item that is an image itself, in its texts, or that is of a listed page."""
         if any(carries_image(target) for target in targets):
             raise self._drop("data_url")
-        if any(self._is_listed(each) for each in pages):
-            raise self._drop("listed_page")
-
-    def _is_listed(self, page: str | None) -> bool:
-        """Tell whether a page that an item names is on a list of addresses, and count it."""
-        if page is None or not self._runtime.guard.blocklist.match_url(page):
-            return False
-        note_listed_url(self._runtime, page)
-        return True
+        self._require_unlisted(pages)
 
 
 class RecordPipeline(_Pipeline):
@@ -190,6 +194,8 @@ class RecordPipeline(_Pipeline):
         await self._require_consent(targets, page, pages)
         found = [record for target in targets if (record := await self._record(target, page)) is not None]
         self._require_innocent(pages)
+        # Other lists may have come into use since the first pipeline looked, and others may have named another page.
+        self._require_unlisted(pages)
         if not found:
             raise self._drop("no_image_left")
         records = [record for record in found if self._is_new(record)]

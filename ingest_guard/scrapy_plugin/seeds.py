@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ingest_guard.errors import SetupError
-from ingest_guard.scrapy_plugin.frontier import host_of
+from ingest_guard.scrapy_plugin.frontier import can_be_asked, host_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -46,7 +46,8 @@ class Seeds:
             if not text or text.startswith("#"):
                 continue
             url = text if _SCHEME.match(text) else f"https://{text}"
-            if host_of(url) is None or _OTHER.match(text) or any(blank in url for blank in " \t"):
+            is_other = _OTHER.match(text) or any(blank in url for blank in " \t")
+            if is_other or host_of(url) is None or not can_be_asked(url):
                 self.unusable += 1
             else:
                 yield url

@@ -103,7 +103,7 @@ class _Folder:
             self._lock = os.open(self._path, os.O_RDONLY | os.O_DIRECTORY)
         except OSError as error:
             raise SetupError(
-                f"ingest_guard: {self._path} cannot be the folder of a data set: {error.strerror}"
+                f"ingest_guard: {self._path} cannot be the folder of a data set: {error.strerror}; name another one"
             ) from None
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -29,7 +29,7 @@ from ingest_guard._version import __version__
 from ingest_guard.dataset.extract import extract_images
 from ingest_guard.dataset.extract.document import is_too_costly
 from ingest_guard.dataset.filters import Filters
-from ingest_guard.scrapy_plugin.frontier import ANYWHERE, Backlog, Hosts
+from ingest_guard.scrapy_plugin.frontier import ANYWHERE, Backlog, Hosts, can_be_asked
 from ingest_guard.scrapy_plugin.runtime import Runtime
 from ingest_guard.scrapy_plugin.seeds import Seeds
 
@@ -70,6 +70,8 @@ DEFAULTS: dict[str, Any] = {
 """Settings that hold for this spider where the project says nothing else."""
 
 _HOPS = "ingest_guard_hops"
+_PAGES = "ingest_guard/spider/pages"
+_FINISHED = "finished"
 _NO_FOLLOW = re.compile(r"(?i)\b(?:nofollow|none)\b")
 _MOST_OFFSITE_DOMAINS = 1000
 _FALSE = frozenset({"", "0", "no", "false", "off"})
@@ -171,6 +173,11 @@ class ImageTextSpider(SitemapSpider):
                 await room.room()
                 yield request
 
+    def closed(self, reason: str) -> None:
+        """Say that nothing came of a crawl which ends as well as any other."""
+        if reason == _FINISHED and not (self.crawler.stats and self.crawler.stats.get_value(_PAGES)):
+            logger.warning("No page could be read: hosts do not answer, robots.txt forbids it, or it is no HTML")
+
     def parse(self, response: Response, **arguments: Any) -> Iterator[Any]:
         """Yield the images of a page, and a request for each link on it that leads on."""
         del arguments
@@ -215,7 +222,10 @@ class ImageTextSpider(SitemapSpider):
 
     def sitemap_filter(self, entries: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         """Let through what a link may lead to as well."""
-        yield from (entry for entry in entries if self._leads_on(str(entry.get("loc", "")).strip()))
+        for entry in entries:
+            url = str(entry.get("loc", "")).strip()
+            if can_be_asked(url) and self._leads_on(url):
+                yield entry
 
     def _leads_on(self, url: str) -> bool:
         if not self.hosts.allows(url) or self._filters.blocks_host(url):

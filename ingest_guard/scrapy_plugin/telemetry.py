@@ -38,6 +38,8 @@ logger = logging.getLogger(__name__)
 DATASET_SETTING = "INGEST_GUARD_DATASET"
 FILE = "telemetry.jsonl"
 FORMAT = 1
+# For its owner: when something matched, and when each record was fetched, together tell more than either does.
+_MODE = 0o600
 # The longer a crawl, the rarer its samples: a day's are 3 MB, a month's 10 MB.
 _SAMPLES = 2000
 _HOSTS_EVERY = 300.0
@@ -174,7 +176,7 @@ class Telemetry:
 def append(file: Path, line: bytes) -> None:
     """Add a line to a file in one piece, after ending one that a crash cut off."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    handle = os.open(file, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    handle = os.open(file, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, _MODE)
     try:
         size = os.fstat(handle).st_size
         if size and os.pread(handle, 1, size - 1) != b"\n":

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ingest_guard.verdict import Outcome
+from ingest_guard.verdict import Outcome, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from scrapy.http import Response
 
     from ingest_guard.dataset.optouts.signals import Signals
-    from ingest_guard.verdict import Verdict
 
 META_KEY = "ingest_guard_ticket"
 # Errors have headers of their own (noindex, as a rule) and say nothing of what would be there.
 _SPEAKING = range(200, 400)
+_TOLD = (Outcome.NO_KNOWN_MATCH, Outcome.NOT_AN_IMAGE)
 
 
 class Hop(NamedTuple):
@@ -57,7 +57,13 @@ class Ticket:
     hops: list[Hop] = field(default_factory=list)
 
     def note(self, response: Response, verdict: Verdict, attestation: Mapping[str, Any]) -> None:
-        """Keep a verdict, what it is about, and what the body was held against."""
+        """Keep a verdict, what it is about, and what the body was held against.
+
+        Of what is dropped, nothing but the outcome: the request's meta has this ticket, and error handlers, middlewares
+        and signals have the request. In a verdict there are digests and fingerprints.
+        """
+        if verdict.outcome not in _TOLD:
+            verdict = Verdict(verdict.outcome, reason=verdict.reason, action=verdict.action)
         self.verdict, self.url, self.attestation = verdict, response.url, attestation
 
     def hear(self, response: Response, said: Signals) -> None:

@@ -144,7 +144,7 @@ def test_write_makes_a_manifest_of_what_a_killed_crawl_left(tmp_path: Path) -> N
     told = call("verify", tmp_path)
     assert code(told) == 0
     assert "a run did not end well" in told.output
-    assert "did not end well: what they counted is not in these numbers" in call("show", tmp_path).output
+    assert "did not end well: what was counted there is not in these numbers" in call("show", tmp_path).output
 
 
 def test_write_vouches_for_nothing_that_was_changed(folder: Path) -> None:

@@ -68,7 +68,7 @@ def test_exit_codes(
     shown = "".join(capsys.readouterr())
     for secret in (value(3, "md5"), value(5, "pdq"), record(3)["uid"], record(3)["url"], "images.example"):
         assert secret not in shown
-    assert "8 records in 1 shards: 2 removed, 6 kept" in shown
+    assert "8 records in 1 shard: 2 removed, 6 kept" in shown
     assert "native view" in shown
     assert "Traceback" not in shown
 

@@ -96,6 +96,8 @@ def test_a_crawl_that_cannot_start_exits_as_scrapy_says(project: Project, site: 
     crawl = _crawl(project, site)
     assert crawl.exit_code == 1
     assert site.asked() == []
+    assert "The crawl does not start." in crawl.output
+    assert "Traceback" not in crawl.output
 
 
 @pytest.mark.parametrize(("reason", "code"), [("shutdown", 5), ("closespider_itemcount", 0)])

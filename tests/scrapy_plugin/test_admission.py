@@ -110,6 +110,42 @@ def test_whoever_goes_away_makes_room() -> None:
     asyncio.run(crawl())
 
 
+@pytest.mark.parametrize("is_collected", [True, False])
+def test_a_download_that_is_lost_between_its_handler_and_the_gate_keeps_nobody_waiting(
+    monkeypatch: pytest.MonkeyPatch,
+    is_collected: bool,  # noqa: FBT001 - one of two ways
+) -> None:
+    """Whoever cancels a fetch then tells nobody: its place is free when it is collected, or after a while."""
+    monkeypatch.setattr("ingest_guard.scrapy_plugin.admission._LOOK_EVERY", 0.01)
+    if not is_collected:
+        monkeypatch.setattr("ingest_guard.scrapy_plugin.admission._LOST_AFTER", 0.05)
+
+    async def crawl() -> None:
+        admission = Admission(InFlight(bodies=1), 1)
+        first, second, third = requests(3)
+        await admission.begin(first)
+        admission.came(first, 100)
+        waiting = asyncio.create_task(admission.begin(second))
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        if is_collected:
+            del first
+            gc.collect()
+        await asyncio.wait_for(waiting, 5)
+        # At the gate it is no longer on the way, however long that takes.
+        admission.came(second, 100)
+        with admission.ended(second):
+            looks: list[bool] = []
+            look = admission._look
+            monkeypatch.setattr(admission, "_look", lambda: looks.append(late.done()) or look())
+            late = asyncio.create_task(admission.begin(third))
+            await until(lambda: len(looks) == 20)
+            assert not any(looks)
+        await asyncio.wait_for(late, 5)
+
+    asyncio.run(crawl())
+
+
 class Inner:
     """A download handler that is slow, and notes how many downloads it has under way."""
 
@@ -160,3 +196,21 @@ def test_downloads_start_as_fast_as_bodies_are_looked_at(make_crawler: Callable[
     assert max(held) <= 4
     assert admission.peak_bodies <= 4
     assert admission.bodies == 0
+
+
+def test_a_download_that_failed_holds_no_place(make_crawler: Callable[..., Crawler]) -> None:
+    """Not even as long as somebody keeps its request, as whoever tries it again does."""
+    crawler = make_crawler("in_flight: {bodies: 1}\n")
+    settings = Settings({"DOWNLOAD_HANDLERS": {"https": Inner}})
+    handlers.wrap_handlers(settings, handlers.PacedHandler)
+    paced = settings.getwithbase("DOWNLOAD_HANDLERS")["https"].from_crawler(crawler)
+    kept = requests(1)[0]
+
+    async def crawl() -> None:
+        Inner.go = asyncio.Event()
+        Inner.go.set()
+        with pytest.raises(OSError, match="no route"):
+            await paced.download_request(kept)
+
+    asyncio.run(crawl())
+    assert Runtime.of(crawler).admission.bodies == 0

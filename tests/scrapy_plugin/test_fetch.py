@@ -11,7 +11,8 @@ from support.listed import LISTED_URL, PDF, World
 
 from ingest_guard import ImageBlocked
 from ingest_guard.scrapy_plugin.fetch import _referrer
-from ingest_guard.scrapy_plugin.tickets import META_KEY
+from ingest_guard.scrapy_plugin.tickets import META_KEY, Ticket
+from ingest_guard.verdict import Action, Outcome, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -139,6 +140,28 @@ def test_verdict_about_another_body_does_not_count(chain: Chain, site: Site, wor
 
     chain.downloader.methods["process_response"].insert(1, swap)  # type: ignore[arg-type]
     assert fetch(chain).result == "error"
+
+
+def test_ticket_of_a_dropped_image_tells_the_outcome_and_nothing_else(chain: Chain, site: Site, world: World) -> None:
+    """It stays in the request's meta, which error handlers and other middlewares have: no digest, no fingerprint."""
+    site.answers[URL] = world.exact
+    ticket = Ticket()
+    with pytest.raises(ImageBlocked):
+        chain.get(Request(URL, meta={META_KEY: ticket}))
+    assert ticket.verdict == Verdict(Outcome.MATCH, action=Action.DROP)
+
+
+def test_what_is_dropped_takes_the_place_of_what_passed_before(chain: Chain, site: Site, world: World) -> None:
+    """A first answer that passed says nothing about a retry that did not, even where that is answered by others."""
+    answers = [Response(URL, status=503, body=world.clean), Response(URL, body=world.exact)]
+    site.answers[URL] = lambda _: answers.pop(0)
+
+    def swallow(request: Request, exception: Exception) -> Response:
+        return Response(URL)
+
+    chain.downloader.methods["process_exception"].append(swallow)  # type: ignore[arg-type]
+    assert fetch(chain).result == "match"
+    assert not answers
 
 
 def test_equal_addresses_are_fetched_once(chain: Chain, site: Site, world: World) -> None:

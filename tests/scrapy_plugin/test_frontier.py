@@ -5,7 +5,8 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from scrapy import signals
+from scrapy import Request, signals
+from scrapy.settings import Settings
 from scrapy.signalmanager import SignalManager
 
 from ingest_guard import SetupError
@@ -13,6 +14,7 @@ from ingest_guard.scrapy_plugin import frontier
 from ingest_guard.scrapy_plugin.frontier import Backlog, Hosts, host_of
 from ingest_guard.scrapy_plugin.seeds import Seeds
 from ingest_guard.scrapy_plugin.spider import ImageTextSpider
+from ingest_guard.scrapy_plugin.stores import cache_folders
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -103,6 +105,15 @@ def test_seeds_of_a_file(tmp_path: Path) -> None:
     assert Seeds(file).hosts() == {"a.example", "example.org"}
 
 
+@pytest.mark.parametrize("bad", ["http://e.example:80a/", "http://[e", "https://-x:n\\.--:b@@-", "http://%a1]x[::#b"])
+def test_a_seed_that_no_request_can_be_made_of_does_not_end_the_others(bad: str) -> None:
+    """It is counted and passed over: an error among the seeds would end the crawl early, and well."""
+    seeds = Seeds(["http://a.example/", bad, "http://b.example/"])
+    assert [Request(url).url for url in seeds] == ["http://a.example/", "http://b.example/"]
+    assert seeds.unusable == 1
+    assert list(ImageTextSpider("http://a.example/").sitemap_filter([{"loc": bad}])) == []
+
+
 def test_seeds_as_text_or_list() -> None:
     """With blanks or commas between them."""
     assert list(Seeds("http://a/x, http://b/,c.example")) == ["http://a/x", "http://b/", "https://c.example"]
@@ -148,6 +159,20 @@ def test_scrapys_own_off_site_rules_know_the_domains() -> None:
     assert of(made, seeds=[f"http://{number}.example/" for number in range(1001)]).allowed_domains == []
 
 
+@pytest.mark.parametrize(
+    ("reason", "pages", "is_told"), [("finished", 0, True), ("finished", 3, False), ("shutdown", 0, False)]
+)
+def test_a_crawl_without_a_page_says_so(
+    reason: str, pages: int, caplog: pytest.LogCaptureFixture, *, is_told: bool
+) -> None:
+    """It ends well, as Scrapy sees it; only a line in the log tells that no host has answered."""
+    spider = ImageTextSpider("http://a.example/")
+    spider.crawler = crawler()
+    spider.crawler.stats.counts["ingest_guard/spider/pages"] = pages
+    spider.closed(reason)
+    assert ("No page could be read" in caplog.text) is is_told
+
+
 def test_the_projects_settings_win() -> None:
     """The defaults of the spider are those of a good guest, where nobody says anything else."""
     from scrapy.settings import Settings  # noqa: PLC0415 - as above
@@ -157,3 +182,11 @@ def test_the_projects_settings_win() -> None:
     assert settings.getbool("ROBOTSTXT_OBEY") is False
     assert settings.getbool("AUTOTHROTTLE_ENABLED") is True
     assert settings["USER_AGENT"].startswith("ingest_guard/")
+
+
+def test_outside_of_a_project_there_is_no_place_for_a_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A crawl of seeds is started anywhere; that Scrapy has no folder for a cache there must not stop it."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SCRAPY_SETTINGS_MODULE", "ingest_guard.scrapy_plugin.standalone")
+    assert cache_folders(Settings()) == []
+    assert cache_folders(Settings({"HTTPCACHE_DIR": str(tmp_path / "cache")})) == [tmp_path / "cache"]

@@ -416,3 +416,15 @@ def test_what_doctor_tells(tmp_path: Path) -> None:
     first, second = robots.unheeded([Settings()], off)
     assert first == "opt-outs that the policy switches off (opt_outs): noai, tdm_file"
     assert second == "opt_outs.robots_txt is off in the policy: no robots.txt is heeded"
+
+
+def test_an_address_inside_is_not_asked_for_somebody_outside(on: Chain, site: Site) -> None:
+    """Nor is that taken for an answer: who is inside still gets the file."""
+    file = "http://10.0.0.5/.well-known/tdmrep.json"
+    site.answers[file] = b'[{"location": "/", "tdm-reservation": 1}]'
+    before = on.runtime.opt_outs.before_fetching
+    url = "http://10.0.0.5/picture.jpg"
+    assert asyncio.run(before(url, is_inside=False)) is None
+    assert not site.asked
+    assert asyncio.run(before(url, is_inside=True)) == "tdm_file"
+    assert file in [request.url for request in site.asked]

@@ -10,6 +10,7 @@ import pytest
 from scrapy import signals
 from scrapy.exceptions import DropItem
 from scrapy.http import Response
+from support.listed import LISTED_URL
 
 from ingest_guard.dataset.schema import COLUMNS
 
@@ -138,6 +139,16 @@ def test_address_that_comes_in_between_the_pipelines(chain: Chain, filled: Site)
         asyncio.run(record.process_item({"title": "x"}))
     assert chain.stats()["items_dropped/no_image"] == 1
     assert asyncio.run(record.process_item({"image_url": CLEAN}))["url"] == CLEAN
+
+
+def test_page_that_is_listed_by_the_time_of_the_record(chain: Chain, filled: Site) -> None:
+    """Another list may come into use between the pipelines, and an item may come to name another page."""
+    item = {"image_url": CLEAN, "page_url": LISTED_URL}
+    with pytest.raises(DropItem):
+        asyncio.run(chain.part("RecordPipeline").process_item(item))
+    assert not item
+    assert chain.stats()["items_dropped/listed_page"] == 1
+    assert "records" not in chain.stats()
 
 
 def test_redirect_to_an_address_that_is_an_image(chain: Chain, filled: Site, world: World) -> None:

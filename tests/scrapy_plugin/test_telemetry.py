@@ -87,3 +87,9 @@ def test_metrics_are_served_at_an_address(make_crawler: Callable[..., Crawler]) 
     """A name is no address: what it stands for may change."""
     with pytest.raises(PolicyError, match=r"key metrics.address: .*expected an IP address of this machine"):
         make_crawler("metrics: {address: localhost}\n")
+
+
+def test_the_file_is_for_its_owner_alone(tmp_path: Path) -> None:
+    """With the times of the records, its samples tell more than either: nobody else is to read it by accident."""
+    append(tmp_path / "telemetry.jsonl", b"{}\n")
+    assert (tmp_path / "telemetry.jsonl").stat().st_mode & 0o777 == 0o600

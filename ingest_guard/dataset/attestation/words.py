@@ -56,7 +56,7 @@ def headline(manifest: Manifest) -> str:
     when = f" between {manifest.started} and {manifest.ended}" if manifest.started and manifest.ended else ""
     lists = sorted({each.id for facts in manifest.blocklist for each in facts.lists})
     return (
-        f"{made}, collected from the web{when}. Each image was compared with {_numbered(len(lists), 'list')} of known "
+        f"{made}, collected from the web{when}. Each image was compared with {numbered(len(lists), 'list')} of known "
         f"abuse imagery ({', '.join(lists) or 'none'}) by {', '.join(manifest.algorithms) or 'nothing'}; what matched, "
         f"or could not be scanned, made no record. No known match does not mean safe. {_rechecked(manifest)}"
     ).strip()
@@ -74,7 +74,7 @@ def account(manifest: Manifest) -> Iterator[str]:
         if counts:
             yield f"{title}: {', '.join(f'{name} {number:,}' for name, number in counts.items())}."
     if unknown := sum(run.counts is None for run in manifest.runs):
-        yield f"{_numbered(unknown, 'run')} did not end well: what they counted is not in these numbers."
+        yield f"{numbered(unknown, 'run')} did not end well: what was counted there is not in these numbers."
     for recheck in manifest.rechecks:
         yield f"{_told_recheck(recheck)}."
 
@@ -84,7 +84,7 @@ def tell(manifest: Manifest) -> Iterator[str]:
     yield headline(manifest)
     yield ""
     size = sum(shard.bytes for shard in manifest.shards)
-    yield f"{_numbered(len(manifest.shards), 'shard')}, {size:,} bytes, {manifest.guard}"
+    yield f"{numbered(len(manifest.shards), 'shard')}, {size:,} bytes, {manifest.guard}"
     for run in manifest.runs:
         yield _told_run(run)
     yield from (f"  {line}" for line in account(manifest))
@@ -111,7 +111,7 @@ def _told_check_set(check_set: CheckSet) -> Iterator[str]:
         yield f"    {_told_list(each)}"
     yield f"  views: {', '.join(check_set.views)}; frames: {check_set.frames}"
     if check_set.allow_list is not None:
-        yield f"  {_numbered(check_set.allow_list.entries, 'value')} of the operator's never matched (allow-list)"
+        yield f"  {numbered(check_set.allow_list.entries, 'value')} of the operator's never matched (allow-list)"
 
 
 def _told_list(facts: ListFacts) -> str:
@@ -134,5 +134,6 @@ def _rechecked(manifest: Manifest) -> str:
     return f"Last compared again on {manifest.rechecks[-1].at}." if manifest.rechecks else ""
 
 
-def _numbered(number: int, noun: str) -> str:
+def numbered(number: int, noun: str) -> str:
+    """Return ``1 shard``, ``2 shards``."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -22,8 +22,13 @@ _ONE_BYTE = re.compile(r"ascii|cp(?!932|949|950|65001)\d+|iso8859-\d+|koi8-\w|ma
 
 _HARMLESS = 1 << 17
 # Each attribute is matched once and for all, as an atomic group would do it: Python 3.10 has none.
-_ATTRIBUTE = r"""[\s/]*[^\s/>][^\s/>=]*(?:\s*=\s*(?:"[^"]*"|'[^']*'|[^\s>]*))?"""
+_ATTRIBUTE = r"""[\s/]*[^\s/>][^\s/>=]*(?:\s*=\s*(?:"[^"]*(?:"|\Z)|'[^']*(?:'|\Z)|[^\s>]*))?"""
+_START = re.compile(r"<[a-zA-Z]")
+# Its end is how far was looked: what is looked through once a tag, and once again, is more than there is to read.
+_TAG = re.compile(rf"<[a-zA-Z](?:(?=({_ATTRIBUTE}))\1){{0,500}}[\s/]*")
 _OVERLOADED = re.compile(rf"<[a-zA-Z](?:(?=({_ATTRIBUTE}))\1){{500}}")
+_SHORTEST_OVERLOADED = 900
+_MOST_LOOKS, _FREE_LOOKS = 8, 32 << 20
 
 
 def read_text(body: bytes, content_type: str | None = None) -> tuple[str, str]:
@@ -59,9 +64,19 @@ def is_too_costly(text: str) -> bool:
     """Tell whether a page has a tag with more attributes than any author writes.
 
     The time that libxml2 takes for a tag grows with the square of their number: half a megabyte of them is enough to
-    stop a crawl for minutes.
+    stop a crawl for minutes. The look itself is bounded: a page of tags that do not end counts as one of these.
     """
-    return len(text) > _HARMLESS and _OVERLOADED.search(text) is not None
+    if len(text) <= _HARMLESS:
+        return False
+    left = _MOST_LOOKS * len(text) + _FREE_LOOKS
+    for start in _START.finditer(text):
+        at = start.start()
+        tag = _TAG.match(text, at)
+        length = tag.end() - at if tag else 0
+        left -= length
+        if left < 0 or (length >= _SHORTEST_OVERLOADED and _OVERLOADED.match(text, at)):
+            return True
+    return False
 
 
 def parse(text: str) -> _Element | None:

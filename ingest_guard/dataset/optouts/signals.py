@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from ingest_guard.dataset.optouts.markup import meta_elements
@@ -14,6 +15,10 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from ingest_guard.policy_optouts import OptOutPolicy
+
+
+# Dates take their time to be read, and a server may send hundreds of headers.
+_MOST_HEADERS = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +52,7 @@ NONE = Signals()
 def of_headers(robots: Iterable[bytes], tdm: Iterable[bytes], names: Collection[str], now: datetime) -> Signals:
     """Return what the values of ``X-Robots-Tag`` and ``tdm-reservation`` say to the crawler of these names."""
     found: set[str] = set()
-    for value in robots:
+    for value in islice(robots, _MOST_HEADERS):
         found |= parse_rules(value.decode("latin-1"), names, now)
     # Several values of one header may come in one line.
     values = [read_reservation(part) for value in tdm for part in value.decode("latin-1").split(",")]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
+from ingest_guard.dataset.attestation import inventory
 from ingest_guard.dataset.attestation.facts import describe_blocklist, policy_digest
 from ingest_guard.dataset.attestation.files import manifest_digest, write_manifest
 from ingest_guard.dataset.attestation.manifest import NAME, Manifest, Recheck, Source, now
@@ -14,7 +15,7 @@ from ingest_guard.dataset.recheck.gained import Earlier, version_folder
 from ingest_guard.errors import AttestationError, PolicyError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
     from pathlib import Path
 
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -42,6 +43,33 @@ def require_true(folder: Path) -> None:
             f"{folder} is not what its {NAME} says, and a new one must not vouch for it: {problems[0]}; see "
             "ingest-guard attest verify, and bring back the shards that belong to it"
         )
+
+
+def require_remains(folder: Path, replaced: Collection[str]) -> None:
+    """Make sure of the same after a run in place that was killed: each shard is what it was, or what that run wrote.
+
+    Parameters
+    ----------
+    folder
+        The records.
+    replaced
+        SHA-256 of each shard that was put in place of another.
+
+    Raises
+    ------
+    AttestationError
+        One is neither, or one came in addition.
+    """
+    if not has_manifest(folder):
+        return
+    known = {shard.name: shard.sha256 for shard in Manifest.load(folder).shards}
+    for name in sorted({*known, *inventory.shard_names(folder)}):
+        now_there = inventory.take(folder, name).shard.sha256
+        if now_there != known.get(name) and (name not in known or now_there not in replaced):
+            raise AttestationError(
+                f"{folder} is not what its {NAME} says, and a new one must not vouch for it: {name} was changed, and "
+                "not by the recheck that was interrupted; bring back the shards that belong to it"
+            )
 
 
 def since_manifest(folder: Path, store: Path, allow_digest: str | None) -> tuple[Earlier, ...]:

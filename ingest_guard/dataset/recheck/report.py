@@ -6,6 +6,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from ingest_guard.dataset.attestation.words import numbered
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -94,9 +96,10 @@ class Report:
     def lines(self) -> list[str]:
         """Return it as lines of text."""
         since = f", what it gained since {', '.join(each[:12] for each in self.since)}" if self.since else ""
+        what = f"{numbered(self.records, 'record')} in {numbered(self.shards, 'shard')}"
         told = [
             f"compared with version {self.version[:12]}{since}: {', '.join(self.compared) or 'nothing'}",
-            f"{self.records:,} records in {self.shards:,} shards: {self.removed:,} removed, {self.kept:,} kept",
+            f"{what}: {self.removed:,} removed, {self.kept:,} kept",
         ]
         told += [f"  list {name}: {count:,}" for name, count in sorted(self.lists.items())]
         told += [f"  by {name}: {count:,}" for name, count in sorted(self.algorithms.items())]

@@ -91,7 +91,9 @@ def recheck(source: Path, plan: Plan, output: Output) -> Report:
     with ExitStack() as stack:
         if output.writes:
             stack.enter_context(writing.only_one(folder))
-            if not writing.was_interrupted(folder):
+            if writing.was_interrupted(folder):
+                provenance.require_remains(folder, writing.replaced_so_far(folder))
+            else:
                 provenance.require_true(folder)
         grave = _grave(source, target, folder, output)
         if output.in_place:
@@ -136,7 +138,7 @@ def _replace_shards(
     try:
         for name, path in shards.items():
             if len(gone[name]):
-                writing.replace_shard(path, gone[name], found[name].stamp)
+                writing.replace_shard(folder, path, gone[name], found[name].stamp)
                 replaced += 1
     except DatasetError:
         if not replaced:

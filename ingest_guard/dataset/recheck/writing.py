@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import hashlib
 import os
 import shutil
 import stat
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 _PARTIAL = ".recheck-partial"
 _RUNNING = ".recheck-running"
+_BLOCK = 1 << 20
 
 
 def reached(step: str) -> None:
@@ -59,6 +61,14 @@ def was_interrupted(folder: Path) -> bool:
     return (folder / _RUNNING).is_file()
 
 
+def replaced_so_far(folder: Path) -> frozenset[str]:
+    """Return the SHA-256 of every shard that runs which were interrupted have put in place of another."""
+    try:
+        return frozenset((folder / _RUNNING).read_text().split())
+    except (OSError, UnicodeDecodeError):
+        return frozenset()
+
+
 def begin(folder: Path) -> None:
     """Note that shards are about to be replaced."""
     try:
@@ -84,11 +94,13 @@ def remove_leftovers(shards: Iterable[Path]) -> int:
     return sum(remove_hidden(folder) for folder in {path.parent for path in shards})
 
 
-def replace_shard(path: Path, rows: npt.NDArray[np.int64], seen: tuple[int, int, int]) -> None:
+def replace_shard(folder: Path, path: Path, rows: npt.NDArray[np.int64], seen: tuple[int, int, int]) -> None:
     """Replace a shard by itself without some rows. At any moment its name stands for the old or the new one.
 
     Parameters
     ----------
+    folder
+        Where it was noted that shards are about to be replaced; what replaces this one is noted, too.
     path
         The shard.
     rows
@@ -105,6 +117,7 @@ def replace_shard(path: Path, rows: npt.NDArray[np.int64], seen: tuple[int, int,
     try:
         _write_without(path, rows, seen, hidden)
         reached("written")
+        _note(folder, hidden)
         hidden.replace(path)
         reached("replaced")
         flush_folder(path.parent)
@@ -171,6 +184,18 @@ def appear(partial: Path, clean: Path) -> None:
         reached("appeared")
     except OSError as error:
         raise _cannot(clean, error) from None
+
+
+def _note(folder: Path, hidden: Path) -> None:
+    """Note, on disk, what is about to take a shard's place: should this run be killed, the next one knows it again."""
+    digest = hashlib.sha256()
+    with hidden.open("rb") as file:
+        while block := file.read(_BLOCK):
+            digest.update(block)
+    with (folder / _RUNNING).open("a") as file:
+        file.write(f"{digest.hexdigest()}\n")
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _write_without(path: Path, rows: npt.NDArray[np.int64], seen: tuple[int, int, int], target: Path) -> None:

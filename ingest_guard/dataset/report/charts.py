@@ -122,7 +122,7 @@ class TimeChart:
         series = [line for line in self.series if line.points]
         if not series or not self.seconds:
             return None
-        stacks = _stacked(series) if self.stacked else [line.points for line in series]
+        stacks = [_with_a_length(each) for each in (_stacked(series) if self.stacked else [s.points for s in series])]
         values = [value for points in stacks for _, value in points if value > 0]
         levels = self._levels(values)
         y = self._scale(levels)
@@ -200,6 +200,11 @@ def _time_labels(seconds: float) -> tuple[tuple[float, str, Literal["middle", "e
 def anchor(x: float) -> Literal["middle", "end"]:
     """Keep a label at the right end inside of the card; at the left there is room."""
     return "end" if x > _RIGHT else "middle"
+
+
+def _with_a_length(points: Points) -> Points:
+    """Return what can be drawn: the one value of a crawl that ended before its second sample holds from the start."""
+    return [(0.0, points[0][1]), *points] if len(points) == 1 else points
 
 
 def _stacked(series: Sequence[Line]) -> list[Points]:

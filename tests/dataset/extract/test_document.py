@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -69,6 +71,17 @@ def test_a_tag_with_too_many_attributes_is_not_parsed() -> None:
     assert extract_images(f"<img src=a.jpg alt=x><div {many}>", "http://h/") == []
     assert not is_too_costly("<p class='x'>text</p>" * 10_000)
     assert not is_too_costly(f"<img src='data:image/gif;base64,{'A' * 1_000_000}' alt='{'word ' * 100_000}'>")
+
+
+@pytest.mark.parametrize(
+    "text", ["<a" * 150_000, "<a<" * 100_000 + " " * 100_000 + ">", f"""{"<a" * 100_000} x="{"y" * 200_000}"""]
+)
+def test_tags_that_do_not_end_are_not_looked_through_again_and_again(text: str) -> None:
+    """A page of these is refused within seconds, where one look a tag takes minutes."""
+    began = time.process_time()
+    assert is_too_costly(text)
+    assert extract_images(text, "http://h/") == []
+    assert time.process_time() - began < 10
 
 
 @given(

@@ -130,3 +130,24 @@ def test_a_run_that_was_interrupted_is_finished(tmp_path: Path, monkeypatch: pyt
     assert recheck(out, Plan(Policy(blocklist=store)), Output(in_place=True)).manifest
     assert verify(out).problems == ()
     assert not list(out.glob(".*"))
+
+
+@pytest.mark.parametrize("in_place", [True, False])
+@pytest.mark.parametrize("tampering", ["changed", "added"])
+def test_a_run_that_was_interrupted_vouches_for_nothing_else(
+    tmp_path: Path,
+    in_place: bool,  # noqa: FBT001 - one of two ways
+    tampering: str,
+) -> None:
+    """That shards and manifest do not fit meanwhile opens no way in for a shard that no recheck has written."""
+    store = make_blocklist(tmp_path / "b", {"l": [("md5", value(2, "md5"))]})
+    out = tmp_path / "out"
+    crawled(out, make_blocklist(tmp_path / "old", {"l": [("md5", value(90, "md5"))]}), range(6))
+    (out / ".recheck-running").touch()
+    (shard,) = out.glob("*.jsonl")
+    other = shard if tampering == "changed" else out / "records-00001.jsonl"
+    other.write_bytes(shard.read_bytes().replace(b"https://", b"http://", 1))
+    output = Output(in_place=True) if in_place else Output(clean=tmp_path / "clean")
+    with pytest.raises(AttestationError, match="must not vouch for it"):
+        recheck(out, Plan(Policy(blocklist=store)), output)
+    assert not (tmp_path / "clean").exists()

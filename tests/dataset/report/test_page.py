@@ -94,6 +94,14 @@ def test_the_page_tells_the_course(tmp_path: Path) -> None:
     assert "The crawl was resumed" not in reader.text
 
 
+def test_a_crawl_of_one_sample_has_lines_to_look_at(tmp_path: Path) -> None:
+    """A path of one point draws nothing: the rate of a short crawl holds from its start."""
+    write(tmp_path, {"kind": "start", "format": 1}, sample(0.0), sample(10.0, checked=50, no_known_match=50))
+    paths = [str(path["d"]) for path in read(build_report(tmp_path)).of("path") if path.get("d")]
+    assert any(path.startswith("M0.0 ") for path in paths)
+    assert all("L" in path for path in paths)
+
+
 def test_the_page_needs_nothing_but_itself(tmp_path: Path) -> None:
     """No script, no image, no address of anything outside, no inline style; the policy allows its own style alone."""
     write_course(tmp_path, hours=1, hosts=10)
