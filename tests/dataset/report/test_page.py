@@ -248,3 +248,18 @@ def test_colours_can_be_told_apart(scheme: int) -> None:
     assert contrast("ink", "warn-paper") >= 4.5
     assert contrast("link", "warn-paper") >= 4.5
     assert all(contrast(mark, "card") >= 3 for mark in ("passed", "doubt", "match", "held", "other", "dropped"))
+
+
+def test_when_a_match_came_is_not_told(tmp_path: Path) -> None:
+    """With the times of the records it might lead to its host: an unscannable image in its place looks the same."""
+    write_course(tmp_path)
+    file = tmp_path / "telemetry.jsonl"
+    lines = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+    before = build_report(tmp_path, name="x")
+    for line in lines[: len(lines) // 3]:
+        if line["kind"] == "sample" and line["counts"].get("matched"):
+            line["counts"]["matched"] -= 1
+            line["counts"]["not_scannable"] += 1
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    assert build_report(tmp_path, name="x") == before
+    assert "Dropped so far" in before
