@@ -68,7 +68,7 @@ def test_the_attestation_is_said_in_words(tmp_path: Path) -> None:
     assert "It is signed. This page has not verified that" in attested(tmp_path).sentences[-1]
     page = build_report(tmp_path)
     assert "Ended: finished" in page
-    assert "What it does not" in page
+    assert "What is not promised" in page
     # The manifest alone: no page calls anything safe, but to say that it is not.
     assert "is safe" not in page
 
