@@ -116,6 +116,8 @@ def settings_for(mode: str, work: Path) -> dict[str, object]:
         "CONCURRENT_REQUESTS_PER_DOMAIN": 32,
         "LOG_LEVEL": "ERROR",
         "TELNETCONSOLE_ENABLED": False,
+        # As in Scrapy's own template, and as the add-on has it where nobody says otherwise.
+        "ROBOTSTXT_OBEY": True,
         "FEEDS": {str(work / f"{mode}.jsonl"): {"format": "jsonlines", "overwrite": True}},
     }
     if mode in ("guarded", "records"):
