@@ -12,7 +12,7 @@ DEMO_FOLDER := .demo
 TEST := $(if $(INGEST_GUARD_REQUIRE_ALL),test-all,test)
 # How many tests run at a time; most of them wait for crawls.
 WORKERS := 2
-CHECKED := ingest_guard tests benchmarks sample_project settings
+CHECKED := ingest_guard demo tests benchmarks sample_project settings
 
 # After a move of the checkout, everything in .venv points to where it was.
 ifneq ($(shell cat .venv/.made-at 2>/dev/null),$(shell pwd -P))
@@ -25,7 +25,7 @@ help: ## Show this help
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 28
 
 demo: .venv/.demo ## Crawl a demo site with the guard on, and show what happened
-	@$(PYTHON) -m ingest_guard.demo --folder $(DEMO_FOLDER)
+	@$(PYTHON) -m demo --folder $(DEMO_FOLDER)
 
 test: .venv/.$(TEST) ## Run the linters, the type checker and the full test suite with its coverage
 	@$(MAKE) --no-print-directory lint

@@ -67,7 +67,7 @@ def build_blocklist(folder: Path, entries: int) -> None:
     ]
     plain = folder / "made-up.txt"
     plain.write_text("\n".join(rows))
-    from ingest_guard.blocklist.build import ListSource, build  # noqa: PLC0415 - as above
+    from ingest_guard.blocklist.build.build import ListSource, build  # noqa: PLC0415 - as above
 
     build(folder / "blocklist", [ListSource("made-up", "plain", plain)])
     (folder / "policy.yaml").write_text(f"blocklist: {folder / 'blocklist'}\n")

@@ -110,8 +110,8 @@ def read(path: Path) -> dict[str, Any]:
 
 def build(path: Path) -> dict[str, Any]:
     """Build a blocklist of the file in this process; return seconds and the most memory in MB."""
-    from ingest_guard.blocklist.build import ListSource  # noqa: PLC0415 - as above
-    from ingest_guard.blocklist.build import build as build_blocklist  # noqa: PLC0415 - as above
+    from ingest_guard.blocklist.build.build import ListSource  # noqa: PLC0415 - as above
+    from ingest_guard.blocklist.build.build import build as build_blocklist  # noqa: PLC0415 - as above
 
     start = time.perf_counter()
     build_blocklist(path.parent / "blocklist", [ListSource("vics", "vics", path)])

@@ -26,7 +26,7 @@ os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL
 
 import numpy as np
 
-from ingest_guard.blocklist.hamming import HammingIndex
+from ingest_guard.blocklist.index import HammingIndex
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

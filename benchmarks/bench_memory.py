@@ -69,7 +69,7 @@ def build_site(folder: Path, pages: int, images: int) -> list[str]:
 
 def build_blocklist(work: Path, listed: list[str]) -> None:
     """Write the blocklist and the policy."""
-    from ingest_guard.blocklist.build import ListSource, build  # noqa: PLC0415 - as above
+    from ingest_guard.blocklist.build.build import ListSource, build  # noqa: PLC0415 - as above
 
     (work / "list.txt").write_text("".join(f"sha256 {value}\n" for value in listed))
     build(work / "blocklist", [ListSource("listed", "plain", work / "list.txt")])

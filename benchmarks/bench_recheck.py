@@ -26,14 +26,14 @@ os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL
 
 import numpy as np
 
-from ingest_guard.blocklist.build import ListSource, build
-from ingest_guard.dataset.outfits import outfit
+from ingest_guard.blocklist.build.build import ListSource, build
 from ingest_guard.dataset.recheck.gained import Earlier, version_folder
 from ingest_guard.dataset.recheck.plan import Plan
 from ingest_guard.dataset.recheck.run import Output, recheck
-from ingest_guard.dataset.shard_writer import write_parquet
-from ingest_guard.dataset.shards import read_rows
-from ingest_guard.policy import Policy
+from ingest_guard.dataset.records.layouts import outfit
+from ingest_guard.dataset.shards.shards import read_rows
+from ingest_guard.dataset.shards.writer import write_parquet
+from ingest_guard.policy.policy import Policy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -45,7 +45,7 @@ def item_of(number: int) -> dict[str, Any]:
 def verdict_of(url: str, attestation: dict[str, Any]) -> Any:
     """Return what the guard would say of an image that nobody knows."""
     from ingest_guard import ImageFacts, Outcome, Verdict  # noqa: PLC0415 - in the child alone
-    from ingest_guard.scrapy_plugin.fetch import Fetched  # noqa: PLC0415 - as above
+    from ingest_guard.scrapy_plugin.images.fetch import Fetched  # noqa: PLC0415 - as above
 
     digest = hashlib.sha512(url.encode()).hexdigest()
     facts = ImageFacts("JPEG", 1024, 768, 1, 100, {"pdq": digest[64:]})
@@ -105,7 +105,7 @@ def child(kind: str, outfit: str, records: int, work: Path) -> None:
     """Run one format and outfit; print what came of it."""
     from scrapy.utils.test import get_crawler  # noqa: PLC0415 - in the child alone
 
-    from ingest_guard.blocklist.build import ListSource, build  # noqa: PLC0415 - as above
+    from ingest_guard.blocklist.build.build import ListSource, build  # noqa: PLC0415 - as above
 
     (work / "list.txt").write_text(f"md5 {'0' * 31}1\npdq {'0123456789abcdef' * 4}\n")
     build(work / "blocklist", [ListSource("listed", "plain", work / "list.txt")])

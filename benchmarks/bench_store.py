@@ -24,12 +24,12 @@ from typing import Any
 
 import numpy as np
 
-from ingest_guard.blocklist.artifact import Blocklist
-from ingest_guard.blocklist.build import ListSource, build
-from ingest_guard.blocklist.compact import compact
-from ingest_guard.blocklist.compare import compare
-from ingest_guard.blocklist.load import load
-from ingest_guard.blocklist.update import update
+from ingest_guard.blocklist.blocklist import Blocklist
+from ingest_guard.blocklist.build.build import ListSource, build
+from ingest_guard.blocklist.build.compact import compact
+from ingest_guard.blocklist.build.compare import compare
+from ingest_guard.blocklist.build.update import update
+from ingest_guard.blocklist.parts.load import load
 
 MIX = {"md5": (16, 0.4), "sha1": (20, 0.2), "sha256": (32, 0.1), "pdq": (32, 0.3)}
 CHUNK = 100_000

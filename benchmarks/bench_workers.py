@@ -25,9 +25,9 @@ import numpy as np
 from PIL import Image
 
 from ingest_guard import Guard, Policy
-from ingest_guard.blocklist.build import ListSource, build
-from ingest_guard.scrapy_plugin.workers import pool as pool_module
-from ingest_guard.scrapy_plugin.workers.pool import WorkerPool
+from ingest_guard.blocklist.build.build import ListSource, build
+from ingest_guard.workers import pool as pool_module
+from ingest_guard.workers.pool import WorkerPool
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ingest_guard import Guard, Policy
-from ingest_guard.blocklist.build import ListSource, build
-from ingest_guard.policy import Views
+from ingest_guard.blocklist.build.build import ListSource, build
+from ingest_guard.policy.policy import Views
 
 if TYPE_CHECKING:
     from collections.abc import Callable

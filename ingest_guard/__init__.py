@@ -13,14 +13,14 @@ from ingest_guard.errors import (
     PolicyError,
     SetupError,
 )
-from ingest_guard.guard import Guard
-from ingest_guard.policy import Policy
+from ingest_guard.guard.guard import Guard
+from ingest_guard.policy.policy import Policy
 from ingest_guard.verdict import Action, ImageFacts, Match, Outcome, Reason, Verdict
 
 if TYPE_CHECKING:
     from ingest_guard.scrapy_plugin.addon import Addon
-    from ingest_guard.scrapy_plugin.exceptions import ImageBlocked
-    from ingest_guard.scrapy_plugin.spider import ImageTextSpider
+    from ingest_guard.scrapy_plugin.core.exceptions import ImageBlocked
+    from ingest_guard.scrapy_plugin.spider.spider import ImageTextSpider
 
 __all__ = [
     "Action",
@@ -46,8 +46,8 @@ __all__ = [
 # Loaded when first asked for: the guard serves programs that have no Scrapy running, or none at all.
 _LAZY = {
     "Addon": "ingest_guard.scrapy_plugin.addon",
-    "ImageBlocked": "ingest_guard.scrapy_plugin.exceptions",
-    "ImageTextSpider": "ingest_guard.scrapy_plugin.spider",
+    "ImageBlocked": "ingest_guard.scrapy_plugin.core.exceptions",
+    "ImageTextSpider": "ingest_guard.scrapy_plugin.spider.spider",
 }
 
 

@@ -7,7 +7,7 @@ import pytest
 from pydantic import BaseModel
 
 from ingest_guard import Policy, Reason
-from ingest_guard.scrapy_plugin import placement
+from ingest_guard.scrapy_plugin.core import placement
 
 ROOT = Path(__file__).parent.parent
 REFERENCE = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")

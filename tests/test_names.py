@@ -41,7 +41,7 @@ def test_unknown_name_is_an_attribute_error() -> None:
 def test_import_loads_no_scrapy() -> None:
     """The guard serves programs without Scrapy: only Addon and ImageBlocked load it, when asked for."""
     program = (
-        "import sys, ingest_guard, ingest_guard.guard\n"
+        "import sys, ingest_guard, ingest_guard.guard.guard\n"
         "assert not {'scrapy', 'twisted'} & set(sys.modules), 'loaded too early'\n"
         "ingest_guard.Addon\n"
         "assert 'scrapy' in sys.modules, 'not loaded by Addon'\n"

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ingest_guard import Guard, ImageFacts, Match, Outcome, Policy, Reason, Verdict
-from ingest_guard.guard import Inquiry, Part
-from ingest_guard.imaging.sniff import Kind
-from ingest_guard.scanned import Scan
+from ingest_guard.guard.guard import Inquiry, Part
+from ingest_guard.guard.scan_result import Scan
+from ingest_guard.imaging.sniffing.sniff import Kind
 
 if TYPE_CHECKING:
     from support.listed import World

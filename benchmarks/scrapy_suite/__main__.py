@@ -131,7 +131,7 @@ class Suite:
         rows = ["md5 " + "5a" * 16, "sha256 " + "5a" * 32, "pdq " + "0123456789abcdef" * 4]
         (self.folder / "one.txt").write_text("\n".join(rows))
         code = (
-            "import sys; from pathlib import Path; from ingest_guard.blocklist.build import ListSource, build; "
+            "import sys; from pathlib import Path; from ingest_guard.blocklist.build.build import ListSource, build; "
             "folder = Path(sys.argv[1]); build(folder / 'blocklist', [ListSource('one', 'plain', folder / 'one.txt')])"
         )
         subprocess.run([str(self.python), "-c", code, str(self.folder)], check=True)

@@ -71,7 +71,9 @@ def _let_toy_addresses_pass() -> None:
 
     Otherwise they would stop at the refusal, and say nothing about the rest.
     """
-    from ingest_guard.scrapy_plugin import links, refusals, watchdog  # noqa: PLC0415 - not before Scrapy has its reactor
+    from ingest_guard.scrapy_plugin import extension as watchdog  # noqa: PLC0415 - not before Scrapy has its reactor
+    from ingest_guard.scrapy_plugin import links  # noqa: PLC0415 - not before Scrapy has its reactor
+    from ingest_guard.scrapy_plugin.check import request_rules as refusals  # noqa: PLC0415 - not before Scrapy has its reactor
 
     if getattr(refusals.refusal, "is_patched", False):
         return

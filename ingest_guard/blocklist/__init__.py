@@ -3,7 +3,7 @@
 ``algorithms``
     The one table of algorithms: bytes a value, exact or near, thresholds.
 ``hamming``
-    Near values: :class:`~ingest_guard.blocklist.hamming.HammingIndex`, exact multi-index hashing.
+    Near values: :class:`~ingest_guard.blocklist.index.HammingIndex`, exact multi-index hashing.
 ``near``
     The near indexes of all lists, of bits and of hasher plug-ins' byte vectors: written, opened, searched.
 ``bloom``, ``exact``, ``bulk``, ``tables``
@@ -11,7 +11,7 @@
 ``manifest``, ``verify``, ``arrays``, ``load``, ``soundness``
     A version on disk: what it says of itself, and the proof that it is that.
 ``artifact``, ``lookups``, ``selection``
-    The opened :class:`~ingest_guard.blocklist.artifact.Blocklist`, and what of it counts for an operator.
+    The opened :class:`~ingest_guard.blocklist.blocklist.Blocklist`, and what of it counts for an operator.
 ``keys``, ``seal``
     Keyed ("sealed") blocklists, whose files alone do not tell what is listed.
 ``pointer``, ``store``, ``publish``, ``activate``

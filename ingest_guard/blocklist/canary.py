@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ingest_guard.blocklist import algorithms
-from ingest_guard.blocklist.algorithms import Kind
-from ingest_guard.blocklist.gather import Values
-from ingest_guard.blocklist.tables import different
-from ingest_guard.hashing import registry
+from ingest_guard.blocklist.build.gather import Values
+from ingest_guard.blocklist.index.sorted_rows import different
+from ingest_guard.hashing import algorithms, registry
+from ingest_guard.hashing.algorithms import Kind
 from ingest_guard.hashing.digests import digests
 from ingest_guard.imaging.decode import Limits, open_picture
 
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from ingest_guard.blocklist.seal import Sealer
+    from ingest_guard.blocklist.parts.seal import Sealer
 
 MOST = 1 << 24
 """How many variants of it there are."""
@@ -42,8 +41,8 @@ def canary(seed: bytes, number: int = 0) -> bytes:
     Parameters
     ----------
     seed
-        Of the blocklist (:attr:`~ingest_guard.blocklist.seal.Sealer.canary_seed`). That of a sealed one is a secret:
-        a picture that everybody knows beside what its key made of it would help to work the key's exchange out.
+        Of the blocklist (:attr:`~ingest_guard.blocklist.parts.seal.Sealer.canary_seed`). That of a sealed one is a
+        secret: a picture that everybody knows beside what its key made of it would help to work the key's exchange out.
     number
         0 is the one whose digests are listed; any other looks the same and has other digests, so that only its
         perceptual hash gives it away, and no memory of an earlier one answers for it.

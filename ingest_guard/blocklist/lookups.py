@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from ingest_guard.blocklist import algorithms
-from ingest_guard.blocklist.algorithms import Kind
-from ingest_guard.blocklist.near import NONE
+from ingest_guard.blocklist.parts.near import NONE
+from ingest_guard.hashing import algorithms
+from ingest_guard.hashing.algorithms import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from ingest_guard.blocklist.near import Found, NearLayers
+    from ingest_guard.blocklist.parts.near import Found, NearLayers
     from ingest_guard.blocklist.selection import Allowance, Opened, Part
 
 

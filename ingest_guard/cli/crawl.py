@@ -16,12 +16,12 @@ from scrapy.cmdline import execute
 
 from ingest_guard.cli.crawl_plan import planned
 from ingest_guard.cli.main import FAILED, OK, STOPPED
-from ingest_guard.dataset.outfits import NAMES
+from ingest_guard.dataset.records.layouts import NAMES
 from ingest_guard.errors import IngestGuardError
-from ingest_guard.scrapy_plugin.completion import COMPLETION_SETTING
-from ingest_guard.scrapy_plugin.feeds import FORMATS
-from ingest_guard.scrapy_plugin.instruments import PROGRESS_SETTING
-from ingest_guard.scrapy_plugin.jobs import RECOVER_SETTING
+from ingest_guard.scrapy_plugin.monitoring.instruments import PROGRESS_SETTING
+from ingest_guard.scrapy_plugin.output.completion import COMPLETION_SETTING
+from ingest_guard.scrapy_plugin.output.feeds import FORMATS
+from ingest_guard.scrapy_plugin.output.jobs import RECOVER_SETTING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

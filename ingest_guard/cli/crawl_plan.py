@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 import click
 
 from ingest_guard.errors import SetupError
-from ingest_guard.scrapy_plugin.config import POLICY_SETTING
-from ingest_guard.scrapy_plugin.exporters import OUTFIT_SETTING
-from ingest_guard.scrapy_plugin.feeds import FORMAT_SETTING
-from ingest_guard.scrapy_plugin.seeds import Seeds
-from ingest_guard.scrapy_plugin.shelves import DATASET_SETTING
-from ingest_guard.scrapy_plugin.spider import USER_AGENT, ImageTextSpider
+from ingest_guard.scrapy_plugin.core.settings import POLICY_SETTING
+from ingest_guard.scrapy_plugin.output.exporters import OUTFIT_SETTING
+from ingest_guard.scrapy_plugin.output.feeds import FORMAT_SETTING
+from ingest_guard.scrapy_plugin.output.shelves import DATASET_SETTING
+from ingest_guard.scrapy_plugin.spider.seeds import Seeds
+from ingest_guard.scrapy_plugin.spider.spider import USER_AGENT, ImageTextSpider
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     _Value: TypeAlias = str | int | bool | None
 
-_STANDALONE = {"SCRAPY_SETTINGS_MODULE": "ingest_guard.scrapy_plugin.standalone"}
+_STANDALONE = {"SCRAPY_SETTINGS_MODULE": "ingest_guard.scrapy_plugin.spider.settings"}
 _DEFAULT_POLICY = Path("policy.yaml")
 _OUTPUT = ("-o", "--output")
 

@@ -21,7 +21,7 @@ def command(folder: Path | None) -> int:
     Exit code: 0 all is as it must be, 1 it is not, 4 the demo cannot be run.
     """
     try:
-        from ingest_guard.demo.run import run_demo  # noqa: PLC0415 - its pictures come with an extra
+        from demo.run import run_demo  # noqa: PLC0415 - its pictures come with an extra
     except ModuleNotFoundError as error:
         advice = "install it with: pip install 'ingest-guard[demo]'"
         click.echo(f"ingest-guard: the demo needs {error.name}; {advice}", err=True)

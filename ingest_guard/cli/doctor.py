@@ -10,11 +10,11 @@ import click
 from rich.console import Console
 from rich.markup import escape
 
-from ingest_guard.scrapy_plugin import diagnosis
-from ingest_guard.scrapy_plugin.surroundings import examine_surroundings
+from ingest_guard.scrapy_plugin.startup import doctor as diagnosis
+from ingest_guard.scrapy_plugin.startup.doctor_checks import examine_surroundings
 
 if TYPE_CHECKING:
-    from ingest_guard.scrapy_plugin.diagnosis import Finding
+    from ingest_guard.scrapy_plugin.startup.doctor import Finding
 
 _HEALTHY, _UNGUARDED = 0, 1
 

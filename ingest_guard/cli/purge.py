@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 import click
 
 from ingest_guard.cli.main import NOT_SCANNED, OK
-from ingest_guard.scrapy_plugin import diagnosis, stores
-from ingest_guard.scrapy_plugin.purging import Purge
+from ingest_guard.scrapy_plugin.startup import doctor as diagnosis
+from ingest_guard.scrapy_plugin.stores import stores
+from ingest_guard.scrapy_plugin.stores.purge import Purge
 
 if TYPE_CHECKING:
-    from ingest_guard.scrapy_plugin.purging import Findings
-    from ingest_guard.scrapy_plugin.stores import Store
+    from ingest_guard.scrapy_plugin.stores.purge import Findings
+    from ingest_guard.scrapy_plugin.stores.stores import Store
 
 _FOUND = 1
 _FORMATS = ("%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ")

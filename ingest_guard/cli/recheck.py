@@ -11,13 +11,13 @@ import click
 
 from ingest_guard.cli.blocklist import options
 from ingest_guard.cli.main import MATCHED, NOT_SCANNED, OK
-from ingest_guard.policy import Policy
+from ingest_guard.policy.policy import Policy
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
     from ingest_guard.dataset.recheck.plan import Plan
-    from ingest_guard.policy_lists import KeySource
+    from ingest_guard.policy.lists import KeySource
 
 
 @click.command("recheck")
@@ -98,11 +98,14 @@ def command(
 
 def make_plan(source: Path, policy: Policy, *, since: str | None, columns: str) -> Plan:
     """Return what is compared with what; PolicyError where an option names what there is not."""
-    from ingest_guard.allow_list import AllowList  # noqa: PLC0415 - as above
-    from ingest_guard.dataset.recheck import gained, provenance  # noqa: PLC0415 - as above
-    from ingest_guard.dataset.recheck.columns import read_given  # noqa: PLC0415 - as above
-    from ingest_guard.dataset.recheck.fingerprints import EXACT_SIZES  # noqa: PLC0415 - as above
+    from ingest_guard.dataset.recheck import (  # noqa: PLC0415 - as above
+        gained,
+        provenance,
+    )
     from ingest_guard.dataset.recheck.plan import Plan  # noqa: PLC0415 - as above
+    from ingest_guard.dataset.tables.columns import read_given  # noqa: PLC0415 - as above
+    from ingest_guard.dataset.tables.fingerprints import EXACT_SIZES  # noqa: PLC0415 - as above
+    from ingest_guard.guard.allow_list import AllowList  # noqa: PLC0415 - as above
 
     plan = Plan(policy)
     known = {*EXACT_SIZES, *plan.near_algorithms()} if columns else ()
@@ -130,7 +133,7 @@ def _policy(file: Path | None, blocklist: Path | None, key_env: str | None, key_
 
 
 def _key_source(env: str | None, file: Path | None) -> KeySource:
-    from ingest_guard.policy_lists import KeySource  # noqa: PLC0415 - as above
+    from ingest_guard.policy.lists import KeySource  # noqa: PLC0415 - as above
 
     return KeySource(env=env, file=file and file.resolve())
 
@@ -138,7 +141,7 @@ def _key_source(env: str | None, file: Path | None) -> KeySource:
 def _recipients(given: tuple[str, ...], file: Path | None) -> tuple[str, ...]:
     if file is None:
         return given
-    from ingest_guard.blocklist import encryption  # noqa: PLC0415 - as above
+    from ingest_guard.blocklist.transfer import encryption  # noqa: PLC0415 - as above
 
     return (*given, *encryption.read_recipients(file))
 
@@ -147,6 +150,6 @@ def _signer(file: Path | None, policy: Policy) -> Ed25519PrivateKey | None:
     chosen = file or policy.dataset.sign_key
     if chosen is None:
         return None
-    from ingest_guard.blocklist.signing import read_signing_key  # noqa: PLC0415 - as above
+    from ingest_guard.blocklist.store.signing import read_signing_key  # noqa: PLC0415 - as above
 
     return read_signing_key(chosen)

@@ -127,7 +127,7 @@ class Hasher(Protocol):
         """
 
 
-_SHIPPED = "ingest_guard.hashing.shipped"
+_SHIPPED = "ingest_guard.hashing.builtin"
 
 BUILT_IN = tuple(
     EntryPoint(name, f"{_SHIPPED}:{name}", GROUP)

@@ -11,11 +11,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from ingest_guard.imaging.formats import READERS
-from ingest_guard.imaging.model import Budget, Frame, Limits, NotScannable
-from ingest_guard.imaging.pillow import decoding, quiet
-from ingest_guard.imaging.render import frames_of
-from ingest_guard.imaging.signatures import find_images
-from ingest_guard.imaging.sniff import Kind, sniff
+from ingest_guard.imaging.pixels.model import Budget, Frame, Limits, NotScannable
+from ingest_guard.imaging.pixels.pillow import decoding, quiet
+from ingest_guard.imaging.pixels.render import frames_of
+from ingest_guard.imaging.sniffing.signatures import find_images
+from ingest_guard.imaging.sniffing.sniff import Kind, sniff
 from ingest_guard.verdict import Reason
 
 if TYPE_CHECKING:

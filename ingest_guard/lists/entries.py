@@ -16,7 +16,7 @@ class Entry:
     Attributes
     ----------
     algorithm
-        A name from :mod:`ingest_guard.blocklist.algorithms`.
+        A name from :mod:`ingest_guard.hashing.algorithms`.
     value
         The raw bytes of a hash; the address or host itself, as listed, for ``url`` and ``domain``. Not shown in the
         ``repr``.

@@ -20,14 +20,14 @@ _ROOM = "ingest_guard.lists"
 
 # Name -> module and function: a format's module is loaded when it is asked for, with what it needs.
 _READERS = {
-    "domains": ("urls", "read_domains"),
+    "domains": ("address_lists", "read_domains"),
     "journal": ("journal", "read"),
     "ncmec": ("ncmec", "read"),
     "plain": ("plain", "read"),
     "stopncii": ("stopncii", "read"),
     "tat": ("tat", "read"),
     "threatexchange": ("threatexchange", "read"),
-    "urls": ("urls", "read_urls"),
+    "urls": ("address_lists", "read_urls"),
     "vics": ("vics", "read"),
 }
 
@@ -47,7 +47,7 @@ def reader(name: str) -> Reader:
     """
     base, _, argument = name.partition("=")
     if base == "map" and argument:
-        return cast("Reader", import_module(f"{_ROOM}.mapper").reader(Path(argument)))
+        return cast("Reader", import_module(f"{_ROOM}.table.reader").reader(Path(argument)))
     if base == "threatexchange" and argument:
         return cast("Reader", import_module(f"{_ROOM}.threatexchange").reader(argument))
     found = _READERS.get(name)

@@ -18,8 +18,8 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ingest_guard.blocklist.algorithms import Kind, find
 from ingest_guard.errors import BlocklistError, ListFormatError
+from ingest_guard.hashing.algorithms import Kind, find
 from ingest_guard.lists.checkpoints import changed, counting
 from ingest_guard.lists.entries import Entry, Rejected, Removed, Row, Unsupported, severity_of
 

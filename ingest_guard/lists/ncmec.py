@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING
 from ingest_guard.errors import BlocklistError, ListFormatError
 from ingest_guard.lists.entries import Rejected, Removed, Row, Unsupported, severity_of
 from ingest_guard.lists.values import MAX_TEXT, PHOTODNA, key_of, photodna_row, value_row
-from ingest_guard.lists.xmlstream import feed, feed_file
+from ingest_guard.lists.xml_stream import feed, feed_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

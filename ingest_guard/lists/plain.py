@@ -18,10 +18,10 @@ import binascii
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from ingest_guard.blocklist.algorithms import Algorithm, Kind, find
 from ingest_guard.errors import BlocklistError, ListFormatError
+from ingest_guard.hashing.algorithms import Algorithm, Kind, find
+from ingest_guard.lists.address_lists import NotCompared, Unusable, domains
 from ingest_guard.lists.entries import Entry, Rejected
-from ingest_guard.lists.urls import NotCompared, Unusable, domains
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,9 +13,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ingest_guard.lists import pages
+from ingest_guard.lists import json_pages as pages
 from ingest_guard.lists.entries import Rejected, Removed, Row, Unsupported
-from ingest_guard.lists.signals import rows_of
+from ingest_guard.lists.signal_types import rows_of
 from ingest_guard.lists.values import key_of
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def read(path: Path) -> Iterator[Row]:
     Raises
     ------
     ListFormatError
-        See :func:`ingest_guard.lists.pages.read`; or a hasher plug-in for PhotoDNA is broken.
+        See :func:`ingest_guard.lists.json_pages.read`; or a hasher plug-in for PhotoDNA is broken.
     """
     return pages.read(path, _SHAPE, record_rows)
 

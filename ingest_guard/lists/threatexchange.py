@@ -15,10 +15,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ingest_guard.errors import BlocklistError, ListFormatError
-from ingest_guard.lists import pages
+from ingest_guard.lists import json_pages as pages
 from ingest_guard.lists.entries import Rejected, Removed, Row
-from ingest_guard.lists.signals import is_known, rows_of
-from ingest_guard.lists.textlines import lines, opened, readable
+from ingest_guard.lists.signal_types import is_known, rows_of
+from ingest_guard.lists.text_lines import lines, opened, readable
 from ingest_guard.lists.values import key_of
 
 if TYPE_CHECKING:
@@ -37,8 +37,8 @@ def read(path: Path) -> Iterator[Row]:
     Raises
     ------
     ListFormatError
-        The file cannot be read; or it is JSON, and see :func:`ingest_guard.lists.pages.read`; or a hasher plug-in for
-        PhotoDNA is broken.
+        The file cannot be read; or it is JSON, and see :func:`ingest_guard.lists.json_pages.read`; or a hasher plug-in
+        for PhotoDNA is broken.
     """
     return _read(path, None)
 

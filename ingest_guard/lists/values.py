@@ -11,7 +11,7 @@ import binascii
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from ingest_guard.blocklist.algorithms import Algorithm, built_in, find, get
+from ingest_guard.hashing.algorithms import Algorithm, built_in, find, get
 from ingest_guard.lists.entries import Entry, Rejected, Unsupported
 
 if TYPE_CHECKING:

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 from scrapy.settings import get_settings_priority
 
-from ingest_guard.scrapy_plugin import feeds, placement, robots, whole_lines
-from ingest_guard.scrapy_plugin.config import load_policy
-from ingest_guard.scrapy_plugin.exporters import ParquetExporter
-from ingest_guard.scrapy_plugin.logformat import INNER, GuardedLogFormatter
-from ingest_guard.scrapy_plugin.protections import DOORS, require_level
-from ingest_guard.scrapy_plugin.storages import WholeFileStorage
+from ingest_guard.scrapy_plugin.core import placement
+from ingest_guard.scrapy_plugin.core.settings import load_policy
+from ingest_guard.scrapy_plugin.output import feeds, whole_lines
+from ingest_guard.scrapy_plugin.output.exporters import ParquetExporter
+from ingest_guard.scrapy_plugin.output.storages import WholeFileStorage
+from ingest_guard.scrapy_plugin.startup import robots
+from ingest_guard.scrapy_plugin.startup.log_format import INNER, GuardedLogFormatter
+from ingest_guard.scrapy_plugin.startup.protections import DOORS, require_level
 
 if TYPE_CHECKING:
     from scrapy.settings import BaseSettings

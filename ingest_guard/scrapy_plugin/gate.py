@@ -2,23 +2,23 @@
 
 It checks each body before any other middleware sees it, the HTTP cache above all, and undoes Content-Encoding by itself
 to do so. What matches or cannot be scanned is emptied in place and raised as
-:class:`~ingest_guard.scrapy_plugin.exceptions.ImageBlocked`. What may pass is noted by its digest, for the sentinel at
-the other end of the chain.
+:class:`~ingest_guard.scrapy_plugin.core.exceptions.ImageBlocked`. What may pass is noted by its digest, for the
+sentinel at the other end of the chain.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ingest_guard.scrapy_plugin.exceptions import ImageBlocked
-from ingest_guard.scrapy_plugin.fences import fenced
-from ingest_guard.scrapy_plugin.governing import count_match, note_response
-from ingest_guard.scrapy_plugin.inspection import PASSING, block, inspect
-from ingest_guard.scrapy_plugin.refusals import require_allowed
+from ingest_guard.scrapy_plugin.check.fail_closed import fenced
+from ingest_guard.scrapy_plugin.check.inspection import PASSING, block, inspect
+from ingest_guard.scrapy_plugin.check.list_actions import count_match, note_response
+from ingest_guard.scrapy_plugin.check.request_rules import require_allowed
+from ingest_guard.scrapy_plugin.core.exceptions import ImageBlocked
+from ingest_guard.scrapy_plugin.core.scrub import scrub, strip_extras
+from ingest_guard.scrapy_plugin.core.scrub_errors import scrub_exception
+from ingest_guard.scrapy_plugin.core.tickets import ticket_of
 from ingest_guard.scrapy_plugin.runtime import Runtime
-from ingest_guard.scrapy_plugin.scrub import scrub, strip_extras
-from ingest_guard.scrapy_plugin.scrub_errors import scrub_exception
-from ingest_guard.scrapy_plugin.tickets import ticket_of
 from ingest_guard.verdict import Outcome, Reason, Verdict
 
 if TYPE_CHECKING:

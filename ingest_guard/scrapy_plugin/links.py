@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from scrapy import Request
 
-from ingest_guard.scrapy_plugin.fences import fenced
+from ingest_guard.scrapy_plugin.check.fail_closed import fenced
 from ingest_guard.scrapy_plugin.runtime import Runtime
 from ingest_guard.scrapy_plugin.whole_pages import WholePages
 

@@ -8,24 +8,24 @@ from weakref import WeakKeyDictionary
 
 from scrapy.utils.defer import _schedule_coro
 
-from ingest_guard.dataset.seen import Keys, Seen
-from ingest_guard.flood import FloodBreaker
-from ingest_guard.guard import Guard
-from ingest_guard.scrapy_plugin import placement
-from ingest_guard.scrapy_plugin.admission import Admission
-from ingest_guard.scrapy_plugin.condemned import Condemned
-from ingest_guard.scrapy_plugin.config import load_policy
-from ingest_guard.scrapy_plugin.fetch import Fetcher
-from ingest_guard.scrapy_plugin.generation import Generation
-from ingest_guard.scrapy_plugin.governing import announce_allowed
-from ingest_guard.scrapy_plugin.meter import Meter
-from ingest_guard.scrapy_plugin.optouts import OptOuts
-from ingest_guard.scrapy_plugin.pages import Pages
-from ingest_guard.scrapy_plugin.selftest import SelfTest
-from ingest_guard.scrapy_plugin.swap import Swapper
-from ingest_guard.scrapy_plugin.workers.budget import Budget
-from ingest_guard.scrapy_plugin.workers.inline import InlinePool
-from ingest_guard.scrapy_plugin.workers.pool import WorkerPool
+from ingest_guard.dataset.records.seen import Keys, Seen
+from ingest_guard.guard.flood import FloodBreaker
+from ingest_guard.guard.guard import Guard
+from ingest_guard.scrapy_plugin.check.list_actions import announce_allowed
+from ingest_guard.scrapy_plugin.check.self_test import SelfTest
+from ingest_guard.scrapy_plugin.check.swap import Swapper
+from ingest_guard.scrapy_plugin.core import placement
+from ingest_guard.scrapy_plugin.core.admission import Admission
+from ingest_guard.scrapy_plugin.core.condemned import Condemned
+from ingest_guard.scrapy_plugin.core.generation import Generation
+from ingest_guard.scrapy_plugin.core.meter import Meter
+from ingest_guard.scrapy_plugin.core.pages import Pages
+from ingest_guard.scrapy_plugin.core.settings import load_policy
+from ingest_guard.scrapy_plugin.images.fetch import Fetcher
+from ingest_guard.scrapy_plugin.images.opt_outs import OptOuts
+from ingest_guard.workers.budget import Budget
+from ingest_guard.workers.inline import InlinePool
+from ingest_guard.workers.pool import WorkerPool
 
 if TYPE_CHECKING:
     from collections.abc import Callable

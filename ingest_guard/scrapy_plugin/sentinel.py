@@ -11,15 +11,15 @@ import hashlib
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from ingest_guard.scrapy_plugin.fences import fenced
-from ingest_guard.scrapy_plugin.governing import note_response
-from ingest_guard.scrapy_plugin.inspection import PASSING, block, inspect
-from ingest_guard.scrapy_plugin.recent import Recent
-from ingest_guard.scrapy_plugin.refusals import require_allowed
+from ingest_guard.scrapy_plugin.check.fail_closed import fenced
+from ingest_guard.scrapy_plugin.check.inspection import PASSING, block, inspect
+from ingest_guard.scrapy_plugin.check.list_actions import note_response
+from ingest_guard.scrapy_plugin.check.request_rules import require_allowed
+from ingest_guard.scrapy_plugin.core.recent import Recent
+from ingest_guard.scrapy_plugin.core.scrub import scrub
+from ingest_guard.scrapy_plugin.core.scrub_errors import scrub_exception
+from ingest_guard.scrapy_plugin.core.tickets import ticket_of
 from ingest_guard.scrapy_plugin.runtime import Runtime
-from ingest_guard.scrapy_plugin.scrub import scrub
-from ingest_guard.scrapy_plugin.scrub_errors import scrub_exception
-from ingest_guard.scrapy_plugin.tickets import ticket_of
 from ingest_guard.verdict import Outcome, Reason, Verdict
 
 if TYPE_CHECKING:

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 from scrapy import Request
 from scrapy.utils.defer import deferred_from_coro, maybe_deferred_to_future
 
-from ingest_guard.dataset.records import carries_image
-from ingest_guard.dataset.targets import clear, page_of, read_targets
-from ingest_guard.imaging.sniff import Kind, sniff
+from ingest_guard.dataset.records.items import clear, page_of, read_targets
+from ingest_guard.dataset.records.record import carries_image
+from ingest_guard.imaging.sniffing.sniff import Kind, sniff
 from ingest_guard.verdict import Action
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from scrapy.http import Response
 
-    from ingest_guard.dataset.targets import Target
+    from ingest_guard.dataset.records.items import Target
     from ingest_guard.scrapy_plugin.runtime import Runtime
 
 logger = logging.getLogger(__name__)

@@ -9,7 +9,7 @@ import pytest
 from blocklist import toys
 from blocklist.helpers import Made, lines_of
 
-from ingest_guard.blocklist import build as builds
+from ingest_guard.blocklist.build import build as builds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from ingest_guard.blocklist.report import BuildReport
+    from ingest_guard.blocklist.build.report import BuildReport
 
 
 @dataclass

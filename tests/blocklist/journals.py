@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ingest_guard.blocklist.build import ListSource
+from ingest_guard.blocklist.build.build import ListSource
 from ingest_guard.lists import Entry, Removed, Unsupported
 
 if TYPE_CHECKING:

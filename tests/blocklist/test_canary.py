@@ -9,19 +9,19 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from ingest_guard.blocklist.artifact import Blocklist
-from ingest_guard.blocklist.build import ListSource, build
+from ingest_guard.blocklist.blocklist import Blocklist
+from ingest_guard.blocklist.build.build import ListSource, build
+from ingest_guard.blocklist.build.compact import compact
+from ingest_guard.blocklist.build.compare import compare
+from ingest_guard.blocklist.build.update import update
 from ingest_guard.blocklist.canary import MOST, canary
-from ingest_guard.blocklist.compact import compact
-from ingest_guard.blocklist.compare import compare
-from ingest_guard.blocklist.load import load
-from ingest_guard.blocklist.manifest import CANARY
+from ingest_guard.blocklist.parts.load import load
 from ingest_guard.blocklist.selection import Rule
-from ingest_guard.blocklist.update import update
+from ingest_guard.blocklist.store.manifest import CANARY
 from ingest_guard.cli.main import cli
 from ingest_guard.errors import BlocklistError
-from ingest_guard.guard import Guard
-from ingest_guard.policy import Policy
+from ingest_guard.guard.guard import Guard
+from ingest_guard.policy.policy import Policy
 from ingest_guard.verdict import Outcome
 
 if TYPE_CHECKING:

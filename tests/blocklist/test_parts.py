@@ -8,14 +8,14 @@ from blocklist import journals
 from blocklist.helpers import poke
 from blocklist.journals import MD5, Record, source
 
-from ingest_guard.blocklist import build as builds
-from ingest_guard.blocklist import collect
-from ingest_guard.blocklist import manifest as manifests
-from ingest_guard.blocklist.artifact import Blocklist
-from ingest_guard.blocklist.build import ListSource, build
-from ingest_guard.blocklist.exact import ExactValues, Layer
-from ingest_guard.blocklist.load import load
-from ingest_guard.blocklist.update import update
+from ingest_guard.blocklist.blocklist import Blocklist
+from ingest_guard.blocklist.build import build as builds
+from ingest_guard.blocklist.build import collect
+from ingest_guard.blocklist.build.build import ListSource, build
+from ingest_guard.blocklist.build.update import update
+from ingest_guard.blocklist.parts.exact import ExactValues, Layer
+from ingest_guard.blocklist.parts.load import load
+from ingest_guard.blocklist.store import manifest as manifests
 from ingest_guard.errors import BlocklistError
 
 if TYPE_CHECKING:

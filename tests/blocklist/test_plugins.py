@@ -16,11 +16,11 @@ from support.blocklists import make_blocklist
 from support.pictures import drawn, encode
 
 from ingest_guard import BlocklistError, Guard, Match, Outcome, Policy, PolicyError, Reason
-from ingest_guard.blocklist import algorithms
-from ingest_guard.blocklist.algorithms import Kind
-from ingest_guard.blocklist.artifact import Blocklist
-from ingest_guard.blocklist.build import ListSource, build
+from ingest_guard.blocklist.blocklist import Blocklist
+from ingest_guard.blocklist.build.build import ListSource, build
 from ingest_guard.errors import ListFormatError
+from ingest_guard.hashing import algorithms
+from ingest_guard.hashing.algorithms import Kind
 from ingest_guard.hashing.registry import load, run
 from ingest_guard.lists import Rejected
 from ingest_guard.lists.plain import parse

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from blocklist.build.test_build import Killed, kill_after
 from blocklist.helpers import lines_of, poke
-from blocklist.test_build import Killed, kill_after
 
-from ingest_guard.blocklist import store
-from ingest_guard.blocklist.artifact import Blocklist
-from ingest_guard.blocklist.build import ListSource, build
-from ingest_guard.blocklist.compact import compact
-from ingest_guard.blocklist.contents import held
-from ingest_guard.blocklist.load import load
-from ingest_guard.blocklist.update import update
+from ingest_guard.blocklist.blocklist import Blocklist
+from ingest_guard.blocklist.build.build import ListSource, build
+from ingest_guard.blocklist.build.compact import compact
+from ingest_guard.blocklist.build.update import update
+from ingest_guard.blocklist.parts.contents import held
+from ingest_guard.blocklist.parts.load import load
+from ingest_guard.blocklist.store import store
 from ingest_guard.errors import BlocklistError
 
 if TYPE_CHECKING:
@@ -33,9 +33,9 @@ MD5 = [f"{number:032x}" for number in range(1, 61)]
 WORKER = """
 import os, sys
 from pathlib import Path
-from ingest_guard.blocklist.build import ListSource, build
-from ingest_guard.blocklist.compact import compact
-from ingest_guard.blocklist.update import update
+from ingest_guard.blocklist.build.build import ListSource, build
+from ingest_guard.blocklist.build.compact import compact
+from ingest_guard.blocklist.build.update import update
 
 def told(before):
     def run(*args, **options):
@@ -188,8 +188,8 @@ def test_a_full_disk_leaves_the_old_version(layered: Path, files: list[Path], li
     """Where no more can be written, an update is an error that says so, and the old version stays."""
     version = store.current_version(layered)
     code = (
-        "import resource, sys; from pathlib import Path; from ingest_guard.blocklist.build import ListSource;"
-        "from ingest_guard.blocklist.update import update;"
+        "import resource, sys; from pathlib import Path; from ingest_guard.blocklist.build.build import ListSource;"
+        "from ingest_guard.blocklist.build.update import update;"
         "limit = int(sys.argv[3]); resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit));"
         "update(Path(sys.argv[1]), [ListSource('l', 'plain', Path(sys.argv[2]))])"
     )

@@ -7,10 +7,10 @@ import pytest
 from blocklist import journals
 from blocklist.journals import MD5, PDQ, Record, source
 
-from ingest_guard.blocklist import build as builds
-from ingest_guard.blocklist import collect
-from ingest_guard.blocklist.artifact import Blocklist, Rule
-from ingest_guard.blocklist.build import build
+from ingest_guard.blocklist.blocklist import Blocklist, Rule
+from ingest_guard.blocklist.build import build as builds
+from ingest_guard.blocklist.build import collect
+from ingest_guard.blocklist.build.build import build
 from ingest_guard.errors import BlocklistError
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from click.testing import CliRunner, Result
 
-from ingest_guard.blocklist.build import ListSource, build
+from ingest_guard.blocklist.build.build import ListSource, build
 from ingest_guard.cli.main import cli
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from blocklist.helpers import poke
 from click.testing import CliRunner, Result
 
 from ingest_guard import Guard, Outcome, Policy
-from ingest_guard.blocklist.artifact import Blocklist
+from ingest_guard.blocklist.blocklist import Blocklist
 from ingest_guard.cli.main import cli
 from ingest_guard.errors import BlocklistError
 

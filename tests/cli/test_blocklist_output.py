@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from rich.console import Console
 
-from ingest_guard.blocklist.report import BuildReport, Change, ListReport, Rows
+from ingest_guard.blocklist.build.report import BuildReport, Change, ListReport, Rows
 from ingest_guard.cli.blocklist import output
 from ingest_guard.errors import BlocklistError
 

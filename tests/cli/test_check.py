@@ -10,7 +10,7 @@ import pytest
 from support.listed import PDF, World
 
 from ingest_guard.cli import main
-from ingest_guard.guard import Guard
+from ingest_guard.guard.guard import Guard
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from demo import run as demo
 from ingest_guard.cli.main import cli
-from ingest_guard.demo import run as demo
 
 
 def run(*arguments: str) -> Result:
@@ -28,7 +28,7 @@ def test_demo_is_run(monkeypatch: pytest.MonkeyPatch, arguments: list[str], fold
 
 def test_demo_without_its_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the extra is not installed, it says how to install it."""
-    monkeypatch.setitem(sys.modules, "ingest_guard.demo.run", None)
+    monkeypatch.setitem(sys.modules, "demo.run", None)
     done = run()
     assert done.return_value == 4
     assert "pip install 'ingest-guard[demo]'" in done.output

@@ -12,7 +12,9 @@ from click.testing import CliRunner
 
 from ingest_guard import SetupError
 from ingest_guard.cli.main import cli
-from ingest_guard.scrapy_plugin import diagnosis, hygiene, surroundings
+from ingest_guard.scrapy_plugin.startup import doctor as diagnosis
+from ingest_guard.scrapy_plugin.startup import doctor_checks as surroundings
+from ingest_guard.scrapy_plugin.startup import process as hygiene
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from support.listed import World
 
 GUARD = 'ADDONS = {"ingest_guard.Addon": 0}\nINGEST_GUARD_POLICY = "policy.yaml"\n'
-SECOND = 'EXTENSIONS = {"ingest_guard.scrapy_plugin.watchdog.Watchdog": 0}\n'
+SECOND = 'EXTENSIONS = {"ingest_guard.scrapy_plugin.extension.Watchdog": 0}\n'
 SPIDER = "from scrapy import Spider\n\n\nclass Good(Spider):\n    name = 'good'\n"
 ALL_WELL = [
     "ok   the add-on is installed",
@@ -94,7 +96,7 @@ def test_from_a_folder_inside(project: Callable[..., Path], monkeypatch: pytest.
     "second",
     [
         'DOWNLOADER_MIDDLEWARES = {"ingest_guard.scrapy_plugin.gate.Gate": 10**9}\n',
-        "from ingest_guard.scrapy_plugin.watchdog import Watchdog\nEXTENSIONS = {Watchdog: 5}\n",
+        "from ingest_guard.scrapy_plugin.extension import Watchdog\nEXTENSIONS = {Watchdog: 5}\n",
     ],
 )
 def test_any_part_is_a_second_line(project: Callable[..., Path], second: str) -> None:
@@ -103,7 +105,7 @@ def test_any_part_is_a_second_line(project: Callable[..., Path], second: str) ->
     assert doctor()[0] == 0
 
 
-@pytest.mark.parametrize("settings", ["", 'EXTENSIONS = {"ingest_guard.scrapy_plugin.watchdog.Watchdog": None}\n'])
+@pytest.mark.parametrize("settings", ["", 'EXTENSIONS = {"ingest_guard.scrapy_plugin.extension.Watchdog": None}\n'])
 def test_no_second_line(project: Callable[..., Path], settings: str) -> None:
     """Without it, the doctor says what to add."""
     project(GUARD + settings)
@@ -111,7 +113,7 @@ def test_no_second_line(project: Callable[..., Path], settings: str) -> None:
     assert code == 1
     at = lines.index("BAD  a crawl with -s ADDONS={} would run unguarded")
     assert lines[at + 1].strip() == (
-        '-> add to the settings: EXTENSIONS = {"ingest_guard.scrapy_plugin.watchdog.Watchdog": 0}'
+        '-> add to the settings: EXTENSIONS = {"ingest_guard.scrapy_plugin.extension.Watchdog": 0}'
     )
 
 
@@ -278,7 +280,7 @@ def test_parts_of_others(project: Callable[..., Path], level: str, mark: str) ->
     folder = project(
         GUARD
         + "import os\nHERE = __name__.split('.')[0]\n"
-        + "EXTENSIONS = {'ingest_guard.scrapy_plugin.watchdog.Watchdog': 0, f'{HERE}.spiders.Listener': 1, "
+        + "EXTENSIONS = {'ingest_guard.scrapy_plugin.extension.Watchdog': 0, f'{HERE}.spiders.Listener': 1, "
         + "f'{HERE}.spiders.Hearer': 2}\n"
         + "DOWNLOAD_HANDLERS = {'https': f'{HERE}.spiders.Handler'}\n"
         + "ITEM_PIPELINES = {f'{HERE}.spiders.Stores': 1, 'scrapy.pipelines.images.ImagesPipeline': 2}\n"

@@ -10,7 +10,8 @@ from click.testing import CliRunner, Result
 from support.blocklists import make_blocklist
 from support.rechecks import read_lines, record, uids, value, write_lines
 
-from ingest_guard.blocklist import encryption, signing
+from ingest_guard.blocklist.store import signing
+from ingest_guard.blocklist.transfer import encryption
 from ingest_guard.cli.main import cli, main
 from ingest_guard.dataset.attestation.manifest import Manifest, Source
 from ingest_guard.dataset.attestation.verify import verify

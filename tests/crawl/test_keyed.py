@@ -10,8 +10,8 @@ from support.listed import pdq_of
 from support.pictures import drawn, encode
 from support.server import Server
 
-from ingest_guard.blocklist.build import ListSource, build
-from ingest_guard.blocklist.signing import read_signing_key, sign_store, write_signing_key
+from ingest_guard.blocklist.build.build import ListSource, build
+from ingest_guard.blocklist.store.signing import read_signing_key, sign_store, write_signing_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,7 +13,7 @@ from support.crawl import Crawl, Project
 from support.pictures import drawn, encode
 from support.server import Reply, Server
 
-from ingest_guard.scrapy_plugin.stores import MARKER
+from ingest_guard.scrapy_plugin.stores.stores import MARKER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 _SPIDER = """
     import scrapy
-    from ingest_guard.blocklist.artifact import Blocklist
+    from ingest_guard.blocklist.blocklist import Blocklist
 
 
     class Tested(scrapy.Spider):

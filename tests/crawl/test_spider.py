@@ -10,7 +10,7 @@ from support.crawl import Crawl, Project
 from support.pictures import drawn, encode
 from support.server import Reply, Server
 
-from ingest_guard.blocklist.build import ListSource, build
+from ingest_guard.blocklist.build.build import ListSource, build
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,7 +42,7 @@ _FIRST = """<html lang=en><head>
 <img src=/listed.jpg alt=Listed><img src=/no-text.jpg><img src=/icon.png alt="An icon"><img src=/wide.jpg alt=Wide>
 <img src=/bad.jpg alt="a forbidden word"><img src=http://ads.example/ad.jpg alt=Ad><img src=/one.jpg alt=One></body>"""
 _SPIDERS = """
-    from ingest_guard.scrapy_plugin.spider import ImageTextSpider
+    from ingest_guard.scrapy_plugin.spider.spider import ImageTextSpider
 
     from tested.reporting import tell
 

@@ -59,12 +59,12 @@ _SPIDERS = """
 
     class CheckNone(Tested):
         name = "check_none"
-        custom_settings = {"ITEM_PIPELINES": {"ingest_guard.scrapy_plugin.pipeline.CheckPipeline": None}}
+        custom_settings = {"ITEM_PIPELINES": {"ingest_guard.scrapy_plugin.pipelines.CheckPipeline": None}}
 
 
     class WatchdogNone(Tested):
         name = "watchdog_none"
-        custom_settings = {"EXTENSIONS": {"ingest_guard.scrapy_plugin.watchdog.Watchdog": None}}
+        custom_settings = {"EXTENSIONS": {"ingest_guard.scrapy_plugin.extension.Watchdog": None}}
 
 
     class Outside(Tested):
@@ -127,7 +127,7 @@ def _remove_list(project: Project) -> None:
 
 
 def _empty_list(project: Project) -> None:
-    from ingest_guard.blocklist.build import ListSource, build  # noqa: PLC0415 - the one test that needs it
+    from ingest_guard.blocklist.build.build import ListSource, build  # noqa: PLC0415 - the one test that needs it
 
     (project.folder / "none.txt").write_text("# nothing\n")
     source = ListSource("none", "plain", project.folder / "none.txt")

@@ -15,9 +15,9 @@ from support.listed import pdq_of
 from support.pictures import drawn, encode
 from support.server import Reply, Seen, Server
 
-from ingest_guard.blocklist.artifact import Blocklist
-from ingest_guard.blocklist.publish import retain
-from ingest_guard.blocklist.store import current_version
+from ingest_guard.blocklist.blocklist import Blocklist
+from ingest_guard.blocklist.store.draft import retain
+from ingest_guard.blocklist.store.store import current_version
 
 if TYPE_CHECKING:
     import subprocess

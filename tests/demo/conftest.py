@@ -4,11 +4,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ingest_guard.demo.site import build_site
-from ingest_guard.demo.traces import Needles
+from demo.site import build_site
+from demo.traces import Needles
 
 if TYPE_CHECKING:
-    from ingest_guard.demo.site import Site
+    from demo.site import Site
 
 
 @pytest.fixture(scope="session")

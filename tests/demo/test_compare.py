@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ingest_guard.demo.compare import PREFIX, deviations, expected_counts
+from demo.compare import PREFIX, deviations, expected_counts
 
 if TYPE_CHECKING:
-    from ingest_guard.demo.site import Site
+    from demo.site import Site
 
 _ADDRESS = "http://127.0.0.1:1"
 

@@ -9,15 +9,15 @@ import pdqhash
 import pytest
 from PIL import Image, ImageOps
 
-from ingest_guard.demo.listed import COPIES, copy_of, originals
-from ingest_guard.demo.model import Fate
+from demo.listed import COPIES, copy_of, originals
+from demo.model import Fate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
-    from ingest_guard.demo.site import Site
+    from demo.site import Site
 
 _TURNS = (None, *Image.Transpose)
 

@@ -4,7 +4,7 @@ import io
 
 from rich.console import Console
 
-from ingest_guard.demo.report import Report
+from demo.report import Report
 
 _STATS = {
     "gallery/pages": 7,

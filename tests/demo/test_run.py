@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from rich.console import Console
 
-from ingest_guard.demo import processes, run
-from ingest_guard.demo.listed import originals
-from ingest_guard.demo.processes import build_blocklist, crawl
-from ingest_guard.demo.project import copy_project
-from ingest_guard.demo.run import main, run_demo
-from ingest_guard.demo.workfolder import WorkFolder
+from demo import processes, run
+from demo.listed import originals
+from demo.processes import build_blocklist, crawl
+from demo.project import copy_project
+from demo.run import main, run_demo
+from demo.workfolder import WorkFolder
 from ingest_guard.errors import IngestGuardError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ingest_guard.demo.site import Site
-    from ingest_guard.demo.traces import Needles
+    from demo.site import Site
+    from demo.traces import Needles
 
 
 @pytest.fixture
@@ -127,9 +127,9 @@ def test_what_keeps_the_demo_from_running_is_told(tmp_path: Path, capsys: pytest
 
 
 def test_the_package_can_be_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """``python -m ingest_guard.demo`` is the same command."""
+    """``python -m demo`` is the same command."""
     (tmp_path / "mine").touch()
     monkeypatch.setattr(sys, "argv", ["demo", "--folder", str(tmp_path)])
     with pytest.raises(SystemExit) as stop:
-        runpy.run_module("ingest_guard.demo", run_name="__main__")
+        runpy.run_module("demo", run_name="__main__")
     assert stop.value.code == 4

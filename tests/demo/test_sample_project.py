@@ -13,9 +13,9 @@ from scrapy.exceptions import NotConfigured
 from scrapy.http import HtmlResponse, Request, Response, TextResponse
 from scrapy.utils.test import get_crawler
 
-from ingest_guard.demo.project import copy_project
-from ingest_guard.policy import Policy
-from ingest_guard.scrapy_plugin.placement import PARTS
+from demo.project import copy_project
+from ingest_guard.policy.policy import Policy
+from ingest_guard.scrapy_plugin.core.placement import PARTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

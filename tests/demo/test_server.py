@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ingest_guard.demo import server as module
-from ingest_guard.demo.processes import serving
-from ingest_guard.demo.server import open_server
+from demo import server as module
+from demo.processes import serving
+from demo.server import open_server
 from ingest_guard.errors import IngestGuardError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from ingest_guard.demo.site import Site
+    from demo.site import Site
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +78,7 @@ def test_clients_that_hang_up_are_passed_over(folder: Path, capfd: pytest.Captur
 
 def test_the_program_serves_until_its_input_ends(folder: Path) -> None:
     """The program prints its port, and ends by itself when its standard input is closed."""
-    command = [sys.executable, "-m", "ingest_guard.demo.server", str(folder)]
+    command = [sys.executable, "-m", "demo.server", str(folder)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdin
         assert process.stdout

@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING
 import pytest
 from PIL import Image
 
-from ingest_guard.demo import files, photographs
-from ingest_guard.demo.listed import originals
-from ingest_guard.demo.lists import MADE_UP, plain_lists, write_lists
-from ingest_guard.demo.model import Fate
-from ingest_guard.demo.oddities import bomb
-from ingest_guard.demo.site import build_site
+from demo import files, photographs
+from demo.listed import originals
+from demo.lists import MADE_UP, plain_lists, write_lists
+from demo.model import Fate
+from demo.oddities import bomb
+from demo.site import build_site
 from ingest_guard.errors import IngestGuardError
 from ingest_guard.hashing.digests import digests
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ingest_guard.demo.site import Site
+    from demo.site import Site
 
 
 def test_the_site_is_large_enough(site: Site) -> None:

@@ -12,12 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest_guard.demo import undo
-from ingest_guard.demo.control import PLANTED, plant
-from ingest_guard.demo.traces import Needles, Trace, find_traces, traces_in
+from demo import undo
+from demo.control import PLANTED, plant
+from demo.traces import Needles, Trace, find_traces, traces_in
 
 if TYPE_CHECKING:
-    from ingest_guard.demo.site import Site
+    from demo.site import Site
 
 _BODY = random.Random(7).randbytes(6000)
 _OTHER = random.Random(8).randbytes(6000)

@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ingest_guard.demo import project
-from ingest_guard.demo.project import copy_project, sample_project
-from ingest_guard.demo.workfolder import WorkFolder, remove_tree
+from demo import project
+from demo.project import copy_project, sample_project
+from demo.workfolder import WorkFolder, remove_tree
 from ingest_guard.errors import IngestGuardError
 
 if TYPE_CHECKING:

@@ -135,7 +135,7 @@ def test_two_hashers_of_one_name_are_refused(plug: Callable[..., None]) -> None:
 
 def test_our_own_entry_points_may_be_declared_too(plug: Callable[..., None]) -> None:
     """The same entry point twice is no conflict."""
-    plug(value="ingest_guard.hashing.shipped:{name}", phash=None)
+    plug(value="ingest_guard.hashing.builtin:{name}", phash=None)
     assert "phash" in installed()
 
 

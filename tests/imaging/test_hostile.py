@@ -36,9 +36,10 @@ from PIL import Image
 from PIL.AvifImagePlugin import AvifImageFile
 from support.pictures import drawn
 
-from ingest_guard.imaging import decode, pillow, render
+from ingest_guard.imaging import decode
 from ingest_guard.imaging.decode import Limits, NotScannable, open_picture
-from ingest_guard.imaging.sniff import Kind, sniff
+from ingest_guard.imaging.pixels import pillow, render
+from ingest_guard.imaging.sniffing.sniff import Kind, sniff
 from ingest_guard.verdict import Reason
 
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ingest_guard.blocklist import algorithms
 from ingest_guard.errors import BlocklistError, ListFormatError
+from ingest_guard.hashing import algorithms
 from ingest_guard.lists import Entry, Rejected, Removed, Row, Unsupported, reader, values
 
 if TYPE_CHECKING:

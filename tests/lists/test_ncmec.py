@@ -8,8 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ingest_guard.blocklist import algorithms
 from ingest_guard.errors import BlocklistError, ListFormatError
+from ingest_guard.hashing import algorithms
 from ingest_guard.lists import Entry, Rejected, Removed, Unsupported, ncmec, values
 from ingest_guard.lists.ncmec import MAX_VALUES, NAMESPACE, read
 

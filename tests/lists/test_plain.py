@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest_guard.blocklist import algorithms
 from ingest_guard.errors import ListFormatError
+from ingest_guard.hashing import algorithms
 from ingest_guard.lists import Entry, Rejected
 from ingest_guard.lists.plain import MAX_LINE, parse, read
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest_guard.blocklist import algorithms
 from ingest_guard.errors import BlocklistError
+from ingest_guard.hashing import algorithms
 from ingest_guard.lists import Entry, Rejected, Unsupported, values
 from ingest_guard.lists.values import ANY, MAX_TEXT, decoded, key_of, photodna_row, value_row
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ingest_guard.blocklist import algorithms
 from ingest_guard.errors import BlocklistError, ListFormatError
+from ingest_guard.hashing import algorithms
 from ingest_guard.lists import Entry, Rejected, Row, Unsupported, values, vics
 from ingest_guard.lists.vics import MAX_VALUES, read
 

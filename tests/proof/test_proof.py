@@ -14,7 +14,7 @@ from support.crawl import GUARDED, Crawl, Project
 from support.pictures import drawn, encode
 from support.server import Reply, Server
 
-from ingest_guard.demo.traces import Needles
+from demo.traces import Needles
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

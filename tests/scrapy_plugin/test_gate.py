@@ -14,10 +14,10 @@ from scrapy.http import HtmlResponse, Response, TextResponse
 from support.listed import LISTED_URL, PDF, World
 
 from ingest_guard import ImageBlocked, Reason
-from ingest_guard.scanned import Scan
-from ingest_guard.scrapy_plugin.exceptions import RequestRefused
-from ingest_guard.scrapy_plugin.inspection import inspect
-from ingest_guard.scrapy_plugin.tickets import META_KEY, Ticket
+from ingest_guard.guard.scan_result import Scan
+from ingest_guard.scrapy_plugin.check.inspection import inspect
+from ingest_guard.scrapy_plugin.core.exceptions import RequestRefused
+from ingest_guard.scrapy_plugin.core.tickets import META_KEY, Ticket
 from ingest_guard.verdict import Outcome
 
 if TYPE_CHECKING:

@@ -8,11 +8,11 @@ from scrapy import Request
 from scrapy.http import JsonResponse, Response, TextResponse
 
 from ingest_guard import ImageBlocked, Match, Outcome, Reason, Verdict
-from ingest_guard.scrapy_plugin import pages
+from ingest_guard.scrapy_plugin.core import pages
+from ingest_guard.scrapy_plugin.core.pages import Pages
+from ingest_guard.scrapy_plugin.core.recent import Recent
+from ingest_guard.scrapy_plugin.core.scrub import scrub, scrub_request
 from ingest_guard.scrapy_plugin.links import LinkGuard
-from ingest_guard.scrapy_plugin.pages import Pages
-from ingest_guard.scrapy_plugin.recent import Recent
-from ingest_guard.scrapy_plugin.scrub import scrub, scrub_request
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from ingest_guard.dataset.attestation.files import write_manifest
 from ingest_guard.dataset.attestation.manifest import BlocklistFacts, CheckSet, ListFacts, Manifest, Run, now
-from ingest_guard.dataset.outfits import outfit
-from ingest_guard.dataset.shard_writer import write_parquet
+from ingest_guard.dataset.records.layouts import outfit
+from ingest_guard.dataset.shards.writer import write_parquet
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ingest_guard.blocklist.build import ListSource, build
+from ingest_guard.blocklist.build.build import ListSource, build
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

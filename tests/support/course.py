@@ -10,8 +10,8 @@ from collections import Counter
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
-from ingest_guard.scrapy_plugin.hostcounts import HostCounts
-from ingest_guard.scrapy_plugin.meter import Meter
+from ingest_guard.scrapy_plugin.core.hostcounts import HostCounts
+from ingest_guard.scrapy_plugin.core.meter import Meter
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

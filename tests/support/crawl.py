@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import ingest_guard
-from ingest_guard.blocklist.build import ListSource, build
-from ingest_guard.demo.traces import Needles, Trace, find_traces
+from demo.traces import Needles, Trace, find_traces
+from ingest_guard.blocklist.build.build import ListSource, build
 from support.zygote import Zygote
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 SECONDS = 120.0
 """A crawl that takes longer hangs."""
 GUARDED: dict[str, Any] = {"ADDONS": {"ingest_guard.Addon": 0}, "INGEST_GUARD_POLICY": "policy.yaml"}
-SECOND_LINE: dict[str, Any] = {"EXTENSIONS": {"ingest_guard.scrapy_plugin.watchdog.Watchdog": 0}}
+SECOND_LINE: dict[str, Any] = {"EXTENSIONS": {"ingest_guard.scrapy_plugin.extension.Watchdog": 0}}
 
 _SETTINGS: dict[str, Any] = {
     "BOT_NAME": "tested",

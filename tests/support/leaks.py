@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-from ingest_guard.demo.traces import Needles, find_traces
+from demo.traces import Needles, find_traces
 from ingest_guard.hashing.pdq import pdq
 from support.crawl import GUARDED, Crawl, Project
 from support.pictures import drawn, encode

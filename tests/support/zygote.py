@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 _TICK = 0.02
 _MODULES = (
     "imagehash",
-    "ingest_guard.scrapy_plugin.watchdog",
+    "ingest_guard.scrapy_plugin.extension",
     "requests",
     "scipy.fft",
     "scrapy.cmdline",

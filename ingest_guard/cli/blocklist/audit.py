@@ -11,11 +11,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ingest_guard.audit import audit
-from ingest_guard.policy import Policy
+from ingest_guard.guard.audit import audit
+from ingest_guard.policy.policy import Policy
 
 if TYPE_CHECKING:
-    from ingest_guard.audit import Audit, AuditRow
+    from ingest_guard.guard.audit import Audit, AuditRow
 
 
 @click.command("audit")

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ingest_guard.blocklist import bloom
-from ingest_guard.blocklist.build import build
+from ingest_guard.blocklist.build.build import build
+from ingest_guard.blocklist.parts import bloom
 from ingest_guard.cli.blocklist import options, output
 
 if TYPE_CHECKING:
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-    from ingest_guard.blocklist.collect import ListSource
-    from ingest_guard.policy import Policy
+    from ingest_guard.blocklist.build.collect import ListSource
+    from ingest_guard.policy.policy import Policy
 
 
 def _thresholds(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> dict[str, dict[str, int]]:

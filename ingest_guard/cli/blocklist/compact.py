@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ingest_guard.blocklist.compact import compact
+from ingest_guard.blocklist.build.compact import compact
 from ingest_guard.cli.blocklist import options, output
 
 if TYPE_CHECKING:

@@ -10,13 +10,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ingest_guard.blocklist.load import load
+from ingest_guard.blocklist.parts.load import load
 from ingest_guard.cli.blocklist import options
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ingest_guard.blocklist.load import Loaded
+    from ingest_guard.blocklist.parts.load import Loaded
 
 
 @click.command("info")

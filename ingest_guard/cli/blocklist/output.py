@@ -12,14 +12,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ingest_guard.blocklist.report import NO_SEVERITY, spoken_change
+from ingest_guard.blocklist.build.report import NO_SEVERITY, spoken_change
 from ingest_guard.errors import BlocklistError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from ingest_guard.blocklist.report import BuildReport, ListReport, Rows
+    from ingest_guard.blocklist.build.report import BuildReport, ListReport, Rows
 
 _Line = tuple[str, str, "int | None", str]
 

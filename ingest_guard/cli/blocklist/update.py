@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ingest_guard.blocklist.update import update
+from ingest_guard.blocklist.build.update import update
 from ingest_guard.cli.blocklist import options, output
 
 if TYPE_CHECKING:
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-    from ingest_guard.blocklist.collect import ListSource
-    from ingest_guard.policy import Policy
+    from ingest_guard.blocklist.build.collect import ListSource
+    from ingest_guard.policy.policy import Policy
 
 
 @click.command("update")

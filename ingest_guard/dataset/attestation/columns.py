@@ -7,7 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from ingest_guard.dataset.attestation.croissant import known_column
-from ingest_guard.dataset.outfits import NAMES, outfit
+from ingest_guard.dataset.records.layouts import NAMES, outfit
 from ingest_guard.errors import AttestationError
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ingest_guard.dataset.attestation.manifest import Shard
-    from ingest_guard.dataset.schema import Column
+    from ingest_guard.dataset.records.schema import Column
 
 
 def columns_in(folder: Path, shards: Iterable[Shard], outfit_name: str | None) -> tuple[Column, ...]:

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ingest_guard.dataset.attestation import croissant_context
-from ingest_guard.dataset.attestation.words import NOT_PROMISED, PROMISED, account, headline
-from ingest_guard.dataset.schema import COLUMNS, HASHES, Column
+from ingest_guard.dataset.attestation.promises import NOT_PROMISED, PROMISED, account, headline
+from ingest_guard.dataset.records.schema import COLUMNS, HASHES, Column
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

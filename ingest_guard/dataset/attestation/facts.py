@@ -22,9 +22,9 @@ from ingest_guard.dataset.attestation.manifest import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ingest_guard.blocklist.artifact import Blocklist
-    from ingest_guard.guard import Guard
-    from ingest_guard.policy import Policy
+    from ingest_guard.blocklist.blocklist import Blocklist
+    from ingest_guard.guard.guard import Guard
+    from ingest_guard.policy.policy import Policy
 
 # Whatever decodes, hashes, compares, fetches or writes: other versions of these may come to other results.
 _LIBRARIES = (

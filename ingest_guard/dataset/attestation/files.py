@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from ingest_guard.dataset.attestation import croissant, inventory, signing
 from ingest_guard.dataset.attestation.columns import columns_in
 from ingest_guard.dataset.attestation.manifest import NAME, Manifest, now
-from ingest_guard.dataset.publish import hidden_name, publish
 from ingest_guard.errors import AttestationError
+from ingest_guard.files.atomic import hidden_name, publish
 
 if TYPE_CHECKING:
     import os
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
     from ingest_guard.dataset.attestation.inventory import Found
-    from ingest_guard.dataset.schema import Column
+    from ingest_guard.dataset.records.schema import Column
 
 # Of a data set with a million shards.
 _MAX_BYTES = 1 << 28
@@ -68,7 +68,7 @@ def write_manifest(
     manifest
         What is known of them, from a crawl or from :meth:`Manifest.derive`. Its ``shards`` are made anew.
     key
-        Who signs it (:func:`ingest_guard.blocklist.signing.read_signing_key`); None leaves it unsigned.
+        Who signs it (:func:`ingest_guard.blocklist.store.signing.read_signing_key`); None leaves it unsigned.
 
     Returns
     -------

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field, ValidationError
 from typing_extensions import Self
 
-from ingest_guard.dataset.attestation.parts import (
+from ingest_guard.dataset.attestation.model import (
     GUARD,
     About,
     AllowListFacts,
@@ -32,7 +32,7 @@ from ingest_guard.dataset.attestation.parts import (
     now,
     spoken_time,
 )
-from ingest_guard.dataset.attestation.words import NOT_PROMISED, PROMISED
+from ingest_guard.dataset.attestation.promises import NOT_PROMISED, PROMISED
 from ingest_guard.errors import AttestationError
 
 if TYPE_CHECKING:

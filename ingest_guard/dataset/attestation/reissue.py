@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ingest_guard.dataset.attestation import files, inventory, journal, signing
+from ingest_guard.dataset.attestation import draft as journal
+from ingest_guard.dataset.attestation import files, inventory, signing
 from ingest_guard.dataset.attestation.columns import columns_in
 from ingest_guard.errors import AttestationError
 

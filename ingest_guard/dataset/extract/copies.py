@@ -5,16 +5,16 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from ingest_guard.dataset.extract.addresses import is_placeholder, looks_like_address, names_picture
 from ingest_guard.dataset.extract.srcset import Candidate, choose, parse_srcset
+from ingest_guard.urls.join import is_placeholder, looks_like_address, names_picture
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from lxml.etree import _Element
 
-    from ingest_guard.dataset.extract.addresses import Addresses
-    from ingest_guard.policy_extract import Extract
+    from ingest_guard.policy.extract import Extract
+    from ingest_guard.urls.join import Addresses
 
 # In the order in which they count. What scripts copy into src and srcset when an image comes into view.
 _LAZY_SETS = ("data-srcset", "data-lazy-srcset", "data-lazyload-srcset", "data-original-set", "data-src-set")

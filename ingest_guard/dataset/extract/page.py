@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ingest_guard.dataset.extract.addresses import Addresses
 from ingest_guard.dataset.extract.document import parse, read_text
 from ingest_guard.dataset.extract.found import Draft, Found
+from ingest_guard.dataset.extract.json_ld import read_json_ld
 from ingest_guard.dataset.extract.languages import page_language, tag
-from ingest_guard.dataset.extract.structured import read_json_ld
 from ingest_guard.dataset.extract.texts import clean
 from ingest_guard.dataset.extract.walk import Walk
-from ingest_guard.policy_extract import Extract
+from ingest_guard.policy.extract import Extract
+from ingest_guard.urls.join import Addresses
 
 if TYPE_CHECKING:
     from ingest_guard.dataset.extract.model import PageImage

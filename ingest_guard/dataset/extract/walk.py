@@ -9,22 +9,22 @@ from typing import TYPE_CHECKING
 from lxml import etree
 
 from ingest_guard.dataset.extract import languages
-from ingest_guard.dataset.extract.addresses import names_picture
 from ingest_guard.dataset.extract.copies import Copies, attributes_of, is_scannable_type, set_of
 from ingest_guard.dataset.extract.found import Draft
 from ingest_guard.dataset.extract.media import holds
-from ingest_guard.dataset.extract.meta import Cards
+from ingest_guard.dataset.extract.social_cards import Cards
 from ingest_guard.dataset.extract.texts import Reader, clean
+from ingest_guard.urls.join import names_picture
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lxml.etree import _Element
 
-    from ingest_guard.dataset.extract.addresses import Addresses
     from ingest_guard.dataset.extract.found import Found
     from ingest_guard.dataset.extract.srcset import Candidate
-    from ingest_guard.policy_extract import Extract
+    from ingest_guard.policy.extract import Extract
+    from ingest_guard.urls.join import Addresses
 
 _PIXELS = re.compile(r"\s*([0-9]{1,6})(?:\.[0-9]*)?(?:px)?\s*$")
 _STYLED = {

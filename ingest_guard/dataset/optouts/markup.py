@@ -10,7 +10,7 @@ import html
 import re
 from typing import TYPE_CHECKING
 
-from ingest_guard.imaging.text import utf16
+from ingest_guard.imaging.sniffing.text import utf16
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

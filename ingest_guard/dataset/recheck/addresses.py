@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from ingest_guard.blocklist.artifact import Blocklist
+    from ingest_guard.blocklist.blocklist import Blocklist
     from ingest_guard.dataset.recheck.gained import Baseline
 
 # Pages show many images, and follow each other in a shard.

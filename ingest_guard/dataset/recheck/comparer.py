@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ingest_guard.blocklist.bulk import Batch, Sieve
-from ingest_guard.blocklist.load import load
-from ingest_guard.blocklist.manifest import CANARY
+from ingest_guard.blocklist.batch_exact import Batch, Sieve
+from ingest_guard.blocklist.parts.load import load
+from ingest_guard.blocklist.store.manifest import CANARY
 from ingest_guard.dataset.recheck.addresses import Addresses
 from ingest_guard.dataset.recheck.gained import fresh_entries
 from ingest_guard.dataset.recheck.near import NearEntries
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from ingest_guard.blocklist.artifact import Blocklist
-    from ingest_guard.blocklist.soundness import ListInfo
-    from ingest_guard.dataset.recheck.fingerprints import Fingerprints
+    from ingest_guard.blocklist.blocklist import Blocklist
+    from ingest_guard.blocklist.list_info import ListInfo
     from ingest_guard.dataset.recheck.gained import Baseline
+    from ingest_guard.dataset.tables.fingerprints import Fingerprints
 
 ADDRESS = "url"
 """What a hit on an address is called, whether the list holds the address or its domain."""

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ingest_guard.blocklist.artifact import Blocklist
-from ingest_guard.blocklist.contents import held, of_part
-from ingest_guard.blocklist.load import load
-from ingest_guard.blocklist.pointer import VERSIONS, current_version, is_version_name, versions
+from ingest_guard.blocklist.blocklist import Blocklist
+from ingest_guard.blocklist.parts.contents import held, of_part
+from ingest_guard.blocklist.parts.load import load
+from ingest_guard.blocklist.store.pointer import VERSIONS, current_version, is_version_name, versions
 from ingest_guard.errors import PolicyError
 
 if TYPE_CHECKING:
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from ingest_guard.blocklist.exact import ExactValues
-    from ingest_guard.blocklist.load import Loaded
-    from ingest_guard.blocklist.soundness import ListInfo
+    from ingest_guard.blocklist.list_info import ListInfo
+    from ingest_guard.blocklist.parts.exact import ExactValues
+    from ingest_guard.blocklist.parts.load import Loaded
 
 _SHOWN = 12
 

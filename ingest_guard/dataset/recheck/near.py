@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ingest_guard.blocklist.hamming import HammingIndex
-from ingest_guard.blocklist.tables import among
+from ingest_guard.blocklist.index import HammingIndex
+from ingest_guard.blocklist.index.sorted_rows import among
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import numpy.typing as npt
 
+    from ingest_guard.blocklist.list_info import ListInfo
     from ingest_guard.blocklist.lookups import Lookups
-    from ingest_guard.blocklist.near import NearLayers
-    from ingest_guard.blocklist.soundness import ListInfo
+    from ingest_guard.blocklist.parts.near import NearLayers
 
     Ints = npt.NDArray[np.int64]
 

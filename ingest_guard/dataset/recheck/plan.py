@@ -5,22 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ingest_guard.allow_list import AllowList
-from ingest_guard.attestation import attest
-from ingest_guard.blocklist.artifact import Blocklist
-from ingest_guard.blocklist.load import load
-from ingest_guard.blocklist.pointer import VERSIONS, current_version, is_version_name
-from ingest_guard.credentials import list_key, require_signer
+from ingest_guard.blocklist.blocklist import Blocklist
+from ingest_guard.blocklist.parts.load import load
+from ingest_guard.blocklist.store.pointer import VERSIONS, current_version, is_version_name
 from ingest_guard.dataset.recheck.comparer import Comparer
 from ingest_guard.dataset.recheck.gained import Baseline, Earlier
-from ingest_guard.governance import actions, govern, strictest
+from ingest_guard.guard.allow_list import AllowList
+from ingest_guard.guard.check_set import attest
+from ingest_guard.guard.credentials import list_key, require_signer
+from ingest_guard.guard.list_rules import actions, govern, strictest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
     from typing import Any
 
-    from ingest_guard.policy import Policy
+    from ingest_guard.policy.policy import Policy
     from ingest_guard.verdict import Action
 
 
@@ -52,7 +52,7 @@ class Plan:
         Raises
         ------
         BlocklistError, PolicyError
-            As :meth:`Guard.from_policy <ingest_guard.guard.Guard.from_policy>`; no hasher plug-in is needed.
+            As :meth:`Guard.from_policy <ingest_guard.guard.guard.Guard.from_policy>`; no hasher plug-in is needed.
         """
         return Opened(self)
 

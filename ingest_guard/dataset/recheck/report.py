@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ingest_guard.dataset.attestation.words import numbered
+from ingest_guard.dataset.attestation.promises import numbered
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,7 +14,7 @@ from ingest_guard.dataset.attestation.manifest import now
 from ingest_guard.dataset.recheck import provenance, tombstones, writing
 from ingest_guard.dataset.recheck.report import Report
 from ingest_guard.dataset.recheck.search import PAGE, Doomed, nothing_to_compare, on_pages, search
-from ingest_guard.dataset.recheck.tables import find_shards
+from ingest_guard.dataset.tables.shard_files import find_shards
 from ingest_guard.errors import DatasetError, PolicyError
 from ingest_guard.verdict import Action
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ingest_guard.dataset.recheck.columns import find_columns
-from ingest_guard.dataset.recheck.fingerprints import EXACT_SIZES
-from ingest_guard.dataset.recheck.tables import open_table
+from ingest_guard.dataset.tables.columns import find_columns
+from ingest_guard.dataset.tables.fingerprints import EXACT_SIZES
+from ingest_guard.dataset.tables.shard_files import open_table
 from ingest_guard.verdict import Action
 
 if TYPE_CHECKING:
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from ingest_guard.dataset.recheck.columns import Columns
     from ingest_guard.dataset.recheck.comparer import Comparer, Hit
-    from ingest_guard.dataset.recheck.fingerprints import Fingerprints
     from ingest_guard.dataset.recheck.plan import Opened
-    from ingest_guard.dataset.recheck.tables import Piece, Table
+    from ingest_guard.dataset.tables.columns import Columns
+    from ingest_guard.dataset.tables.fingerprints import Fingerprints
+    from ingest_guard.dataset.tables.shard_files import Piece, Table
 
 PAGE = "page"
 """What stands for an algorithm where a record goes because its page does."""

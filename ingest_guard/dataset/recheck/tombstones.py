@@ -13,8 +13,8 @@ import os
 import re
 from typing import TYPE_CHECKING, Any
 
-from ingest_guard.dataset.publish import hidden_name, remove_hidden
 from ingest_guard.errors import BlocklistError, DatasetError, PolicyError
+from ingest_guard.files.atomic import hidden_name, remove_hidden
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -61,7 +61,7 @@ def refuse_inside(path: Path, *folders: Path) -> None:
 def require_recipients(recipients: Sequence[str]) -> None:
     """Seal nothing to recipients, so that a wrong one is told before the work; BlocklistError."""
     if recipients:
-        from ingest_guard.blocklist import encryption  # noqa: PLC0415 - pyrage is an extra
+        from ingest_guard.blocklist.transfer import encryption  # noqa: PLC0415 - pyrage is an extra
 
         encryption.encrypt(io.BytesIO(), io.BytesIO(), recipients)
 
@@ -96,7 +96,7 @@ def write(
             os.fchmod(descriptor, _MODE)
             lines = _Lines(_lines(head, doomed))
             if recipients:
-                from ingest_guard.blocklist import encryption  # noqa: PLC0415 - pyrage is an extra
+                from ingest_guard.blocklist.transfer import encryption  # noqa: PLC0415 - pyrage is an extra
 
                 encryption.encrypt(io.BufferedReader(lines), file, recipients)
             else:

@@ -12,11 +12,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ingest_guard.dataset.publish import hidden_name, remove_hidden
 from ingest_guard.dataset.recheck.search import stamp
-from ingest_guard.dataset.recheck.tables import open_table
 from ingest_guard.dataset.recheck.tombstones import flush_folder
+from ingest_guard.dataset.tables.shard_files import open_table
 from ingest_guard.errors import DatasetError, PolicyError
+from ingest_guard.files.atomic import hidden_name, remove_hidden
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ingest_guard.dataset.shards import shard_files
+from ingest_guard.dataset.shards.shards import shard_files
 from ingest_guard.errors import DatasetError
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from ingest_guard.imaging.formats.base import Reader
-    from ingest_guard.imaging.model import Budget
+    from ingest_guard.imaging.pixels.model import Budget
 
 READERS: Mapping[str, Callable[[bytes, Budget], Reader]] = {
     "JPEG": JpegReader,
@@ -37,4 +37,4 @@ READERS: Mapping[str, Callable[[bytes, Budget], Reader]] = {
     "TIFF": TiffReader,
     "JPEG2000": Jp2Reader,
 }
-"""Format, as :func:`~ingest_guard.imaging.sniff.sniff` names it -> what reads it."""
+"""Format, as :func:`~ingest_guard.imaging.sniffing.sniff.sniff` names it -> what reads it."""

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from PIL import Image
 
-    from ingest_guard.imaging.colour import Conversion
+    from ingest_guard.imaging.pixels.colour import Conversion
     from ingest_guard.verdict import Reason
 
 _Item = TypeVar("_Item")
@@ -23,7 +23,7 @@ class Shot:
     Attributes
     ----------
     name
-        See :class:`~ingest_guard.imaging.model.Frame`.
+        See :class:`~ingest_guard.imaging.pixels.model.Frame`.
     image
         In any mode of Pillow's.
     orientation
@@ -77,7 +77,8 @@ class Reader(Protocol):
     def shots(self, chosen: Collection[int]) -> Iterator[Shot]:
         """Yield the frames whose numbers, counted from 0, are in ``chosen``.
 
-        Raises :class:`~ingest_guard.imaging.model.NotScannable` after the last that can be shown where one cannot.
+        Raises :class:`~ingest_guard.imaging.pixels.model.NotScannable` after the last that can be shown where one
+        cannot.
         """
 
 

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from PIL.GifImagePlugin import GifImageFile
 
-from ingest_guard.imaging.compose import Canvas, Disposal
 from ingest_guard.imaging.formats.base import Shot, frame_name, numbered
 from ingest_guard.imaging.formats.gif_blocks import GifFrame, read_blocks, single
-from ingest_guard.imaging.model import Budget, NotScannable
-from ingest_guard.imaging.pillow import load
+from ingest_guard.imaging.pixels.compose import Canvas, Disposal
+from ingest_guard.imaging.pixels.model import Budget, NotScannable
+from ingest_guard.imaging.pixels.pillow import load
 from ingest_guard.verdict import Reason
 
 if TYPE_CHECKING:

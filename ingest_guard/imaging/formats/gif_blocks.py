@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass, field
 
-from ingest_guard.imaging.model import NotScannable
+from ingest_guard.imaging.pixels.model import NotScannable
 from ingest_guard.verdict import Reason
 
 _EXTENSION, _IMAGE, _TRAILER, _CONTROL = 0x21, 0x2C, 0x3B, 0xF9

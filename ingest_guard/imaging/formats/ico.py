@@ -12,7 +12,7 @@ from ingest_guard.imaging.formats.base import Shot, frame_name, numbered
 from ingest_guard.imaging.formats.bmp import read_dib
 from ingest_guard.imaging.formats.png import PngReader
 from ingest_guard.imaging.formats.png_chunks import SIGNATURE
-from ingest_guard.imaging.model import Budget, NotScannable
+from ingest_guard.imaging.pixels.model import Budget, NotScannable
 from ingest_guard.verdict import Reason
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import struct
 import zlib
 from dataclasses import dataclass, field
 
-from ingest_guard.imaging.model import NotScannable
+from ingest_guard.imaging.pixels.model import NotScannable
 from ingest_guard.verdict import Reason
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"

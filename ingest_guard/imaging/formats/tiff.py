@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 
 from PIL.TiffImagePlugin import TiffImageFile
 
-from ingest_guard.imaging.colour import from_icc
 from ingest_guard.imaging.formats.base import Shot, frame_name, numbered
 from ingest_guard.imaging.formats.ifd import Page, read_layout
-from ingest_guard.imaging.model import Budget, NotScannable
-from ingest_guard.imaging.pillow import load
+from ingest_guard.imaging.pixels.colour import from_icc
+from ingest_guard.imaging.pixels.model import Budget, NotScannable
+from ingest_guard.imaging.pixels.pillow import load
 from ingest_guard.verdict import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-    from ingest_guard.imaging.colour import Conversion
+    from ingest_guard.imaging.pixels.colour import Conversion
 
 _TURNED = frozenset({5, 6, 7, 8})
 

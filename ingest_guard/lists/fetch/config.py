@@ -27,8 +27,8 @@ from typing_extensions import Self
 
 from ingest_guard._explain import problems
 from ingest_guard._yaml import Location, YAMLProblem, load_with_lines
+from ingest_guard.lists.fetch.errors import SourcesError
 from ingest_guard.lists.fetch.http import Patience
-from ingest_guard.lists.fetch.problems import SourcesError
 
 _MOST_SECRET = 1 << 14
 _OTHERS = 0o077

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from ingest_guard.lists.entries import Rejected
-from ingest_guard.lists.fetch.problems import AnswerError
+from ingest_guard.lists.fetch.errors import AnswerError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

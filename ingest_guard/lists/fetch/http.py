@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlencode, urljoin, urlsplit
 
 from ingest_guard._version import __version__
-from ingest_guard.lists.fetch.problems import AnswerError, FetchError, RefusedError, StatusError, UnansweredError
+from ingest_guard.lists.fetch.errors import AnswerError, FetchError, RefusedError, StatusError, UnansweredError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from ingest_guard.lists.checkpoints import CHECKPOINT_SUFFIX, SUFFIX, Mark, counts
 from ingest_guard.lists.fetch import compaction
-from ingest_guard.lists.fetch.problems import FetchError
-from ingest_guard.lists.fetch.state import State, private, sync_folder
+from ingest_guard.lists.fetch.checkpoint import State, private, sync_folder
+from ingest_guard.lists.fetch.errors import FetchError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

@@ -15,8 +15,8 @@ from urllib.parse import parse_qs, urlsplit
 from xml.parsers import expat
 
 from ingest_guard.lists import ncmec
+from ingest_guard.lists.fetch.errors import AnswerError, PagingError
 from ingest_guard.lists.fetch.http import Http
-from ingest_guard.lists.fetch.problems import AnswerError, PagingError
 from ingest_guard.lists.fetch.ranges import Sheet
 
 if TYPE_CHECKING:

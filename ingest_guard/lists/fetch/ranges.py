@@ -11,8 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+from ingest_guard.lists.fetch.errors import FetchError, PagingError, StatusError, UnansweredError
 from ingest_guard.lists.fetch.page import Page
-from ingest_guard.lists.fetch.problems import FetchError, PagingError, StatusError, UnansweredError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Mapping

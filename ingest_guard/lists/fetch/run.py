@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from ingest_guard.errors import BlocklistError
 from ingest_guard.lists.checkpoints import SUFFIX
 from ingest_guard.lists.fetch import config
+from ingest_guard.lists.fetch.errors import FetchError, SourcesError
 from ingest_guard.lists.fetch.keeping import Keeping, opened
 from ingest_guard.lists.fetch.ncmec import NcmecApi
 from ingest_guard.lists.fetch.page import Client, Tally, lines
-from ingest_guard.lists.fetch.problems import FetchError, SourcesError
 from ingest_guard.lists.fetch.ranges import Ranges
 from ingest_guard.lists.fetch.stopncii import StopNcii
 from ingest_guard.lists.fetch.tat import Tat

@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ingest_guard.lists.fetch import documents
+from ingest_guard.lists.fetch.errors import AnswerError, FetchError, PagingError, StatusError
 from ingest_guard.lists.fetch.http import Http
 from ingest_guard.lists.fetch.page import Page
-from ingest_guard.lists.fetch.problems import AnswerError, FetchError, PagingError, StatusError
 from ingest_guard.lists.stopncii import record_rows
 
 if TYPE_CHECKING:

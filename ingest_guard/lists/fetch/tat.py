@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from ingest_guard.lists.fetch import documents
+from ingest_guard.lists.fetch.errors import AnswerError, FetchError, RefusedError
 from ingest_guard.lists.fetch.http import Http
 from ingest_guard.lists.fetch.page import Page
-from ingest_guard.lists.fetch.problems import AnswerError, FetchError, RefusedError
 from ingest_guard.lists.tat import record_rows
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from ingest_guard.lists.fetch import documents
+from ingest_guard.lists.fetch.errors import PagingError
 from ingest_guard.lists.fetch.http import Http, same_origin
-from ingest_guard.lists.fetch.problems import PagingError
 from ingest_guard.lists.fetch.ranges import Sheet
 from ingest_guard.lists.threatexchange import update_rows
 

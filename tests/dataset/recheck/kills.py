@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 from ingest_guard.dataset.recheck import writing
 from ingest_guard.dataset.recheck.plan import Plan
 from ingest_guard.dataset.recheck.run import Output, recheck
-from ingest_guard.policy import Policy
+from ingest_guard.policy.policy import Policy
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 from support.blocklists import make_blocklist
 from support.rechecks import SIZES, brute_force, flipped, record, value
 
-from ingest_guard.dataset.recheck.arrow import ArrowReader
-from ingest_guard.dataset.recheck.columns import find_columns
-from ingest_guard.dataset.recheck.fingerprints import EXACT_SIZES, QualityRule
 from ingest_guard.dataset.recheck.plan import Plan
-from ingest_guard.dataset.recheck.rows import RowsReader
-from ingest_guard.policy import Policy
+from ingest_guard.dataset.tables.arrow_reader import ArrowReader
+from ingest_guard.dataset.tables.columns import find_columns
+from ingest_guard.dataset.tables.fingerprints import EXACT_SIZES, QualityRule
+from ingest_guard.dataset.tables.rows import RowsReader
+from ingest_guard.policy.policy import Policy
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -15,17 +15,17 @@ from support.pictures import drawn, encode
 from support.rechecks import brute_force, flipped, read_lines, record, uids, value, write_lines
 
 from ingest_guard import Guard
-from ingest_guard.dataset.outfits import outfit
 from ingest_guard.dataset.recheck import addresses, near, run, search, writing
 from ingest_guard.dataset.recheck.gained import Earlier, version_folder
 from ingest_guard.dataset.recheck.plan import Plan
 from ingest_guard.dataset.recheck.run import Output, recheck
-from ingest_guard.dataset.records import build_record
-from ingest_guard.dataset.shard_writer import write_parquet
-from ingest_guard.dataset.shards import read_rows
-from ingest_guard.dataset.targets import Target
+from ingest_guard.dataset.records.items import Target
+from ingest_guard.dataset.records.layouts import outfit
+from ingest_guard.dataset.records.record import build_record
+from ingest_guard.dataset.shards.shards import read_rows
+from ingest_guard.dataset.shards.writer import write_parquet
 from ingest_guard.errors import DatasetError, PolicyError
-from ingest_guard.policy import Policy
+from ingest_guard.policy.policy import Policy
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -135,7 +135,7 @@ def test_a_full_disk(out: Path, tmp_path: Path, plan: Plan, monkeypatch: pytest.
 def test_without_pyarrow(tmp_path: Path, plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
     """Parquet without pyarrow is told with what to install."""
     pq.write_table(pa.Table.from_pylist([record(1)]), tmp_path / "a.parquet")
-    monkeypatch.delitem(sys.modules, "ingest_guard.dataset.recheck.parquet", raising=False)
+    monkeypatch.delitem(sys.modules, "ingest_guard.dataset.tables.parquet", raising=False)
     monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
     with pytest.raises(DatasetError, match=r"ingest-guard\[parquet\]"):
         recheck(tmp_path / "a.parquet", plan, Output())

@@ -13,14 +13,14 @@ import pytest
 from support.blocklists import make_blocklist
 from support.rechecks import flipped, read_lines, record, uids, value, write_lines
 
-from ingest_guard.dataset.outfits import outfit
 from ingest_guard.dataset.recheck.gained import Earlier, resolve, version_folder
 from ingest_guard.dataset.recheck.plan import Plan
 from ingest_guard.dataset.recheck.run import Output, recheck
-from ingest_guard.dataset.shard_writer import write_parquet
-from ingest_guard.dataset.shards import read_rows
+from ingest_guard.dataset.records.layouts import outfit
+from ingest_guard.dataset.shards.shards import read_rows
+from ingest_guard.dataset.shards.writer import write_parquet
 from ingest_guard.errors import DatasetError, PolicyError
-from ingest_guard.policy import Policy
+from ingest_guard.policy.policy import Policy
 
 GONE = {3, 5, 12}
 LISTED = [("md5", value(3, "md5")), ("pdq", flipped(value(5, "pdq"), 20)), ("sha256", value(12, "sha256"))]
@@ -280,7 +280,7 @@ def test_versions_are_found(tmp_path: Path) -> None:
 
 def test_a_keyed_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A sealed blocklist is compared with its key, which the policy names."""
-    from ingest_guard.blocklist.build import ListSource, build  # noqa: PLC0415 - one test
+    from ingest_guard.blocklist.build.build import ListSource, build  # noqa: PLC0415 - one test
 
     key = bytes(range(32))
     monkeypatch.setenv("LIST_KEY", key.hex())

@@ -14,7 +14,7 @@ from support.rechecks import record, uids, value, write_lines
 
 from ingest_guard.dataset.recheck.plan import Plan
 from ingest_guard.dataset.recheck.run import Output, recheck
-from ingest_guard.policy import Policy
+from ingest_guard.policy.policy import Policy
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from ingest_guard.dataset.recheck.plan import Plan
 from ingest_guard.dataset.recheck.provenance import since_manifest
 from ingest_guard.dataset.recheck.run import Output, recheck
 from ingest_guard.errors import AttestationError, PolicyError
-from ingest_guard.policy import Policy
+from ingest_guard.policy.policy import Policy
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -71,7 +71,7 @@ def test_another_allow_list_was_another_comparison(tmp_path: Path) -> None:
 
 def test_a_signature_stays_where_nothing_changes(tmp_path: Path) -> None:
     """A signed folder in which nothing is found keeps manifest and signature; one without a manifest gets none."""
-    from ingest_guard.blocklist import signing  # noqa: PLC0415 - one test
+    from ingest_guard.blocklist.store import signing  # noqa: PLC0415 - one test
 
     store = make_blocklist(tmp_path / "b", {"l": [("md5", value(90, "md5"))]})
     made = crawled(tmp_path / "out", store, range(2))

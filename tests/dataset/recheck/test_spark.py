@@ -11,12 +11,12 @@ import pytest
 from support.blocklists import make_blocklist
 from support.rechecks import record, uids, value
 
-from ingest_guard.dataset import spark
-from ingest_guard.dataset.outfits import outfit
+from ingest_guard.dataset.recheck import spark
 from ingest_guard.dataset.recheck.plan import Plan
-from ingest_guard.dataset.shard_writer import write_parquet
+from ingest_guard.dataset.records.layouts import outfit
+from ingest_guard.dataset.shards.writer import write_parquet
 from ingest_guard.errors import DatasetError, PolicyError
-from ingest_guard.policy import Policy
+from ingest_guard.policy.policy import Policy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,7 +12,7 @@ from support.course import write_course
 
 from ingest_guard.dataset.report.page import build_report, content_policy
 from ingest_guard.errors import DatasetError
-from ingest_guard.scrapy_plugin.meter import Meter
+from ingest_guard.scrapy_plugin.core.meter import Meter
 
 if TYPE_CHECKING:
     from pathlib import Path

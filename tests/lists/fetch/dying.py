@@ -18,9 +18,10 @@ from typing import Any
 
 from typing_extensions import Self
 
-from ingest_guard.cli import fetch as _fetch  # noqa: F401 - so that no child has to import it
 from ingest_guard.cli import main
-from ingest_guard.lists.fetch import keeping, state
+from ingest_guard.cli.blocklist import fetch as _fetch  # noqa: F401 - so that no child has to import it
+from ingest_guard.lists.fetch import checkpoint as state
+from ingest_guard.lists.fetch import keeping
 
 last = steps = 0
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ingest_guard.lists.fetch.config import NCMEC, NcmecSource, Secret, StopNciiSource, load
-from ingest_guard.lists.fetch.problems import SourcesError
+from ingest_guard.lists.fetch.errors import SourcesError
 
 NCMEC_SOURCE = """
 - id: ncmec

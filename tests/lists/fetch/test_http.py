@@ -12,8 +12,8 @@ import pytest
 from lists.fetch.services import Asked, Reply, Service
 
 from ingest_guard.lists.fetch.documents import document
+from ingest_guard.lists.fetch.errors import AnswerError, FetchError, RefusedError, StatusError
 from ingest_guard.lists.fetch.http import Http, Patience, _http_time, same_origin
-from ingest_guard.lists.fetch.problems import AnswerError, FetchError, RefusedError, StatusError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from ingest_guard.lists import checkpoints, journal
 from ingest_guard.lists.checkpoints import state_digest
 from ingest_guard.lists.fetch import compaction, keeping
-from ingest_guard.lists.fetch.problems import FetchError
-from ingest_guard.lists.fetch.state import State
+from ingest_guard.lists.fetch.checkpoint import State
+from ingest_guard.lists.fetch.errors import FetchError
 from ingest_guard.lists.journal import Record
 
 if TYPE_CHECKING:

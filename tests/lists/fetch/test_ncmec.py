@@ -12,8 +12,8 @@ from lists.fetch.helpers import NOW, expected, fetch, listed
 from lists.fetch.services import EPOCH, Asked, Hash, Ncmec, Reply, ncmec_entry, ncmec_page, seconds, stamp
 
 from ingest_guard.lists.fetch import ncmec
+from ingest_guard.lists.fetch.errors import AnswerError
 from ingest_guard.lists.fetch.ncmec import next_page
-from ingest_guard.lists.fetch.problems import AnswerError
 
 if TYPE_CHECKING:
     from pathlib import Path

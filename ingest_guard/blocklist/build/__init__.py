@@ -1,0 +1,1 @@
+"""Making the next version of a blocklist: from list files, from changes, or from the last version."""

@@ -1,0 +1,156 @@
+"""Looking a batch of queries up in the tables: probes, then candidates, then distances."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from ingest_guard.blocklist.index import bands, flat
+from ingest_guard.blocklist.index.tables import Tables, bases
+from ingest_guard.blocklist.index.words import Cutter, Words, close_pairs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+Ints: TypeAlias = npt.NDArray[np.int64]
+Hits: TypeAlias = tuple[Ints, Ints, npt.NDArray[np.int16]]
+
+# Probes and candidates in flight: their intermediate arrays stay inside the L2 cache and bound the memory used.
+_PROBES = 1 << 15
+_CANDIDATES = 1 << 16
+# A query with more candidates than this share of all entries is cheaper to compare with every entry.
+_HOPELESS = 0.05
+
+
+@dataclass(slots=True)
+class Probe:
+    """All probes of a look-up within one distance: how many in each band, and which bits to flip in it."""
+
+    counts: Ints
+    mask: Ints
+
+    @classmethod
+    def plan(cls, widths: tuple[int, ...], distance: int, entries: int) -> Probe:
+        """Work the probes out for a distance (see :func:`bands.radii`)."""
+        searched = bands.radii(widths, distance, entries)
+        flips = [bands.masks(width, radius) for width, radius in zip(widths, searched, strict=True)]
+        return cls(np.array([len(part) for part in flips]), np.concatenate(flips))
+
+
+@dataclass(slots=True)
+class Prober:
+    """The search itself. Holds nothing that a search changes except the probe plans, so threads may share it.
+
+    Attributes
+    ----------
+    words
+        uint64[n, w]: the entries.
+    tables
+        Made from the same entries.
+    """
+
+    words: Words
+    tables: Tables
+    _plans: dict[int, Probe] = field(default_factory=dict)
+    _cut: Cutter = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._cut = Cutter(self.tables.widths, bases(self.tables.widths))
+
+    def search(self, queries: Words, limits: Ints) -> Hits:
+        """Return every (query, entry, distance) within the query's limit, unsorted and with repetitions."""
+        found: list[Hits] = []
+        cells = self._cut(queries)
+        for owner, cell in self._occupied(cells, limits):
+            query = owner
+            start, length = self._buckets(cell)
+            hopeless_from = max(int(_HOPELESS * len(self.words)), _CANDIDATES)
+            if length.sum() > hopeless_from:
+                hopeless = np.bincount(query, weights=length, minlength=len(queries)) > hopeless_from
+                rows = np.flatnonzero(hopeless)
+                which, entry, distance = flat.scan(self.words, queries[rows], limits[rows])
+                found.append((rows[which], entry, distance))
+                keep = ~hopeless[query]
+                query, start, length = query[keep], start[keep], length[keep]
+            found.extend(self._compare(queries, limits, query, start, length))
+        return _join(found)
+
+    def _plan(self, distance: int) -> Probe:
+        plan = self._plans.get(distance)
+        if plan is None:
+            plan = self._plans[distance] = Probe.plan(self.tables.widths, distance, len(self.words))
+        return plan
+
+    def _occupied(self, cells: Ints, limits: Ints) -> Iterator[tuple[Ints, Ints]]:
+        """Yield (query, cell) of the probes that find an entry; all probes of a query come together."""
+        waiting: list[tuple[Ints, Ints]] = []
+        size = 0
+        for distance in np.unique(limits):
+            plan = self._plan(int(distance))
+            rows = np.flatnonzero(limits == distance)
+            step = max(1, _PROBES // plan.mask.size)
+            for begin in range(0, len(rows), step):
+                part = rows[begin : begin + step]
+                waiting.append(self._probe(cells[part], part, plan))
+                size += waiting[-1][0].size
+                if size >= _PROBES:
+                    yield _stack(waiting)
+                    waiting, size = [], 0
+        if waiting:
+            yield _stack(waiting)
+
+    def _probe(self, cells: Ints, rows: Ints, plan: Probe) -> tuple[Ints, Ints]:
+        probes = (np.repeat(cells, plan.counts, axis=1) ^ plan.mask).ravel()
+        # Byte by byte rather than word by word: the shifts and the test then run on an eighth of the memory.
+        bits = self.tables.bitmap.view(np.uint8).take(probes >> 3)
+        bits >>= probes.astype(np.uint8) & 7
+        bits &= 1
+        # As bool: nonzero() is several times as fast there as for numbers.
+        used = bits.view(np.bool_)
+        counts = np.count_nonzero(used.reshape(len(rows), -1), axis=1)
+        return np.repeat(rows, counts), probes.take(np.flatnonzero(used))
+
+    def _buckets(self, cell: Ints) -> tuple[Ints, Ints]:
+        """Return where the entries of used cells begin, and how many there are."""
+        word = cell >> 6
+        below = self.tables.bitmap.take(word) & ((np.uint64(1) << (cell & 63).astype(np.uint64)) - np.uint64(1))
+        rank = self.tables.ranks.take(word) + np.bitwise_count(below).astype(np.int64)
+        start = self.tables.starts.take(rank).astype(np.int64)
+        return start, self.tables.starts.take(rank + 1) - start
+
+    def _compare(self, queries: Words, limits: Ints, query: Ints, start: Ints, length: Ints) -> Iterator[Hits]:
+        """Yield the candidates that are near, some thousands of candidates at a time."""
+        ends = np.cumsum(length)
+        total = int(ends[-1]) if ends.size else 0
+        # Position of each candidate: its number among all, less the number of its bucket's first, plus where that is.
+        offset = start - (ends - length)
+        for begin in range(0, total, _CANDIDATES):
+            end = min(begin + _CANDIDATES, total)
+            low, high = np.searchsorted(ends, (begin, end - 1), side="right")
+            part = slice(low, high + 1)
+            taken = length[part].copy()
+            # The first and the last bucket may belong to two parts.
+            taken[-1] -= ends[high] - end
+            taken[0] -= begin - (ends[low] - length[low])
+            position = np.repeat(offset[part], taken)
+            position += np.arange(begin, end)
+            entry = self.tables.entries.take(position).astype(np.int64)
+            owner = np.repeat(query[part], taken)
+            near, apart = close_pairs(self.words, queries, entry, owner, limits)
+            yield owner[near], entry[near], apart.astype(np.int16)
+
+
+def _stack(parts: list[tuple[Ints, Ints]]) -> tuple[Ints, Ints]:
+    if len(parts) == 1:
+        return parts[0]
+    return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
+
+
+def _join(found: list[Hits]) -> Hits:
+    if not found:
+        return np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.int16)
+    query, entry, distance = (np.concatenate(column) for column in zip(*found, strict=True))
+    return query, entry, distance

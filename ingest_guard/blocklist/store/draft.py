@@ -1,0 +1,221 @@
+"""Getting a new version onto the disk so that a crash at any moment leaves the old one or the new one, whole.
+
+Everything is written into a hidden folder next to the versions, flushed to the disk, renamed to the version's name, and
+then named by the pointer, itself replaced by a rename. One builder at a time: others are turned away by a lock that the
+kernel lets go of when its holder dies.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import hashlib
+import os
+import shutil
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import numpy as np
+
+from ingest_guard.blocklist.store import manifest as manifests
+from ingest_guard.blocklist.store.pointer import CURRENT, VERSIONS, versions
+from ingest_guard.blocklist.store.verify import check_mode, opened_folder
+from ingest_guard.errors import BlocklistError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+    from typing import BinaryIO
+
+    import numpy.typing as npt
+
+    from ingest_guard.blocklist.store.manifest import FileEntry, Manifest
+
+_LOCK = ".lock"
+_TEMPORARY = (".building-", ".removing-", ".current-")
+_BLOCK = 1 << 20
+_FILE_MODE = 0o444
+_FOLDER_MODE = 0o555
+_STORE_MODE = 0o755
+# Another file system, one without links, too many of them, or a file of another owner's.
+_NO_LINK = {errno.EXDEV, errno.EPERM, errno.EACCES, errno.EMLINK, errno.ENOTSUP, errno.ENOSYS}
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Make the store if need be, keep other builders out of it, and clear away what killed ones left.
+
+    Raises
+    ------
+    BlocklistError
+        Another builder is at work, or the folder is writable by others, a version, or no folder.
+    """
+    if (folder / manifests.NAME).exists():
+        raise BlocklistError(f"{folder} is a version of a blocklist; name the folder two levels above it")
+    for part in (folder, folder / VERSIONS):
+        _make_folder(part)
+    descriptor = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+    try:
+        os.fchmod(descriptor, 0o644)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise BlocklistError(
+                f"another build is at work in {folder}; wait until it is done, then try again"
+            ) from None
+        _clear(folder)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+class Draft:
+    """A version in the making: a hidden folder that :meth:`finish` turns into a version."""
+
+    def __init__(self, folder: Path) -> None:
+        self._store = folder
+        self._folder = folder / VERSIONS / f".building-{uuid4().hex}"
+        self._folder.mkdir(mode=0o700)
+        self.files: dict[str, FileEntry] = {}
+
+    def write(self, name: str, fill: Callable[[BinaryIO], object]) -> str:
+        """Write one file by calling `fill` with it, flush it to the disk, and note size and digest.
+
+        Returns the name that it got: another one where that is taken.
+        """
+        name = self._free(name)
+        path = self._folder / name
+        with path.open("xb") as file:
+            fill(file)
+            file.flush()
+            os.fchmod(file.fileno(), _FILE_MODE)
+            os.fsync(file.fileno())
+        self.files[name] = manifests.FileEntry(size=path.stat().st_size, sha256=_digest(path))
+        return name
+
+    def write_array(self, name: str, array: npt.NDArray[Any]) -> str:
+        """Write an array in NumPy's own format; see :meth:`write`."""
+        return self.write(name, lambda file: np.save(file, array, allow_pickle=False))
+
+    def adopt(self, version: Path, name: str, entry: FileEntry) -> str:
+        """Take a file over from another version: as a hard link, or as a copy where the file system has none.
+
+        Its digest is the old manifest's; whoever opens the new version finds out whether that is still true.
+        """
+        free = self._free(name)
+        try:
+            (self._folder / free).hardlink_to(version / name)
+        except OSError as error:
+            if error.errno not in _NO_LINK:
+                raise
+            with (version / name).open("rb") as old:
+                self.write(free, lambda file: shutil.copyfileobj(old, file, _BLOCK))
+        self.files[free] = entry
+        return free
+
+    def _free(self, name: str) -> str:
+        """Return a name that is not taken, also where upper and lower case are one."""
+        taken = {each.lower() for each in self.files}
+        number = 1
+        free = name
+        while free.lower() in taken:
+            number += 1
+            free = f"{number}.{name}"
+        return free
+
+    def finish(self, manifest: Manifest) -> Path:
+        """Write the manifest and give the folder its name; return its path. Nothing points to it yet."""
+        data = manifest.to_bytes()
+        self.write(manifests.NAME, lambda file: file.write(data))
+        version = manifests.version_of(data)
+        self._folder.chmod(_FOLDER_MODE)
+        _sync_folder(self._folder)
+        # Within one parent: moving a folder to another parent needs write access to the folder itself.
+        self._folder = self._folder.rename(self._store / VERSIONS / version)
+        _sync_folder(self._store / VERSIONS)
+        return self._folder
+
+
+def point_to(folder: Path, version: str) -> None:
+    """Make `version` the current one."""
+    temporary = folder / f".current-{uuid4().hex}"
+    with temporary.open("xb") as file:
+        file.write(f"{version}\n".encode())
+        file.flush()
+        os.fchmod(file.fileno(), _FILE_MODE)
+        os.fsync(file.fileno())
+    temporary.replace(folder / CURRENT)
+    _sync_folder(folder)
+
+
+def retain(folder: Path, current: str, keep: int) -> list[str]:
+    """Remove all but the newest `keep` versions, never the current one; return what was removed.
+
+    Processes that have a removed version mapped go on using it: its pages live until they let go.
+
+    Raises
+    ------
+    BlocklistError
+        An older version cannot be removed.
+    """
+    others = [version for version in versions(folder) if version != current]
+    removed = others[max(keep, 1) - 1 :]
+    for version in removed:
+        try:
+            discard(folder / VERSIONS / version)
+        except OSError as error:  # noqa: PERF203 - a few folders
+            raise BlocklistError(
+                f"{folder}: version {current[:12]} is in use, but an older one could not be removed: {error.strerror}; "
+                "remove it by hand"
+            ) from error
+    return removed
+
+
+def discard(version: Path) -> None:
+    """Remove a version that nothing points to; renamed first, so that nobody finds half of it under its own name."""
+    doomed = version.with_name(f".removing-{uuid4().hex}")
+    version.rename(doomed)
+    _remove(doomed)
+
+
+def _make_folder(path: Path) -> None:
+    try:
+        path.mkdir(parents=True)
+    except FileExistsError:
+        pass
+    else:
+        path.chmod(_STORE_MODE)
+    with opened_folder(path, str(path)) as descriptor:
+        check_mode(os.fstat(descriptor), str(path))
+
+
+def _clear(folder: Path) -> None:
+    for parent in (folder, folder / VERSIONS):
+        for entry in parent.iterdir():
+            if entry.name.startswith(_TEMPORARY):
+                _remove(entry)
+
+
+def _remove(path: Path) -> None:
+    if path.is_symlink() or not path.is_dir():
+        path.unlink()
+        return
+    path.chmod(0o700)
+    shutil.rmtree(path)
+
+
+def _digest(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _sync_folder(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

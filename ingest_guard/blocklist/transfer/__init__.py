@@ -1,0 +1,1 @@
+"""Moving one version between machines: packed into one file, encrypted, unpacked."""

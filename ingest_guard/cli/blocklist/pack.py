@@ -1,0 +1,118 @@
+"""``ingest-guard blocklist pack | unpack | sign | keygen``: versions on their way between machines, and who vouches."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from ingest_guard.blocklist.build.build import DEFAULT_KEEP
+from ingest_guard.blocklist.store import signing
+from ingest_guard.blocklist.transfer import encryption
+from ingest_guard.blocklist.transfer.pack import pack
+from ingest_guard.blocklist.transfer.unpack import unpack
+
+_FILE = click.Path(path_type=Path, dir_okay=False)
+_FOLDER = click.Path(path_type=Path, file_okay=False)
+
+
+@click.command("pack")
+@click.argument("folder", type=_FOLDER)
+@click.option("-o", "--output", "out", type=_FILE, required=True, metavar="FILE.igpack", help="The file to write.")
+@click.option(
+    "--recipient", "recipients", multiple=True, metavar="age1...", help="Who may open it (age recipient). Repeatable."
+)
+@click.option("--recipients-file", type=_FILE, metavar="FILE", help="More recipients, one a line.")
+@click.option("--sign-key", type=_FILE, metavar="FILE", help="Sign it with this private Ed25519 key.")
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+def pack_command(
+    folder: Path,
+    out: Path,
+    recipients: tuple[str, ...],
+    recipients_file: Path | None,
+    sign_key: Path | None,
+    *,
+    as_json: bool,
+) -> int:
+    """Write the current version of the blocklist in FOLDER into one file."""
+    more = [] if recipients_file is None else encryption.read_recipients(recipients_file)
+    report = pack(folder, out, recipients=[*recipients, *more], sign_key=sign_key)
+    if as_json:
+        click.echo(json.dumps(asdict(report), indent=2))
+        return 0
+    click.echo(f"packed version {report.version}: {report.files} files, {report.size:,} bytes")
+    click.echo(f"encrypted to {report.recipients} recipients" if report.recipients else "not encrypted")
+    _tell_signers(report.signers)
+    return 0
+
+
+@click.command("unpack")
+@click.argument("file", type=_FILE)
+@click.argument("folder", type=_FOLDER)
+@click.option("--identity", type=_FILE, metavar="FILE", help="File with the age identity that opens an encrypted pack.")
+@click.option(
+    "--signer",
+    "signers",
+    multiple=True,
+    metavar="HEX|FILE",
+    help="Public key of who must have signed it. Repeatable: one of them must have.",
+)
+@click.option("--keep", type=click.IntRange(1), default=DEFAULT_KEEP, show_default=True, help="Versions to retain.")
+@click.option("--allow-older", is_flag=True, help="Accept a version that was built before the current one.")
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+def unpack_command(
+    file: Path,
+    folder: Path,
+    identity: Path | None,
+    signers: tuple[str, ...],
+    keep: int,
+    *,
+    allow_older: bool,
+    as_json: bool,
+) -> int:
+    """Verify the pack FILE, put its version into FOLDER, and make it the current one."""
+    keys = [signing.read_public_key(signer) for signer in signers]
+    report = unpack(file, folder, identities=identity, signers=keys, keep=keep, allow_older=allow_older)
+    if as_json:
+        click.echo(json.dumps(asdict(report), indent=2))
+        return 0
+    before = f"before: {report.previous}" if report.previous else "the first one here"
+    click.echo(f"current version is now {report.version} ({before}), {report.lists} lists")
+    _tell_signers(report.signers)
+    return 0
+
+
+@click.command("sign")
+@click.argument("folder", type=_FOLDER)
+@click.option("--sign-key", type=_FILE, required=True, metavar="FILE", help="Private Ed25519 key.")
+def sign_command(folder: Path, sign_key: Path) -> int:
+    """Verify the current version of the blocklist in FOLDER and sign it."""
+    version, signature = signing.sign_store(folder, signing.read_signing_key(sign_key))
+    click.echo(f"version {version}")
+    _tell_signers((signature.public_key.hex(),))
+    return 0
+
+
+@click.command("keygen")
+@click.option("--sign", "sign_out", type=_FILE, metavar="FILE", help="Make an Ed25519 key that signs blocklists.")
+@click.option("--age", "age_out", type=_FILE, metavar="FILE", help="Make an age identity that opens packs.")
+def keygen_command(sign_out: Path | None, age_out: Path | None) -> int:
+    """Make keys: the secret in FILE, for its owner alone, and what others may know in FILE.pub."""
+    if sign_out is None and age_out is None:
+        raise click.UsageError("name what to make: --sign FILE or --age FILE")
+    if sign_out is not None:
+        beside, public = signing.write_signing_key(sign_out)
+        click.echo(f"signing key {sign_out}, public key {beside}\nsigner: {public}")
+    if age_out is not None:
+        beside, recipient = encryption.write_identity(age_out)
+        click.echo(f"age identity {age_out}, recipient {beside}\nrecipient: {recipient}")
+    return 0
+
+
+def _tell_signers(signers: tuple[str, ...]) -> None:
+    for signer in signers:
+        click.echo(f"signed by {signer}")
+    if not signers:
+        click.echo("not signed")

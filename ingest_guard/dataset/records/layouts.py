@@ -1,0 +1,137 @@
+"""Outfits: the same records under the column names that other tools read.
+
+``native`` is the schema itself. ``laion`` has the columns of LAION-5B's metadata (``URL``, ``TEXT``, ``WIDTH``,
+``HEIGHT``, ``LANGUAGE``, and ``hash``, the key by which its tables are joined), without the scores of models that
+nobody has run here. ``img2dataset`` has the names that img2dataset looks for unless told otherwise, and the digests for
+its ``verify_hash``. Each keeps ``uid``, the fingerprints and the attestation: no shard loses what was checked.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urljoin
+
+from ingest_guard.dataset.records.murmur import murmur3_64
+from ingest_guard.dataset.records.schema import COLUMNS, Column, with_hashes
+from ingest_guard.errors import SetupError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+NAMES = ("native", "laion", "img2dataset")
+_NATIVE = {column.name: column for column in COLUMNS}
+_WEB = ("http://", "https://")
+
+
+@dataclass(frozen=True, slots=True)
+class Outfit:
+    """The columns of a shard, and how a record becomes a row.
+
+    Attributes
+    ----------
+    name
+        One of :data:`NAMES`.
+    columns
+        In order.
+    sources
+        Column name -> the record's field, or a function of the record.
+    """
+
+    name: str
+    columns: tuple[Column, ...]
+    sources: Mapping[str, str | Callable[[Mapping[str, Any]], Any]]
+
+    def row(self, record: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the row of a record in the native schema; what the record does not have is None."""
+        row: dict[str, Any] = {}
+        for column in self.columns:
+            source = self.sources.get(column.name, column.name)
+            row[column.name] = record.get(source) if isinstance(source, str) else source(record)
+        return row
+
+
+def outfit(name: str, *, hashes: tuple[str, ...] = (), all_hashes: bool = False) -> Outfit:
+    """Return an outfit by its name.
+
+    Parameters
+    ----------
+    name
+        One of :data:`NAMES`.
+    hashes, all_hashes
+        What the policy asks for beside ``pdq``: see :func:`~ingest_guard.dataset.records.schema.with_hashes`.
+
+    Raises
+    ------
+    SetupError
+        There is none of this name.
+    """
+    if name not in _OUTFITS:
+        raise SetupError(f"ingest_guard: there is no outfit {name!r}; set INGEST_GUARD_OUTFIT to {', '.join(NAMES)}")
+    found = _OUTFITS[name]
+    return replace(found, columns=with_hashes(found.columns, hashes, all_hashes=all_hashes))
+
+
+def absolute_url(record: Mapping[str, Any]) -> str:
+    """Return the address at which anyone can fetch a record's image: as the page has it, joined with the page's."""
+    url = str(record["url"])
+    if url.startswith(_WEB):
+        return url
+    try:
+        joined = urljoin(record.get("page_url") or "", url)
+    except ValueError:
+        joined = ""
+    return joined if joined.startswith(_WEB) else str(record["final_url"])
+
+
+def laion_hash(record: Mapping[str, Any]) -> int:
+    """Return LAION's key of a pair: the first half of MurmurHash3 (x64, 128 bits, seed 0) of URL + TEXT, signed."""
+    return murmur3_64((absolute_url(record) + str(record["alt"])).encode("utf-8", "replace"))
+
+
+def _named(name: str, native: str, *, doc: str | None = None) -> Column:
+    column = _NATIVE[native]
+    return replace(column, name=name, doc=doc or column.doc)
+
+
+_URL = "address of the image, absolute"
+_KEPT = tuple(
+    _NATIVE[name] for name in ("uid", "alt_source", "page_url", "format", "md5", "sha1", "sha256", "pdq", "pdq_quality")
+)
+_LAION = (
+    _named("URL", "url", doc=_URL),
+    _named("TEXT", "alt"),
+    _named("WIDTH", "width"),
+    _named("HEIGHT", "height"),
+    _named("LANGUAGE", "language"),
+    Column("hash", "int64", nullable=False, doc="MurmurHash3 (x64, first 64 bits) of URL + TEXT: LAION's join key"),
+    *_KEPT,
+    _NATIVE["fetched_at"],
+    _NATIVE["attestation"],
+)
+_IMG2DATASET = (
+    _named("url", "url", doc=_URL),
+    _named("caption", "alt"),
+    _NATIVE["width"],
+    _NATIVE["height"],
+    *_KEPT,
+    _NATIVE["language"],
+    _NATIVE["fetched_at"],
+    _NATIVE["attestation"],
+)
+_OUTFITS = {
+    "native": Outfit("native", COLUMNS, {}),
+    "laion": Outfit(
+        "laion",
+        _LAION,
+        {
+            "URL": absolute_url,
+            "TEXT": "alt",
+            "WIDTH": "width",
+            "HEIGHT": "height",
+            "LANGUAGE": "language",
+            "hash": laion_hash,
+        },
+    ),
+    "img2dataset": Outfit("img2dataset", _IMG2DATASET, {"url": absolute_url, "caption": "alt"}),
+}

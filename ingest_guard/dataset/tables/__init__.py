@@ -1,0 +1,1 @@
+"""Reading columns and fingerprints from tables of records, whoever wrote them."""

@@ -1,0 +1,1 @@
+"""Writing a file whole, and opening one safely."""

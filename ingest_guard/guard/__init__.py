@@ -1,0 +1,1 @@
+"""The whole decision about one body: digests, scan, matches, verdict. Knows nothing of Scrapy."""

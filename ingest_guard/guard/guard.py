@@ -1,0 +1,229 @@
+"""The whole decision about one body: :class:`Guard`.
+
+It knows nothing of Scrapy, files or networks, so the same guard serves a crawl, a command line, a Spark job and a test.
+It works in two halves, because a crawl does them in two processes: :meth:`Guard.begin` takes the digests, matches them
+and finds out what is to be decoded; a :class:`~ingest_guard.guard.scanner.Scanner` decodes and compares each image;
+:meth:`Guard.conclude` makes one verdict of both. So a decoder that is taken over cannot vouch for a listed file.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+from ingest_guard.blocklist.blocklist import Blocklist
+from ingest_guard.guard.allow_list import AllowList
+from ingest_guard.guard.check_set import attest
+from ingest_guard.guard.credentials import list_key, require_signer
+from ingest_guard.guard.list_rules import actions, govern, require_known_hashes, strictest
+from ingest_guard.guard.scan_result import Scan
+from ingest_guard.guard.scanner import Scanner, decode_limits
+from ingest_guard.hashing.digests import digests
+from ingest_guard.imaging.decode import NotScannable
+from ingest_guard.imaging.embedded.images import embedded_images
+from ingest_guard.imaging.sniffing.sniff import Kind, sniff
+from ingest_guard.verdict import Action, Match, Outcome, Reason, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from ingest_guard.policy.policy import Policy
+
+# Half the web's pages hold spacers of less, and a common one lacks its end: too small to show anything, they must not
+# cost a page. Their digests are matched all the same.
+_SMALLEST_PICTURE = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One image to scan: the body itself, or an image inside it.
+
+    Attributes
+    ----------
+    data
+        Its bytes.
+    sha256
+        Of these bytes, lower-case hex.
+    embedded
+        True for an image inside a text.
+    """
+
+    data: bytes = field(repr=False)
+    sha256: str = field(repr=False)
+    embedded: bool = False
+
+
+class ExactHit(NamedTuple):
+    """A value on a list that an image has, and which image that is; never shown, never kept as it is."""
+
+    list_id: str
+    algorithm: str
+    value: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Inquiry:
+    """What is known of a body before anything was decoded."""
+
+    kind: Kind
+    digests: Mapping[str, str] = field(repr=False)
+    matches: tuple[Match, ...]
+    parts: tuple[Part, ...]
+    reason: Reason | None = None
+    hits: tuple[ExactHit, ...] = field(default=(), repr=False)
+
+
+class Guard:
+    """Check bodies against one version of the blocklist, by one policy.
+
+    Parameters
+    ----------
+    blocklist
+        An open blocklist.
+    policy
+        What of it counts, what counts as near, what may be decoded, and what happens in doubt.
+    allowed
+        What never matches; None reads the files that the policy names.
+    key
+        Of a keyed blocklist. It is not used here: whoever makes the same guard in another process asks for it.
+
+    Raises
+    ------
+    PolicyError
+        The policy names a list or a hash that does not exist, or the allow-list cannot be read.
+    BlocklistError
+        The policy leaves nothing of a list, or asks for thresholds that the blocklist was not built for; or the
+        blocklist holds values of a hasher plug-in that is not installed, is broken, or makes other values.
+    """
+
+    def __init__(
+        self, blocklist: Blocklist, policy: Policy, *, allowed: AllowList | None = None, key: bytes | None = None
+    ) -> None:
+        require_known_hashes(policy)
+        self.allowed = AllowList.read(policy) if allowed is None else allowed
+        self.whole = blocklist
+        self.blocklist = govern(blocklist, policy, self.allowed)
+        self.blocklist.require_hashers()
+        self.policy = policy
+        self.key = key
+        self.scanner = Scanner(self.blocklist, policy)
+        self._limits = decode_limits(policy)
+        self._actions = actions(policy)
+        self.attestation = attest(self.blocklist, policy, self.allowed)
+
+    @classmethod
+    def from_policy(cls, policy: Policy) -> Guard:
+        """Open the blocklist that a policy names.
+
+        Raises
+        ------
+        BlocklistError
+            The blocklist is missing, empty, stale, damaged, writable by others, keyed with another key, or not signed
+            by whom the policy demands.
+        PolicyError
+            The policy names a list or a hash that does not exist, or the allow-list cannot be read.
+        """
+        key = list_key(policy)
+        opened = Blocklist.open(policy.blocklist, key=key, allow_empty=policy.allow_empty, max_age=policy.max_age)
+        require_signer(policy, opened.version)
+        return cls(opened, policy, key=key)
+
+    @property
+    def version(self) -> str:
+        """The blocklist's version."""
+        return self.blocklist.version
+
+    def check(self, data: bytes, *, declared_type: str | None = None) -> Verdict:
+        """Check one body, here and now.
+
+        Parameters
+        ----------
+        data
+            The whole body, with any Content-Encoding undone.
+        declared_type
+            What the sender calls it (a Content-Type). What the bytes are decides; this never makes a check weaker.
+
+        Returns
+        -------
+        Verdict
+            Never an exception, whatever the bytes are.
+        """
+        del declared_type
+        inquiry = self.begin(data)
+        return self.conclude(inquiry, [self.scanner.scan(part.data) for part in inquiry.parts])
+
+    def action_on(self, list_ids: Iterable[str]) -> Action:
+        """Return what the policy says is to be done about a match on these lists: the strictest of their actions."""
+        return strictest(self._actions, list_ids)
+
+    def begin(self, data: bytes) -> Inquiry:
+        """Take and match the digests of a body, and find the images in it. Decodes nothing."""
+        taken = digests(data)
+        matches, hits = self._exact(taken, "bytes")
+        if len(data) > self.policy.limits.bytes:
+            return Inquiry(Kind.BINARY, taken, matches, (), Reason.TOO_LARGE, hits)
+        sniffed = sniff(data)
+        if sniffed.kind is Kind.IMAGE:
+            return Inquiry(sniffed.kind, taken, matches, (Part(data, taken["sha256"]),), None, hits)
+        if sniffed.kind is Kind.TEXT:
+            return self._begin_text(data, taken, matches, hits)
+        refused = sniffed.kind is Kind.BINARY and sniffed.format not in self.policy.unscanned_types
+        return Inquiry(sniffed.kind, taken, matches, (), Reason.UNSUPPORTED_TYPE if refused else None, hits)
+
+    def _begin_text(
+        self, data: bytes, taken: Mapping[str, str], matches: tuple[Match, ...], hits: tuple[ExactHit, ...]
+    ) -> Inquiry:
+        parts, reason = [], None
+        try:
+            for inner in embedded_images(data, self._limits):
+                inner_digests = digests(inner)
+                inner_matches, inner_hits = self._exact(inner_digests, "embedded/bytes")
+                matches, hits = matches + inner_matches, hits + inner_hits
+                if len(inner) >= _SMALLEST_PICTURE:
+                    parts.append(Part(inner, inner_digests["sha256"], embedded=True))
+        except NotScannable as problem:
+            reason = problem.reason
+        return Inquiry(Kind.TEXT, taken, matches, tuple(parts), reason, hits)
+
+    def _exact(self, taken: Mapping[str, str], view: str) -> tuple[tuple[Match, ...], tuple[ExactHit, ...]]:
+        matches = self.exact_matches(taken, view=view)
+        hits = tuple(ExactHit(m.list_id, m.algorithm, taken[m.algorithm], taken["sha256"]) for m in matches)
+        return matches, hits
+
+    def exact_matches(self, taken: Mapping[str, str], *, view: str = "bytes") -> tuple[Match, ...]:
+        """Return the lists that know one of these digests."""
+        return tuple(Match(list_id, algorithm, 0, view) for list_id, algorithm in self.blocklist.match_exact(taken))
+
+    def conclude(self, inquiry: Inquiry, scans: Sequence[Scan], extra: Iterable[Match] = ()) -> Verdict:
+        """Make one verdict of an inquiry and the scans of its parts, in their order.
+
+        Parameters
+        ----------
+        inquiry
+            What :meth:`begin` returned.
+        scans
+            One scan for each of its parts.
+        extra
+            Exact matches from elsewhere (the body before its Content-Encoding was undone).
+        """
+        if len(scans) != len(inquiry.parts):
+            raise ValueError(f"{len(inquiry.parts)} parts, {len(scans)} scans")
+        matches = dict.fromkeys([*inquiry.matches, *extra])
+        reason = inquiry.reason
+        for part, scan in zip(inquiry.parts, scans, strict=True):
+            matches.update(dict.fromkeys(_inside(scan.matches) if part.embedded else scan.matches))
+            reason = reason or scan.reason
+        whole = scans[0] if inquiry.kind is Kind.IMAGE else Scan()
+        if matches:
+            outcome, reason = Outcome.MATCH, None
+        elif reason:
+            outcome = Outcome.NOT_SCANNABLE
+        else:
+            outcome = Outcome.NO_KNOWN_MATCH if inquiry.kind is Kind.IMAGE else Outcome.NOT_AN_IMAGE
+        action = self.action_on(match.list_id for match in matches) if matches else None
+        return Verdict(outcome, tuple(matches), reason, whole.image, inquiry.digests, whole.low_detail, action)
+
+
+def _inside(matches: Iterable[Match]) -> list[Match]:
+    return [Match(m.list_id, m.algorithm, m.distance, f"embedded/{m.view}") for m in matches]

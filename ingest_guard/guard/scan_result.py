@@ -1,0 +1,125 @@
+"""What a scan of one image found, and how it travels from a worker to its parent."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from ingest_guard.guard import view_hashes
+from ingest_guard.verdict import ImageFacts, Match, Reason
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_VIEW = re.compile(r"[a-z0-9_:/.-]{1,128}", re.IGNORECASE)
+_MOST_MATCHES = 10_000
+MOST_HITS = 64
+"""Entries of the lists that a scan names; an image that is near to more of them names the nearest."""
+_FORMAT = re.compile(r"[A-Z0-9]{1,16}")
+_HEX = re.compile(r"[0-9a-f]*")
+_PDQ_DIGITS = 64
+# Twice the longest value that a hasher may have.
+_MOST_DIGITS = 8192
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One entry of a list that an image is near to; the number means nothing outside of its version of the blocklist.
+
+    Whoever counts how many images an entry matches needs it, and nobody else.
+    """
+
+    list_id: str
+    algorithm: str
+    entry: int
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """What a scan of one image found; the near half of a verdict."""
+
+    matches: tuple[Match, ...] = ()
+    reason: Reason | None = None
+    image: ImageFacts | None = None
+    low_detail: bool = False
+    hits: tuple[Hit, ...] = ()
+
+    def to_wire(self) -> bytes:
+        """Return this as JSON."""
+        facts = self.image
+        return json.dumps(
+            {
+                "matches": [[m.list_id, m.algorithm, m.distance, m.view] for m in self.matches],
+                "hits": [[hit.list_id, hit.algorithm, hit.entry] for hit in self.hits],
+                "reason": self.reason,
+                "low_detail": self.low_detail,
+                "image": facts
+                and [
+                    facts.format,
+                    facts.width,
+                    facts.height,
+                    facts.frames,
+                    facts.pdq_quality,
+                    dict(facts.fingerprints),
+                    view_hashes.to_rows(facts.hashes),
+                ],
+            }
+        ).encode()
+
+    @classmethod
+    def from_wire(cls, wire: bytes) -> Scan:
+        """Read what :meth:`to_wire` wrote; ValueError, KeyError or TypeError for anything else."""
+        read: dict[str, Any] = json.loads(wire)
+        return cls(
+            matches=tuple(_read_match(*row) for row in _rows(read["matches"], _MOST_MATCHES)),
+            hits=tuple(_read_hit(*row) for row in _rows(read["hits"], MOST_HITS)),
+            reason=None if read["reason"] is None else Reason(read["reason"]),
+            low_detail=bool(read["low_detail"]),
+            image=None if read["image"] is None else _read_facts(*read["image"]),
+        )
+
+
+def _rows(read: Any, most: int) -> list[list[Any]]:
+    if not isinstance(read, list) or len(read) > most or not all(isinstance(row, list) for row in read):
+        raise TypeError("no list of rows, or too long a one")
+    return read
+
+
+def _read_match(*read: Any) -> Match:
+    """Return a match that looks as matches do: its names become keys of statistics."""
+    list_id, algorithm, distance, view = read
+    if type(view) is not str or not _VIEW.fullmatch(view):
+        raise TypeError("a view that is none")
+    return Match(_name(list_id), _name(algorithm), _number(distance), view)
+
+
+def _read_hit(*read: Any) -> Hit:
+    list_id, algorithm, entry = read
+    return Hit(_name(list_id), _name(algorithm), _number(entry))
+
+
+def _name(read: Any) -> str:
+    if type(read) is not str or not _NAME.fullmatch(read):
+        raise TypeError("a name that is none")
+    return read
+
+
+def _number(read: Any) -> int:
+    if type(read) is not int or not 0 <= read < 1 << 63:
+        raise TypeError("a number that is none")
+    return read
+
+
+def _read_facts(*read: Any) -> ImageFacts:
+    """Return facts that look as facts do; a worker may have been taken over, and records are made of this."""
+    kind, width, height, frames, quality, fingerprints, hashes = read
+    numbers = (width, height, frames, 0 if quality is None else quality)
+    if not all(type(number) is int for number in numbers):
+        raise TypeError("facts of an image of other types")
+    if type(kind) is not str or not _FORMAT.fullmatch(kind) or not isinstance(fingerprints, dict):
+        raise TypeError("facts of an image of other types")
+    for name, value in fingerprints.items():
+        longest = _PDQ_DIGITS if name == "pdq" else _MOST_DIGITS
+        if type(value) is not str or len(value) > longest or not _HEX.fullmatch(value):
+            raise TypeError("a fingerprint that is none")
+    return ImageFacts(kind, width, height, frames, quality, fingerprints, view_hashes.from_rows(hashes))

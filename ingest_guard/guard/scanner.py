@@ -1,0 +1,226 @@
+"""What is done with one image where it cannot hurt: decode it, fingerprint its views, compare them with the lists.
+
+:class:`Scanner` is what runs inside a worker. It sees one body at a time, opens no files and knows no URL; what it
+finds goes back as a :class:`~ingest_guard.guard.scan_result.Scan`, which travels as JSON.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ingest_guard.guard.comparison import Found, Queries, compare
+from ingest_guard.guard.scan_result import Scan
+from ingest_guard.guard.view_hashes import ViewHashes
+from ingest_guard.hashing import registry
+from ingest_guard.hashing.pdq_views import RADIUS_CAPS, pdq_views
+from ingest_guard.imaging.decode import Limits, NotScannable, open_picture
+from ingest_guard.imaging.views import centre_crop, normalise_contrast, quadrants, trim_border
+from ingest_guard.verdict import ImageFacts, Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from numpy.typing import NDArray
+
+    from ingest_guard.blocklist.blocklist import Blocklist
+    from ingest_guard.hashing.registry import Hasher
+    from ingest_guard.imaging.decode import Frame, Picture
+    from ingest_guard.policy.policy import Policy
+
+# Beyond any distance, also of the longest byte vectors.
+_NO_CAP = 1 << 32
+# Queries are compared in batches of about this many: large enough for the index, small enough for long animations.
+_BATCH = 128
+
+
+@dataclass(slots=True)
+class _First:
+    """What is kept of the first frame's native view."""
+
+    quality: int | None = None
+    low_detail: bool = False
+    fingerprints: dict[str, str] = field(default_factory=dict)
+    every: ViewHashes | None = None
+    """What is kept of all frames and views, where that is wanted."""
+
+
+class Scanner:
+    """Scan images by one policy against one version of the lists.
+
+    Parameters
+    ----------
+    blocklist
+        An open blocklist; only its near algorithms are used here.
+    policy
+        Limits, views, and what to do with pictures of low quality.
+    """
+
+    def __init__(self, blocklist: Blocklist, policy: Policy) -> None:
+        self._blocklist = blocklist
+        self._policy = policy
+        self._limits = decode_limits(policy)
+        self._near_pdq = "pdq" in blocklist.near_algorithms
+        self._keep_all = policy.records.record_hashes == "all"
+        self._listed = blocklist.near_algorithms - {"pdq"}
+        # Only what a list in use or the records need is computed; pdq has a path of its own.
+        hashers = registry.load(sorted(self._listed.union(policy.records.hashes) - {"pdq"}))
+        self._of_bytes = {name: each for name, each in hashers.items() if each.algorithm.source == "bytes"}
+        self._of_frames = {name: each for name, each in hashers.items() if name not in self._of_bytes}
+
+    def scan(self, data: bytes) -> Scan:
+        """Decode and compare one image; never raises for anything that the bytes may be."""
+        try:
+            picture = open_picture(data, self._limits)
+        except NotScannable as problem:
+            return Scan(reason=problem.reason)
+        first, found, queries = _First(every=ViewHashes() if self._keep_all else None), Found(), Queries()
+        reason = self._add_file(data, queries, first)
+        try:
+            for frame in picture.frames():
+                self._add_frame(frame, queries, first)
+                if queries.count >= _BATCH:
+                    compare(self._blocklist, queries, found)
+                    queries = Queries()
+        except NotScannable as problem:
+            reason = problem.reason
+        except registry.HasherError:
+            reason = Reason.HASHER_FAILED
+        except MemoryError:
+            reason = Reason.MEMORY
+        compare(self._blocklist, queries, found)
+        if reason is None and first.quality is None:
+            reason = Reason.CORRUPT
+        if reason is None and first.low_detail and self._policy.low_quality == "drop":
+            reason = Reason.LOW_QUALITY
+        return Scan(
+            matches=tuple(found.matches),
+            reason=None if found.matches else reason,
+            image=_facts(picture, first) if first.quality is not None else None,
+            low_detail=first.low_detail,
+            hits=found.nearest(),
+        )
+
+    def _add_file(self, data: bytes, queries: Queries, first: _First) -> Reason | None:
+        """Add the values of the file as it is; return why there are none.
+
+        Its frames are compared all the same: a match says more than a doubt.
+        """
+        try:
+            self._add_hashes(self._of_bytes, data, "bytes", queries, first, is_first=True)
+        except registry.HasherError:
+            return Reason.HASHER_FAILED
+        except MemoryError:
+            return Reason.MEMORY
+        return None
+
+    def _add_frame(self, frame: Frame, queries: Queries, first: _First) -> None:
+        is_first = first.quality is None
+        views = list(self._views(frame)) if self._near_pdq or self._keep_all or is_first else []
+        for name, value, quality, cap in views:
+            if first.every is not None:
+                first.every.add("pdq", name, value.tobytes().hex(), quality)
+            if is_first and name == frame.name:
+                first.quality = quality
+                first.low_detail = quality < self._policy.min_quality
+                first.fingerprints["pdq"] = value.tobytes().hex()
+            elif is_first and name.endswith("normalised") and quality >= self._policy.min_quality:
+                first.low_detail = False
+            if self._near_pdq:
+                if quality < self._policy.min_quality:
+                    cap = min(cap, self._policy.low_quality_distance)  # noqa: PLW2901 - lowered, not replaced
+                queries.add("pdq", value, cap, name)
+        # Of later frames only what a list may know is of interest.
+        everything = is_first or self._keep_all
+        wanted = self._of_frames if everything else {n: h for n, h in self._of_frames.items() if n in self._listed}
+        self._add_hashes(wanted, frame, frame.name, queries, first, is_first=is_first)
+
+    def _views(self, frame: Frame) -> Iterator[tuple[str, NDArray[np.uint8], int, int]]:
+        """Yield name, value, quality and radius cap of each view of a frame, its native one first."""
+        wanted, luma = self._policy.views, frame.luma
+        near = self._near_pdq or self._keep_all
+        native_quality = 0
+        for view in pdq_views(
+            luma,
+            orientations=near and wanted.orientations,
+            inverse=near and wanted.inverse,
+            scale=near and wanted.scale,
+            original=frame.original,
+        ):
+            if view.name == "native":
+                native_quality = view.quality
+            yield _name(frame.name, view.name), view.bits, view.quality, RADIUS_CAPS.get(view.name) or _NO_CAP
+        if wanted.normalise and native_quality < self._policy.min_quality:
+            yield from _plain(frame, "normalised", normalise_contrast(luma))
+        if not near:
+            return
+        if wanted.trim and (trimmed := trim_border(luma)) is not None:
+            yield from _plain(frame, "trimmed", trimmed)
+        if wanted.quadrants:
+            for number, part in enumerate(quadrants(luma), 1):
+                yield from _plain(frame, f"quadrant{number}", part)
+        if wanted.centre:
+            yield from _plain(frame, "centre", centre_crop(luma))
+
+    def _add_hashes(
+        self,
+        hashers: Mapping[str, Hasher],
+        source: Frame | bytes,
+        view: str,
+        queries: Queries,
+        first: _First,
+        *,
+        is_first: bool,
+    ) -> None:
+        """Add the values of hashers for one frame, or for the file as it is."""
+        for name, hasher in hashers.items():
+            values = registry.run(hasher, source)
+            if is_first and values:
+                first.fingerprints[name] = b"".join(values).hex()
+            if first.every is not None:
+                for value in values:
+                    first.every.add(name, view, value.hex())
+            if name in self._listed:
+                for value in values:
+                    queries.add(name, np.frombuffer(value, np.uint8), _NO_CAP, view)
+
+
+def _plain(frame: Frame, name: str, luma: NDArray[np.uint8]) -> Iterator[tuple[str, NDArray[np.uint8], int, int]]:
+    """Yield the hash of a part of a frame, or of a version of it, at the size that it has in the original."""
+    original = frame.size_in_original(luma)
+    (view,) = pdq_views(luma, orientations=False, inverse=False, scale=False, original=original)
+    yield _name(frame.name, name), view.bits, view.quality, _NO_CAP
+
+
+def decode_limits(policy: Policy) -> Limits:
+    """Return the decoder's part of a policy."""
+    limits = policy.limits
+    return Limits(
+        bytes=limits.bytes,
+        pixels=limits.pixels,
+        frames=limits.frames,
+        sample_frames=limits.sample_frames,
+        nesting=limits.nesting,
+        trailing=limits.trailing_data,
+    )
+
+
+def _name(frame: str, view: str) -> str:
+    """``native`` + ``mirror`` -> ``mirror``; ``frame:3`` + ``native`` -> ``frame:3``; else both."""
+    if view == "native":
+        return frame
+    return view if frame == "native" else f"{frame}/{view}"
+
+
+def _facts(picture: Picture, first: _First) -> ImageFacts:
+    return ImageFacts(
+        format=picture.format,
+        width=picture.width,
+        height=picture.height,
+        frames=picture.frame_count,
+        pdq_quality=first.quality,
+        fingerprints=first.fingerprints,
+        hashes=first.every.kept() if first.every else (),
+    )

@@ -1,0 +1,177 @@
+"""``data:`` URLs and bare base64 in a text: where they start, where they stop, and what they hold."""
+
+from __future__ import annotations
+
+import base64
+import re
+import string
+from typing import TYPE_CHECKING, Final, NamedTuple
+from urllib.parse import unquote_to_bytes
+
+from ingest_guard.imaging.embedded.escapes import undisguised
+from ingest_guard.imaging.pixels.model import NotScannable
+from ingest_guard.verdict import Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_SCHEME: Final = re.compile(rb"data:", re.IGNORECASE)
+_TYPE: Final = re.compile(rb"[^,\"'<>()`]{0,400}?,")
+_UNIT: Final = (
+    rb"(?:[A-Za-z0-9+/=_\-\s]+|%[0-9A-Fa-f]{2}|&#?[A-Za-z0-9]{1,9};?"
+    rb"|\\(?:u\{[0-9A-Fa-f]{1,8}\}|u[0-9A-Fa-f]{4}|x[0-9A-Fa-f]{2}|[0-9A-Fa-f]{1,6}|[/\\nrt\r\n+=_-]))*"
+)
+_BASE64: Final = re.compile(_UNIT)
+_BASE64_UNQUOTED: Final = re.compile(_UNIT.replace(rb"\s", b""))
+_MARKUP: Final = re.compile(rb"\s*(?:%3c|<|&lt;)[a-z!?]", re.IGNORECASE)
+_BASE64_TYPE: Final = re.compile(rb";\s*base64\s*$", re.IGNORECASE)
+_DESCRIPTOR: Final = re.compile(rb"\s+\d+(?:\.\d+)?[xw]\s*$")
+_QUOTES: Final = (b"&quot;", b"&#34;", b"&#x22;", b"&#39;", b"&#x27;", b"&apos;", b'\\"', b"\\'", b'"', b"'", b"`")
+_OPEN_END: Final = re.compile(rb"[\s\"'<>]")
+_IN_URL: Final = re.compile(rb"[)\s]")
+_STARTS: Final = (
+    b"/9j",
+    b"_9j_",
+    b"iVBORw0KGgo",
+    b"R0lGOD",
+    b"UklGR",
+    b"SUkqA",
+    b"TU0AK",
+    b"Z0eXB",
+    b"ADGpQI",
+    b"0//UQ",
+    b"AAAAA",
+)
+_LOWER: Final = bytes(range(0x61, 0x7B)) + b" \t\r\n.,:;\"'<>=()[]{}-&#"
+_SHORT_STARTS: Final = tuple((start.translate(None, _LOWER), start) for start in _STARTS)
+"""A text without its small letters and its punctuation is a fraction of it: what is not there need not be looked for
+in all of it."""
+_BARE: Final = re.compile(
+    rb"[/_]9j\\?[/_]|iVBORw0KGgo|R0lGOD[ld]h|UklGR|SUkqA|TU0AK|AAAA[A-Za-z0-9+/]{2}Z0eXB(?:hdm|oZW|oZX|tW|tc)"
+    rb"|AAAADGpQIC|/0//UQ|Qk[0-3][A-Za-z0-9+/]{5}AAAAA"
+)
+_SHORTEST: Final = 24
+_TABS: Final = b"\t\n\r"
+_TO_LOWER: Final = bytes(range(256)).lower()
+_TO_ONE_ALPHABET: Final = bytes.maketrans(b"-_", b"+/")
+_NO_BASE64: Final = bytes({*range(256)} - {*(string.ascii_letters + string.digits + "+/-_=").encode()})
+_PEEK: Final = 64
+_MOST_URLS: Final = 50_000
+"""URLs, or what may be some, that a text may have."""
+
+
+class Part(NamedTuple):
+    """What one URL or one run of base64 holds.
+
+    Attributes
+    ----------
+    media_type
+        Lower case; empty where none is given.
+    body
+        Decoded.
+    """
+
+    media_type: bytes
+    body: bytes
+
+
+def may_hold_images(text: bytes) -> bool:
+    """Return whether a text has anything that :func:`parts` would look at: a few passes of a fast search."""
+    return b"data:" in text.translate(_TO_LOWER, _TABS) or _may_hold_base64(text)
+
+
+def _may_hold_base64(text: bytes) -> bool:
+    gist = text.translate(None, _LOWER)
+    return any(short in gist and start in text for short, start in _SHORT_STARTS)
+
+
+def parts(text: bytes) -> Iterator[Part]:
+    """Yield what every ``data:`` URL, then every other run of base64 that begins like an image, holds.
+
+    Raises
+    ------
+    NotScannable
+        ``nesting``: there are more URLs than any page has.
+    """
+    spans: list[tuple[int, int]] = []
+    yield from _urls(text, spans)
+    squeezed = text.translate(None, _TABS)
+    if squeezed.lower().count(b"data:") > text.lower().count(b"data:"):
+        # Browsers take tabs and line breaks out of a URL, even out of its scheme.
+        yield from _urls(squeezed, [])
+    at = 0
+    for start, stop in (*spans, (len(text), len(text))):
+        if start - at >= _SHORTEST and _may_hold_base64(gap := text[at:start]):
+            yield from _bare(gap)
+        at = stop
+
+
+def _urls(text: bytes, spans: list[tuple[int, int]]) -> Iterator[Part]:
+    """Yield what the URLs hold, and list where they are."""
+    at = 0
+    for _ in range(_MOST_URLS):
+        scheme = _SCHEME.search(text, at)
+        if scheme is None:
+            return
+        at = scheme.end()
+        head = _TYPE.match(text, at)
+        if head is None:
+            continue
+        kind = undisguised(head[0][:-1]).lower()
+        start = head.end()
+        if _BASE64_TYPE.search(unquote_to_bytes(kind)):
+            unquoted = text[max(0, scheme.start() - 1) : scheme.start()] in {b"=", b"("}
+            run = (_BASE64_UNQUOTED if unquoted else _BASE64).match(text, start)
+            at = run.end() if run is not None else start
+            yield Part(_media_type(kind), decoded(_DESCRIPTOR.sub(b"", text[start:at])))
+        elif _is_text_type(kind) or _MARKUP.match(text, start):
+            at = _stop(text, scheme.start(), start)
+            yield Part(_media_type(kind), unquote_to_bytes(text[start:at]))
+        elif b"%" in undisguised(text[start : start + _PEEK])[:_PEEK]:
+            at = _stop(text, scheme.start(), start)
+            yield Part(_media_type(kind), unquote_to_bytes(undisguised(text[start:at])))
+        else:
+            continue
+        spans.append((scheme.start(), at))
+    raise NotScannable(Reason.NESTING)
+
+
+def _media_type(kind: bytes) -> bytes:
+    return kind.partition(b";")[0].strip()
+
+
+def _is_text_type(kind: bytes) -> bool:
+    return kind.lstrip().startswith((b"text/", b"image/svg", b"application/x", b"application/j"))
+
+
+def _stop(text: bytes, start: int, body: int) -> int:
+    """Return where a URL stops that is not base64: at what it was opened with, seen from what is before it."""
+    before = text[max(0, start - 6) : start]
+    for quote in _QUOTES:
+        if before.endswith(quote):
+            stop = text.find(quote, body)
+            return stop if stop >= 0 else len(text)
+    end = (_IN_URL if before.endswith(b"(") else _OPEN_END).search(text, body)
+    return end.start() if end else len(text)
+
+
+def _bare(text: bytes) -> Iterator[Part]:
+    at = 0
+    while (start := _BARE.search(text, at)) is not None:
+        run = _BASE64.match(text, start.start())
+        at = start.end()
+        if run is not None and len(run[0]) >= _SHORTEST:
+            yield Part(b"", decoded(run[0]))
+            at = max(at, run.end())
+
+
+def decoded(run: bytes) -> bytes:
+    """Return what a run of base64 holds, however its characters are spelt; either alphabet, with or without padding."""
+    if b"&" in run or b"\\" in run:
+        run = undisguised(run)
+    if b"%" in run:
+        run = unquote_to_bytes(run)
+    run = run.translate(_TO_ONE_ALPHABET, _NO_BASE64).partition(b"=")[0]
+    if len(run) % 4 == 1:
+        run = run[:-1]
+    return base64.b64decode(run + b"=" * (-len(run) % 4))

@@ -1,0 +1,1 @@
+"""Decoded pixels: colour modes, colour spaces, orientation, frames."""

@@ -1,0 +1,98 @@
+"""Text or not: the rule of the WHATWG MIME Sniffing standard, without its hole.
+
+The standard looks at the first 1445 bytes for bytes that no text has. That alone would let a page through that
+begins as text and goes on as an image; and it would call a page with one stray control byte at its beginning binary.
+So the whole body is looked at: an image signature with binary bytes behind it makes it a polyglot, and text may have
+a few stray control bytes, markup more than other text.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from ingest_guard.imaging.sniffing.signatures import find_images
+
+_TEXT_BYTES: Final = bytes(sorted({*range(256)} - {*range(9), 0x0B, *range(0x0E, 0x1B), *range(0x1C, 0x20)}))
+_BINARY: Final = re.compile(rb"[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f]")
+_HEAD: Final = 1445
+_NEAR: Final = 64
+_STRAY_MARKUP, _STRAY_TEXT = 0.02, 0.002
+_A_FEW: Final = 8
+_MARKUP: Final = re.compile(
+    rb"(?:\xef\xbb\xbf)?[\t\n\x0c\r \0]*<(?:!doctype|!--|\?xml|[a-z][a-z0-9:-]*[\s/>])", re.IGNORECASE
+)
+_SVG: Final = re.compile(rb"<(?:[a-z][\w.-]{0,30}:)?svg[\s/>]", re.IGNORECASE)
+_HTML: Final = re.compile(
+    rb"<(?:!doctype html|html|head|body|script|iframe|div|table|style|title|h1|font|a|p|br|b|img|meta)[\s/>]",
+    re.IGNORECASE,
+)
+_CSS: Final = re.compile(
+    rb"\s*(?:@(?:charset|import|media|font-face|namespace)|[\w.#:*\[\], >+~-]{1,200}\{[^{}\"]{0,200}:)"
+)
+_MHTML: Final = re.compile(rb"(?:[\w-]+:[^\n]*\n(?:[ \t][^\n]*\n)*){0,20}?content-type:\s*multipart/", re.IGNORECASE)
+_PNM: Final = re.compile(rb"P[1-7][ \t\r\n]+(?:#[^\n]*\n\s*)*(?:WIDTH\s+)?\d")
+
+
+def is_text(data: bytes) -> bool:
+    """Return whether a body that has none of the known signatures is text that may be let through as text."""
+    if utf16(data) is not None:
+        return True
+    binary = len(data.translate(None, _TEXT_BYTES))
+    if not binary:
+        return True
+    markup = _MARKUP.match(data) is not None
+    if not markup and _BINARY.search(data, 0, _HEAD) and binary > _A_FEW:
+        return False
+    if binary > max(_A_FEW, len(data) * (_STRAY_MARKUP if markup else _STRAY_TEXT)):
+        return False
+    return not any(_BINARY.search(data, at, at + _NEAR) for at in find_images(data))
+
+
+def utf16(data: bytes) -> str | None:
+    """Return a body in UTF-16 as a string; None where it is not.
+
+    With a byte order mark, or without one where it begins as markup: ``<`` and a zero byte, in either order. Bodies
+    of which a tenth or more decodes to control characters or to nothing are not text.
+    """
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        order = "utf-16-le" if data.startswith(b"\xff\xfe") else "utf-16-be"
+    else:
+        head = data[:64].lstrip(b"\t\n\r \0")[:4]
+        if len(head) < 4 or b"\0" not in head or b"<" not in head[:2]:  # noqa: PLR2004 - two characters
+            return None
+        order = "utf-16-le" if data.find(b"<") % 2 == 0 else "utf-16-be"
+    text = data[: len(data) & ~1].decode(order, "replace")
+    # Letters come back as such; binary data comes back as all the scripts of the world and as what has no meaning.
+    odd = sum(map(text.count, "\ufffd\0\1\2\3\4\5\6\7"))
+    return text if odd * 10 <= len(text) and next(find_images(data), None) is None else None
+
+
+def text_format(data: bytes) -> str:
+    """Return what kind of text a body is, as far as its beginning tells."""
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in data[:64]:
+        data = data[:8192].replace(b"\0", b"").lstrip(b"\xff\xfe")
+    head = data[:4096].lstrip(b"\xef\xbb\xbf\t\n\x0c\r \0")
+    if head[:1] == b"<":
+        svg, html = _SVG.search(head), _HTML.search(head)
+        if svg and (not html or svg.start() < html.start()):
+            return "SVG"
+        return "HTML" if html else "XML" if head.startswith((b"<?xml", b"<!DOCTYPE")) else "HTML"
+    if head[:1] in {b"{", b"["} and _looks_like_json(head):
+        return "JSON"
+    if _CSS.match(head):
+        return "CSS"
+    return "HTML" if _HTML.search(head[:1024]) else "TEXT"
+
+
+def _looks_like_json(head: bytes) -> bool:
+    return head[1:].lstrip()[:1] in {b'"', b"{", b"[", b"}", b"]", b"-", *(b"%d" % digit for digit in range(10))}
+
+
+def disguised_binary(data: bytes) -> str | None:
+    """Return the format of a body that is made of text bytes and is no text for us: MHTML, and netpbm's pictures."""
+    if _PNM.match(data):
+        return "PNM"
+    if data[:1].isalpha() and _MHTML.match(data[:8192]):
+        return "MHTML"
+    return None

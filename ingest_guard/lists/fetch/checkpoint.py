@@ -1,0 +1,120 @@
+"""The checkpoint: where a source's fetch goes on, and how much of its journal counts; replaced whole, by a rename."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from ingest_guard.lists.checkpoints import EMPTY, Mark, load_checkpoint, state_digest
+from ingest_guard.lists.fetch.errors import FetchError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+VERSION = 1
+FILE_MODE = 0o600
+
+
+@dataclass
+class State:
+    """What is known of a source between two runs. All times are seconds since 1970, in UTC.
+
+    Attributes
+    ----------
+    source
+        Digest of what the source is (service, collection; no credentials): a checkpoint is of no use to another one.
+    position
+        Where to go on; only the service's own module reads it. Empty: from the beginning.
+    journal
+        How much of the journal counts.
+    pending
+        What the journal will be once its compacted form has been put in its place; set around that rename only.
+    live
+        Lines after the last compaction.
+    full_from
+        Where in the journal a full fetch began: what stands before it no longer counts once the fetch is done.
+    completed
+        When the source was last fetched to its end; None: never.
+    """
+
+    source: str
+    position: Mapping[str, Any] = field(default_factory=dict)
+    journal: Mark = EMPTY
+    pending: Mark | None = None
+    live: int = 0
+    full_from: int | None = None
+    completed: float | None = None
+
+    def save(self, path: Path) -> None:
+        """Write the checkpoint so that a kill or a power cut leaves the old one or the new one."""
+        state = {
+            "version": VERSION,
+            "source": self.source,
+            "position": dict(self.position),
+            "journal": _told(self.journal),
+            "pending": None if self.pending is None else _told(self.pending),
+            "live": self.live,
+            "full_from": self.full_from,
+            "completed": self.completed,
+        }
+        temporary = path.with_name(path.name + ".new")
+        with private(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, "wb") as file:
+            file.write(json.dumps({"state": state, "sha256": state_digest(state)}, indent=1).encode())
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+        sync_folder(path.parent)
+
+    @classmethod
+    def load(cls, path: Path) -> State | None:
+        """Read a checkpoint; None if there is none.
+
+        Raises
+        ------
+        FetchError
+            It is damaged, or of a later version of this program.
+        """
+        try:
+            told = load_checkpoint(path)
+            if told is None:
+                return None
+            if told["version"] != VERSION:
+                raise FetchError(f"checkpoint {path} is of another version of ingest-guard; use that one")
+            return cls(
+                told["source"],
+                told["position"],
+                Mark.from_json(told["journal"]),
+                None if told["pending"] is None else Mark.from_json(told["pending"]),
+                told["live"],
+                told["full_from"],
+                told["completed"],
+            )
+        except (ValueError, KeyError):
+            raise FetchError(
+                f"checkpoint {path} is damaged; remove it and the journal beside it, and fetch from the beginning"
+            ) from None
+        except OSError as error:
+            raise FetchError(f"checkpoint {path} cannot be read: {error.strerror}") from error
+
+
+def _told(mark: Mark) -> dict[str, Any]:
+    return {"length": mark.length, "sha256": mark.sha256, "lines": mark.lines}
+
+
+def private(path: Path, flags: int, mode: str) -> Any:
+    """Open a file that only its owner can read, and no link; return the file object."""
+    descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, FILE_MODE)
+    os.fchmod(descriptor, FILE_MODE)
+    return os.fdopen(descriptor, mode)
+
+
+def sync_folder(folder: Path) -> None:
+    """Flush a folder's entries to the disk: a rename counts from then on."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,1 @@
+"""Tables (CSV, TSV, JSON Lines) read by a mapping that the operator writes."""

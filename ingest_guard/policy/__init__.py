@@ -1,0 +1,1 @@
+"""The policy: what the operator decides, read from YAML and validated."""

@@ -1,0 +1,254 @@
+"""The policy: one YAML file that says which lists count, how near is a match, and what happens in doubt.
+
+A policy of the one line ``blocklist: FOLDER`` is complete; every other key has the default that stands here. An unknown
+key, a wrong type or a value out of bounds is a :class:`~ingest_guard.errors.PolicyError` that names file, line and key.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from pydantic import Field, ValidationError, model_validator
+from typing_extensions import Self
+
+from ingest_guard._explain import problems, tuples
+from ingest_guard._yaml import YAMLProblem, load_with_lines
+from ingest_guard.errors import PolicyError
+from ingest_guard.policy.dataset import Dataset
+from ingest_guard.policy.extract import Extract, Filters
+from ingest_guard.policy.lists import Allow, KeySource, ListPolicy, Section, Signers, is_hex_key
+from ingest_guard.policy.optouts import OptOutPolicy
+from ingest_guard.policy.report import Metrics, Report
+from ingest_guard.policy.selftest import SelfTest
+from ingest_guard.policy.units import Bodies, Size, Span, Workers  # noqa: TC001 - pydantic reads the annotations
+
+_DECIDED_HERE = {
+    "max_age",
+    "build",
+    "swap",
+    "signer",
+    "list_key",
+    "allow",
+    "extract",
+    "filters",
+    "dataset",
+    "self_test",
+    "report",
+    "metrics",
+}
+
+
+class Limits(Section):
+    """What one body may cost."""
+
+    bytes: Size = 32 << 20
+    pixels: int = Field(100_000_000, gt=0, le=1_000_000_000)
+    frames: int = Field(200, gt=0)
+    sample_frames: bool = False
+    seconds: float = Field(10.0, gt=0, le=600)
+    memory: Size = 1 << 30
+    nesting: int = Field(3, ge=0, le=16)
+    trailing_data: Literal["scan", "refuse"] = "scan"
+
+
+class Views(Section):
+    """Which other views of each frame are compared beside the native one."""
+
+    orientations: bool = True
+    inverse: bool = True
+    scale: bool = True
+    normalise: bool = True
+    trim: bool = True
+    quadrants: bool = False
+    centre: bool = False
+
+
+class InFlight(Section):
+    """How much may be in memory at one time, whoever asked for it: with the workers, and before its verdict at all."""
+
+    images: int = Field(64, gt=0)
+    bytes: Size = 256 << 20
+    bodies: Bodies = "auto"
+
+
+class Hygiene(Section):
+    """What the process of the crawl may leave behind, and say."""
+
+    core_dumps: bool = False
+    dumpable: bool = False
+    log_filter: bool = True
+
+
+class Build(Section):
+    """How ``blocklist build`` and ``update`` make a version, where their options do not say otherwise."""
+
+    error_rate: float = Field(1e-9, gt=0, le=1e-3)
+    max_rejected: float = Field(0.01, ge=0, le=1)
+    max_shrink: float = Field(0.2, ge=0, le=1)
+    keep: int = Field(3, ge=1)
+    confirm: bool = False
+
+
+class Swap(Section):
+    """How a running crawl comes to newer lists, and what it does when none come."""
+
+    interval: Span = timedelta(seconds=60)
+    older: Literal["refuse", "accept"] = "refuse"
+    stale: Literal["alarm", "stop"] = "alarm"
+
+
+class Records(Section):
+    """What a record is made of."""
+
+    hashes: tuple[str, ...] = ()
+    record_hashes: Literal["native", "all"] = "native"
+    items_without_image: Literal["drop", "pass"] = "drop"
+    image_url_fields: tuple[str, ...] = ("image_url", "url")
+    image_urls_field: str = "image_urls"
+    alt_fields: tuple[str, ...] = ("alt", "text", "caption")
+    page_url_field: str = "page_url"
+    private_addresses: Literal["same", "allow", "refuse"] = "same"
+    remembered_urls: int = Field(20_000, gt=0)
+    remembered_uids: int = Field(20_000_000, ge=0)
+    page_items: int = Field(10_000, gt=0)
+
+
+class Policy(Section):
+    """The whole policy. Relative paths in it count from the policy's own folder."""
+
+    blocklist: Path = Field(strict=False)
+    level: Literal["default", "strict"] = "default"
+    old_stores: Literal["refuse", "accept"] = "refuse"
+    allow_empty: bool = False
+    max_age: Span = timedelta(days=30)
+    build: Build = Build()
+    swap: Swap = Swap()
+    list_key: KeySource | None = None
+    signer: Signers = ()
+    lists: dict[str, ListPolicy] = Field(default_factory=dict)
+    allow: Allow = Allow()
+    flood: int = Field(100, ge=0, le=100_000)
+    accept_false_matches: bool = False
+    low_quality: Literal["compare", "drop"] = "compare"
+    min_quality: int = Field(50, ge=0, le=100)
+    low_quality_distance: int = Field(12, ge=0, le=31)
+    unscanned_types: tuple[str, ...] = ()
+    views: Views = Views()
+    limits: Limits = Limits()
+    workers: Workers = "auto"
+    images_per_worker: int = Field(20_000, gt=0)
+    in_flight: InFlight = InFlight()
+    records: Records = Records()
+    extract: Extract = Extract()
+    filters: Filters = Filters()
+    dataset: Dataset = Dataset()
+    opt_outs: OptOutPolicy = OptOutPolicy()
+    hygiene: Hygiene = Hygiene()
+    self_test: SelfTest = SelfTest()
+    report: Report = Report()
+    metrics: Metrics = Metrics()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _is_mapping(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            raise ValueError("expected keys and values; the shortest policy is the line 'blocklist: FOLDER'")  # noqa: TRY004 - pydantic wants it so
+        return value
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Self:
+        """Read and check a policy file.
+
+        Raises
+        ------
+        PolicyError
+            The file is missing or not YAML, or a key is unknown, missing, of a wrong type or out of bounds. The text
+            names file, line and key, and what was expected.
+        """
+        file = Path(path)
+        try:
+            document, lines = load_with_lines(file)
+        except YAMLProblem as problem:
+            raise PolicyError(f"policy {file}: {problem}") from None
+        except (OSError, ValueError) as error:
+            why = getattr(error, "strerror", None) or type(error).__name__
+            raise PolicyError(
+                f"policy {file}: cannot be read ({why}); name an existing file in INGEST_GUARD_POLICY, or write one "
+                "with: ingest-guard init"
+            ) from None
+        try:
+            policy = cls.model_validate(tuples({} if document is None else document))
+        except ValidationError as error:
+            raise PolicyError(f"policy {file}: {'; '.join(problems(error, lines, _TEXTS))}") from None
+        return _with_paths(policy, file)
+
+    def to_json(self) -> str:
+        """Return the policy for another process of the same crawl.
+
+        How old a blocklist may be, who must have signed it, where its key is and which files hold the allow-list was
+        decided here.
+        """
+        return self.model_dump_json(exclude=_DECIDED_HERE)
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Self:
+        """Read what :meth:`to_json` wrote."""
+        return cls.model_validate(tuples(json.loads(text)))
+
+    @property
+    def drops_pages(self) -> bool:
+        """Whether a match on some list costs the page's other records, too."""
+        return any(entry.action == "drop_page" for entry in self.lists.values())
+
+    @property
+    def worker_count(self) -> int:
+        """Number of scan workers; 0 for the inline mode."""
+        if self.workers == "inline":
+            return 0
+        if self.workers == "auto":
+            return max(1, len(os.sched_getaffinity(0)) - 1) if hasattr(os, "sched_getaffinity") else 1
+        return self.workers
+
+
+_AnyPolicy = TypeVar("_AnyPolicy", bound=Policy)
+
+
+def _with_paths(policy: _AnyPolicy, file: Path) -> _AnyPolicy:
+    """Return the same policy with its paths counted from the folder of its file."""
+    allowed = tuple(_resolve(file, "allow.files", each) for each in policy.allow.files)
+    update: dict[str, Any] = {
+        "blocklist": _resolve(file, "blocklist", policy.blocklist),
+        "allow": policy.allow.model_copy(update={"files": allowed}),
+        "signer": tuple(
+            each if is_hex_key(each) else str(_resolve(file, "signer", Path(each))) for each in policy.signer
+        ),
+    }
+    if policy.dataset.sign_key:
+        sign_key = _resolve(file, "dataset.sign_key", policy.dataset.sign_key)
+        update["dataset"] = policy.dataset.model_copy(update={"sign_key": sign_key})
+    if policy.list_key and policy.list_key.file:
+        key_file = _resolve(file, "list_key.file", policy.list_key.file)
+        update["list_key"] = policy.list_key.model_copy(update={"file": key_file})
+    return policy.model_copy(update=update)
+
+
+_WHAT = {"blocklist": "a folder; name the folder that 'ingest-guard blocklist build' wrote"}
+
+
+def _resolve(file: Path, key: str, path: Path) -> Path:
+    try:
+        return (file.resolve().parent / path.expanduser()).resolve()
+    except (OSError, RuntimeError, ValueError):
+        what = _WHAT.get(key, "a file; name one that exists")
+        raise PolicyError(f"policy {file}: key {key}: {str(path)!r} cannot be the path of {what}") from None
+
+
+_TEXTS = {
+    "extra_forbidden": "unknown key; see docs/reference.md for the keys, or remove it",
+    "missing": "this key is missing: name the folder that 'ingest-guard blocklist build' wrote",
+    "time_delta_type": "expected a time span such as 30d, 12h, 90m or 45s",
+}

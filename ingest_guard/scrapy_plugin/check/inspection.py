@@ -1,0 +1,159 @@
+"""From a response to a verdict: stages, digests, scans, doubts. What the gate and the sentinel have in common."""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from scrapy.utils.asyncio import run_in_thread
+
+from ingest_guard.encodings import content_codings, undo
+from ingest_guard.hashing.digests import digests
+from ingest_guard.imaging.sniffing.sniff import Kind
+from ingest_guard.scrapy_plugin.check.list_actions import watch_for_floods
+from ingest_guard.scrapy_plugin.core import redaction as withheld
+from ingest_guard.scrapy_plugin.core.exceptions import ImageBlocked
+from ingest_guard.scrapy_plugin.core.scrub import scrub, scrub_request
+from ingest_guard.verdict import Outcome, Reason, Verdict
+
+if TYPE_CHECKING:
+    from scrapy import Request
+    from scrapy.http import Response
+
+    from ingest_guard.encodings import Stages
+    from ingest_guard.guard.guard import Inquiry, Part
+    from ingest_guard.guard.scan_result import Scan
+    from ingest_guard.scrapy_plugin.core.generation import Generation
+    from ingest_guard.scrapy_plugin.runtime import Runtime
+
+logger = logging.getLogger(__name__)
+
+_PARTIAL_FLAGS = frozenset({"partial", "dataloss", "download_stopped"})
+_PARTIAL_CONTENT = 206
+# Digests and a look for data: URLs take about 4 ms a MiB: beyond this it is not done on the event loop.
+_LARGE = 1 << 19
+# Content-Security-Policy has the bare scheme on ordinary sites.
+_DATA_URL = re.compile(rb"data(?::|%3a)[^;,\s]", re.IGNORECASE)
+PASSING = (Outcome.NO_KNOWN_MATCH, Outcome.NOT_AN_IMAGE)
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """A verdict, the digests of every stage of the body that it is about, and what it was held against."""
+
+    verdict: Verdict
+    sha256: tuple[str, ...]
+    generation: Generation
+
+
+async def inspect(runtime: Runtime, response: Response) -> Inspection:
+    """Check a response as it came; never raises for anything that it may be."""
+    # One version of the lists from here to the verdict, whatever comes up meanwhile.
+    generation = runtime.current
+    failed = Inspection(_FAILED, (), generation)
+    if runtime.latched:
+        return failed
+    try:
+        with generation.held():
+            inspection = await _inspect(runtime, generation, response)
+    except Exception as error:  # noqa: BLE001 - a fault of ours drops the response, and nothing else
+        logger.error("ingest_guard could not check a response (%s); it is dropped", type(error).__name__)  # noqa: TRY400 - the traceback would hold the body
+        runtime.count("errors")
+        return failed
+    # The guard may have failed while this one waited for its scan.
+    return failed if runtime.latched else inspection
+
+
+async def _inspect(runtime: Runtime, generation: Generation, response: Response) -> Inspection:
+    guard = generation.guard
+    body: bytes = response.body
+    codings = content_codings(response.headers.getlist("Content-Encoding"))
+    limit, begin = guard.policy.limits.bytes, guard.begin
+    if len(body) > _LARGE:
+        stages = await run_in_thread(undo, body, codings, limit)
+    else:
+        stages = undo(body, codings, limit)
+    last = stages.bodies[-1]
+    inquiry = await run_in_thread(begin, last) if len(last) > _LARGE else begin(last)
+    scans = [await _scan(runtime, generation, part) for part in inquiry.parts]
+    watch_for_floods(runtime, guard, inquiry, scans)
+    outer = [digests(stage) for stage in stages.bodies[:-1]]
+    extra = [match for taken in outer for match in guard.exact_matches(taken)]
+    verdict = guard.conclude(inquiry, scans, extra)
+    verdict = _with_doubts(verdict, inquiry, stages, is_partial=_is_partial(response))
+    if verdict.outcome is not Outcome.MATCH and (headers := _with_data_urls(response)):
+        in_headers = begin(headers)
+        found = guard.conclude(in_headers, [await _scan(runtime, generation, part) for part in in_headers.parts])
+        if found.outcome not in PASSING:
+            verdict = replace(
+                verdict, outcome=found.outcome, matches=found.matches, reason=found.reason, action=found.action
+            )
+    return Inspection(verdict, tuple(taken["sha256"] for taken in [*outer, inquiry.digests]), generation)
+
+
+async def _scan(runtime: Runtime, generation: Generation, part: Part) -> Scan:
+    """Scan a part, unless the very same bytes were scanned a while ago."""
+    known = generation.scans.get(part.sha256)
+    if known is not None:
+        runtime.count("scans_spared")
+        return known
+    began = time.perf_counter()
+    scan = await generation.pool.scan(part.data)
+    runtime.meter.note_scan(time.perf_counter() - began)
+    if scan.reason not in _PASSING_FAULTS:
+        generation.scans.put(part.sha256, scan)
+    return scan
+
+
+_PASSING_FAULTS = (Reason.GUARD_FAILED, Reason.TIMEOUT, Reason.WORKER_CRASHED, Reason.MEMORY)
+
+
+def _with_data_urls(response: Response) -> bytes:
+    """Return the header values with a ``data:`` URL in them, as a text: a Location, say, that a cache would keep."""
+    if not _DATA_URL.search(response.headers.to_string()):
+        return b""
+    values = [value for name in response.headers for value in response.headers.getlist(name) if _DATA_URL.search(value)]
+    # Whatever else is in them, they are no binary body.
+    return b"\n".join(values).decode("latin-1").encode("ascii", "replace")
+
+
+def _is_partial(response: Response) -> bool:
+    return response.status == _PARTIAL_CONTENT or not _PARTIAL_FLAGS.isdisjoint(response.flags)
+
+
+def _with_doubts(verdict: Verdict, inquiry: Inquiry, stages: Stages, *, is_partial: bool) -> Verdict:
+    """Turn a pass into not_scannable where the body is not whole, or not what it was announced as."""
+    if verdict.outcome is Outcome.MATCH:
+        return verdict
+    if stages.problem == "too_large":
+        return _doubtful(verdict, Reason.TOO_LARGE)
+    is_text = inquiry.kind is Kind.TEXT
+    # Text that is cut off, or that was never encoded in spite of its header, still shows all that it has. Text with
+    # something else behind its stream does not: a cache would keep that.
+    never_encoded = len(stages.bodies) == 1 and stages.problem in {"broken", "unknown"}
+    readable = is_text and (stages.problem == "truncated" or never_encoded)
+    if stages.problem and not readable:
+        return _doubtful(verdict, Reason.ENCODING)
+    if is_partial and not is_text and inquiry.kind is not Kind.EMPTY:
+        return _doubtful(verdict, Reason.PARTIAL)
+    return verdict
+
+
+def _doubtful(verdict: Verdict, reason: Reason) -> Verdict:
+    return replace(verdict, outcome=Outcome.NOT_SCANNABLE, reason=reason)
+
+
+def block(request: Request, response: Response, verdict: Verdict) -> ImageBlocked:
+    """Empty a response that must not pass, and return the exception that says so."""
+    if verdict.outcome is Outcome.MATCH:
+        withheld.note(request)
+    scrub(response)
+    response.headers.clear()
+    scrub_request(request)
+    return ImageBlocked.from_verdict(verdict)
+
+
+_FAILED = Verdict(Outcome.NOT_SCANNABLE, reason=Reason.GUARD_FAILED)

@@ -1,0 +1,223 @@
+"""Hot swap: a crawl that runs for weeks changes over to new versions of the blocklist by itself.
+
+The store's pointer is read now and then, and at a SIGHUP. A new version is opened and verified in a thread, and gets
+workers of its own; when all of them are ready, it takes over between two images, and the old workers end with what they
+hold. Nothing waits meanwhile. A version that cannot be used is refused loudly, and the old one stays.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from functools import partial
+from typing import TYPE_CHECKING
+
+from scrapy.utils.asyncio import create_looping_call, run_in_thread
+from scrapy.utils.defer import _schedule_coro
+
+from ingest_guard.blocklist.store.manifest import NAME as MANIFEST
+from ingest_guard.blocklist.store.store import current_version
+from ingest_guard.errors import BlocklistError, IngestGuardError
+from ingest_guard.guard.guard import Guard
+from ingest_guard.scrapy_plugin.check import hangup
+from ingest_guard.workers.eventloop import from_signal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ingest_guard.scrapy_plugin.core.generation import Generation
+    from ingest_guard.scrapy_plugin.runtime import Runtime
+
+logger = logging.getLogger(__name__)
+
+_LONGEST_PAUSE = 3600.0
+_ALARM_EVERY = 3600.0
+
+
+@dataclass(slots=True)
+class _Refusal:
+    """A version that could not be used, and when it is worth another look."""
+
+    version: str
+    pause: float
+    until: float
+
+
+class Swapper:
+    """Look for new versions, bring them in, and watch how old the one in use is."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._policy = runtime.policy
+        self._interval = self._policy.swap.interval.total_seconds()
+        self._is_looking = False
+        self._look_again = False
+        self._is_stopped = False
+        self._coming: Generation | None = None
+        self._refusal: _Refusal | None = None
+        self._next_alarm = 0.0
+        self._stop: list[Callable[[], object]] = []
+
+    def start(self) -> None:
+        """Begin to look; needs a running event loop."""
+        ticker = create_looping_call(self.look)
+        ticker.start(self._interval, now=False)
+        on_signal = from_signal(self._on_hangup)
+        if not hangup.listen(on_signal):
+            logger.debug("ingest_guard cannot listen for SIGHUP here; new lists are found by the clock alone")
+        self._stop = [lambda: ticker.running and ticker.stop(), partial(hangup.forget, on_signal)]
+        self._watch_age()
+
+    def stop(self) -> None:
+        """Look no more, and give up a version that is being brought in."""
+        self._is_stopped = True
+        for each in self._stop:
+            each()
+        self._stop = []
+        if self._coming is not None:
+            self._coming.pool.close()
+
+    def look(self, *, asked: bool = False) -> None:
+        """Look for a new version now, unless that is under way.
+
+        Parameters
+        ----------
+        asked
+            True where the operator wants it: a version that was refused gets another chance at once.
+        """
+        self._runtime.settle()
+        if self._is_stopped or self._runtime.latched:
+            return
+        if self._is_looking:
+            self._look_again = self._look_again or asked
+            return
+        self._is_looking = True
+        _schedule_coro(self._look(asked=asked))
+
+    def _on_hangup(self) -> None:
+        logger.info("ingest_guard looks for a new version of the blocklist: SIGHUP")
+        self.look(asked=True)
+
+    async def _look(self, *, asked: bool) -> None:
+        version = ""
+        try:
+            version = await run_in_thread(self._named)
+            if version == self._runtime.current.guard.version:
+                self._refusal = None
+            elif asked or not self._is_pausing(version):
+                await self._change_to(version)
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with a new version, the old one stays
+            self._refuse(version, error)
+        finally:
+            self._is_looking = False
+        if self._is_stopped:
+            return
+        self._watch_age()
+        if self._look_again:
+            self._look_again = False
+            self.look(asked=True)
+
+    def _named(self) -> str:
+        """Return the version that the store's pointer names."""
+        folder = self._policy.blocklist
+        # The policy names one version, not a store: there is nothing to change over to.
+        pinned = (folder / MANIFEST).exists()
+        return self._runtime.current.guard.version if pinned else current_version(folder)
+
+    def _is_pausing(self, version: str) -> bool:
+        refusal = self._refusal
+        return refusal is not None and refusal.version == version and time.monotonic() < refusal.until
+
+    async def _change_to(self, version: str) -> None:
+        began = time.monotonic()
+        before = self._runtime.current.guard
+        guard = await run_in_thread(Guard.from_policy, self._policy)
+        self._require_newer(guard, before)
+        if self._is_stopped or self._runtime.latched:
+            return
+        coming = self._coming = self._runtime.prepare(guard)
+        try:
+            coming.pool.start()
+            await coming.pool.ready()
+        except BaseException:
+            self._runtime.discard(coming)
+            raise
+        finally:
+            self._coming = None
+        if self._is_stopped or self._runtime.latched:
+            self._runtime.discard(coming)
+            return
+        self._runtime.switch(coming)
+        self._refusal = None
+        self._next_alarm = 0.0
+        took = time.monotonic() - began
+        self._runtime.count("swap/done")
+        self._runtime.crawler.stats.max_value("ingest_guard/swap/seconds_peak", round(took, 3))
+        logger.info(
+            "ingest_guard has changed over from version %s of the blocklist to %s, which took %.1f s to bring in",
+            before.version[:12],
+            guard.version[:12],
+            took,
+        )
+        await self._runtime.self_test.again()
+        if guard.version != version:
+            logger.info("ingest_guard: a newer version than %s came up meanwhile", version[:12])
+
+    def _require_newer(self, guard: Guard, before: Guard) -> None:
+        """Refuse what could not be tested, and to go back in time.
+
+        What was added since would pass again, and somebody may want just that.
+        """
+        if not guard.blocklist.knows_canary:
+            raise BlocklistError("it was built by a release that planted no canary in it; build it again")
+        if guard.blocklist.created < before.blocklist.created and self._policy.swap.older == "refuse":
+            raise BlocklistError(
+                f"it was built at {guard.blocklist.created:%Y-%m-%d %H:%M:%S} UTC, before the one in use "
+                f"({before.blocklist.created:%Y-%m-%d %H:%M:%S} UTC); build a new version, start the crawl again, or "
+                "set swap.older: accept in the policy"
+            )
+
+    def _refuse(self, version: str, error: Exception) -> None:
+        if self._is_stopped:
+            return
+        again = self._refusal is not None and self._refusal.version == version
+        pause = min(self._refusal.pause * 2, _LONGEST_PAUSE) if self._refusal and again else self._interval
+        self._refusal = _Refusal(version, pause, time.monotonic() + pause)
+        self._runtime.count("swap/refused")
+        current = self._runtime.current.guard
+        # What others' exceptions say may quote a file's content.
+        why = str(error) if isinstance(error, IngestGuardError | OSError) else type(error).__name__
+        logger.error(
+            "ingest_guard refuses version %s of the blocklist, and goes on with %s of %s UTC: %s",
+            version[:12] or "(unknown)",
+            current.version[:12],
+            f"{current.blocklist.created:%Y-%m-%d %H:%M:%S}",
+            why,
+        )
+
+    def _watch_age(self) -> None:
+        """Note how old the version in use is, and raise the alarm when it is too old."""
+        runtime, policy = self._runtime, self._policy
+        age = datetime.now(timezone.utc) - runtime.current.guard.blocklist.created
+        is_stale = age > policy.max_age
+        stats = runtime.crawler.stats
+        stats.set_value("ingest_guard/blocklist/age_seconds", int(age.total_seconds()))
+        stats.set_value("ingest_guard/blocklist/stale", int(is_stale))
+        if not is_stale:
+            return
+        if policy.swap.stale == "stop":
+            runtime.fail(f"the blocklist was built {_spoken(age)} ago; the policy allows {_spoken(policy.max_age)}")
+        elif time.monotonic() >= self._next_alarm:
+            self._next_alarm = time.monotonic() + _ALARM_EVERY
+            logger.critical(
+                "ingest_guard: the blocklist was built %s ago, the policy allows %s. The crawl goes on with it; what "
+                "was listed since is not known here. Build a new version, and see why none has come",
+                _spoken(age),
+                _spoken(policy.max_age),
+            )
+
+
+def _spoken(span: timedelta) -> str:
+    return str(span - timedelta(microseconds=span.microseconds))

@@ -1,0 +1,69 @@
+"""The addresses of what matched, for as long as log lines about it may come.
+
+Scrapy goes on about a request after the guard has dropped its response: a media pipeline logs which file it did not
+get, an errback's error names its request. The address of a match must not stand there. It is kept in the memory of this
+process alone, and only the newest ones are.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from scrapy.http import Request, Response
+
+from ingest_guard.scrapy_plugin.core.recent import Recent
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_MOST = 1 << 10
+WITHHELD = "(withheld by ingest_guard)"
+# As a URL stands in a log line: <GET http://...>, 'http://...', or by itself.
+_URL = re.compile(r"[a-z][a-z0-9+.-]*://[^\s<>'\"]+", re.IGNORECASE)
+_DATA_URL = re.compile(r"data:[a-z0-9!#$&^_.+-]*(?:/[a-z0-9!#$&^_.+-]+)?(?:;[^\s,<>'\"]*)?,[^\s<>'\"]*", re.IGNORECASE)
+
+_urls: Recent[bool] = Recent(_MOST)
+_seen_any = False
+
+
+def note(request: Request) -> None:
+    """Remember the address of a request whose response matched, and those that it was redirected from."""
+    global _seen_any  # noqa: PLW0603 - as long as nothing matched, log lines need no second look
+    _seen_any = True
+    redirected: Iterable[Any] = request.meta.get("redirect_urls") or ()
+    for url in (request.url, *redirected):
+        if isinstance(url, str):
+            _urls.put(_key(url), True)  # noqa: FBT003 - a mapping used as a set
+
+
+def forget() -> None:
+    """Forget all of them: a crawl has ended."""
+    global _seen_any, _urls
+    _seen_any, _urls = False, Recent(_MOST)
+
+
+def is_withheld(url: str) -> bool:
+    """Tell whether this is the address of a match."""
+    return _seen_any and _key(url) in _urls
+
+
+def redact(text: str, *, every_url: bool = False) -> str:
+    """Return a text without ``data:`` URLs and without the addresses of matches; with ``every_url``, without any."""
+    if "data:" in text or "DATA:" in text or "Data:" in text:
+        text = _DATA_URL.sub(f"data:{WITHHELD}", text)
+    if not (every_url or _seen_any) or "://" not in text:
+        return text
+    return _URL.sub(lambda found: WITHHELD if every_url or is_withheld(found[0]) else found[0], text)
+
+
+def names_withheld(value: Any) -> bool:
+    """Tell whether a value of a log record is, or holds, a request or response at such an address."""
+    if isinstance(value, Request | Response):
+        return is_withheld(value.url)
+    return isinstance(value, str) and redact(value) != value
+
+
+def _key(url: str) -> str:
+    # Log lines end sentences, and put addresses in brackets.
+    return url.split("#", 1)[0].rstrip(".,;:)]}")

@@ -1,0 +1,42 @@
+"""The settings of a project that concern the guard, read in one place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from scrapy.utils.conf import closest_scrapy_cfg
+
+from ingest_guard.errors import SetupError
+from ingest_guard.policy.policy import Policy
+
+if TYPE_CHECKING:
+    from scrapy.settings import BaseSettings
+
+POLICY_SETTING = "INGEST_GUARD_POLICY"
+TESTED_SCRAPY = ("2.15", "2.19")
+"""The oldest and the newest minor version of Scrapy with which the whole test suite has run."""
+
+
+def policy_path(settings: BaseSettings) -> Path:
+    """Return where the policy is: relative to the folder of scrapy.cfg, else to the working folder.
+
+    Raises
+    ------
+    SetupError
+        The setting is missing or empty.
+    """
+    value = settings.get(POLICY_SETTING)
+    if not value:
+        raise SetupError(
+            f"ingest_guard: the setting {POLICY_SETTING} is missing; write a policy with 'ingest-guard init' and add "
+            f'{POLICY_SETTING} = "policy.yaml" to the settings'
+        )
+    configuration = closest_scrapy_cfg()
+    base = Path(configuration).parent if configuration else Path.cwd()
+    return base / Path(str(value)).expanduser()
+
+
+def load_policy(settings: BaseSettings) -> Policy:
+    """Read the policy that the settings name; PolicyError or SetupError where that cannot be done."""
+    return Policy.load(policy_path(settings))

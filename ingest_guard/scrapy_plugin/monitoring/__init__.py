@@ -1,0 +1,1 @@
+"""What a running crawl shows: telemetry, metrics, progress."""

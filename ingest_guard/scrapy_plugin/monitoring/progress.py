@@ -1,0 +1,187 @@
+"""The crawl's progress on stderr: live at the foot of a terminal, below the log; elsewhere a line now and then.
+
+Switched on by the setting ``INGEST_GUARD_PROGRESS``, which ``ingest-guard crawl`` sets in a terminal.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+from scrapy import signals
+from scrapy.utils.asyncio import create_looping_call
+
+from ingest_guard.scrapy_plugin.monitoring import snapshot as gauges
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TextIO
+
+    from scrapy.utils.asyncio import AsyncioLoopingCall
+    from twisted.internet.task import LoopingCall
+
+    from ingest_guard.scrapy_plugin.runtime import Runtime
+
+_LIVE_EVERY = 0.5
+_LINE_EVERY = 30.0
+_WINDOW = 10.0
+_MINUTE, _HOUR, _DAY = 60, 3600, 86400
+_DROPPED = ("matched", "held", "not_scannable")
+_STYLES = {"kept": "bold green", "dropped": "bold red"}
+
+
+class Progress:
+    """Shows one crawl.
+
+    Parameters
+    ----------
+    runtime
+        Of the crawl.
+    stream
+        Where to; stderr.
+    clock
+        Seconds that only grow.
+    """
+
+    def __init__(self, runtime: Runtime, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
+        self._runtime = runtime
+        self._stream = stream
+        self._clock = clock
+        self._began = clock()
+        self._pace = _Pace()
+        self._console = Console(file=stream)
+        self._live: Live | None = None
+        self._moved: list[logging.StreamHandler[Any]] = []
+        self._ticker: AsyncioLoopingCall | LoopingCall | None = None
+
+    @classmethod
+    def watch(cls, runtime: Runtime) -> None:
+        """Show a crawl from its beginning to its end."""
+        progress = cls(runtime, sys.stderr)
+        connect = runtime.crawler.signals.connect
+        connect(progress.opened, signal=signals.spider_opened, weak=False)
+        connect(progress.stopped, signal=signals.engine_stopped, weak=False)
+
+    def opened(self) -> None:
+        """Begin to show it."""
+        self._began = self._clock()
+        every = _LINE_EVERY
+        if self._console.is_terminal:
+            every = _LIVE_EVERY
+            # The log goes above: a handler that wrote past this would tear the display apart.
+            self._moved = _handlers_of(self._stream)
+            above = _Above(self._console)
+            for handler in self._moved:
+                handler.setStream(above)
+            self._live = Live(
+                self._shown(), console=self._console, auto_refresh=False, redirect_stdout=False, redirect_stderr=False
+            )
+            self._live.start()
+        self._ticker = create_looping_call(self.tick)
+        self._ticker.start(every, now=False)
+
+    def tick(self) -> None:
+        """Show it as it is now. A terminal that has gone away ends this, never the crawl."""
+        try:
+            if self._live is not None:
+                self._live.update(self._shown(), refresh=True)
+            else:
+                self._line()
+        except (OSError, ValueError):
+            self._end_clock()
+
+    def stopped(self) -> None:
+        """Show the end, and give the log its stream back."""
+        self._end_clock()
+        with contextlib.suppress(OSError, ValueError):
+            if self._live is not None:
+                self._live.update(self._shown(), refresh=True)
+                self._live.stop()
+            else:
+                self._line()
+        for handler in self._moved:
+            handler.setStream(self._stream)
+        self._moved = []
+
+    def _end_clock(self) -> None:
+        if self._ticker is not None and self._ticker.running:
+            self._ticker.stop()
+
+    def _facts(self) -> dict[str, str]:
+        runtime, now = self._runtime, self._clock()
+        counts, queues = gauges.counts(runtime), gauges.queues(runtime)
+        checked = counts.get("checked", 0)
+        self._pace.note(now, checked)
+        return {
+            "time": _span(now - self._began),
+            "pages": f"{counts.get('not_an_image', 0):,}",
+            "images": f"{checked:,}",
+            "a second": f"{self._pace.rate():.1f}",
+            "kept": f"{counts.get('records', 0):,}",
+            "dropped": f"{sum(counts.get(name, 0) for name in _DROPPED):,}",
+            "opted out": f"{sum(n for name, n in counts.items() if name.startswith('opted_out/')):,}",
+            "requests to come": f"{queues['scheduled'] + queues['downloading']:,}",
+            "in scan": f"{queues['scanning'] + queues['waiting']:,}",
+            "age of lists": _span(gauges.list_age(runtime)),
+        }
+
+    def _shown(self) -> Text:
+        text = Text()
+        for name, value in self._facts().items():
+            text.append(f"{'  ' if text else ''}{name} ", style="dim")
+            text.append(value, style=_STYLES.get(name, "bold"))
+        return text
+
+    def _line(self) -> None:
+        told = ", ".join(f"{name} {value}" for name, value in self._facts().items())
+        self._stream.write(f"ingest-guard: {told}\n")
+        self._stream.flush()
+
+
+class _Pace:
+    """Images a second over the last seconds."""
+
+    def __init__(self) -> None:
+        self._seen: list[tuple[float, int]] = []
+
+    def note(self, now: float, count: int) -> None:
+        self._seen.append((now, count))
+        while len(self._seen) > 2 and self._seen[1][0] < now - _WINDOW:  # noqa: PLR2004 - both ends of the window
+            del self._seen[0]
+
+    def rate(self) -> float:
+        (begin, low), (end, high) = self._seen[0], self._seen[-1]
+        return (high - low) / (end - begin) if end > begin else 0.0
+
+
+class _Above:
+    """A stream that writes above what is live; a line as long as it is, as it would stand in any log."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    def write(self, text: str) -> int:
+        # Not to be read as markup: what stands in a log line is not ours.
+        self._console.print(Text(text), end="", soft_wrap=True)
+        return len(text)
+
+    def flush(self) -> None:
+        self._console.file.flush()
+
+
+def _handlers_of(stream: TextIO) -> list[logging.StreamHandler[Any]]:
+    handlers = logging.getLogger().handlers
+    return [each for each in handlers if isinstance(each, logging.StreamHandler) and each.stream is stream]
+
+
+def _span(seconds: float) -> str:
+    whole = int(seconds)
+    if whole >= _DAY:
+        return f"{whole // _DAY} d {whole % _DAY // _HOUR} h"
+    return f"{whole // _HOUR}:{whole % _HOUR // _MINUTE:02}:{whole % _MINUTE:02}"

@@ -1,0 +1,188 @@
+"""The crawl's time series, for the report: ``telemetry.jsonl`` in the folder that ``INGEST_GUARD_DATASET`` names.
+
+A line is a JSON object with ``kind`` and ``run``: ``start``, ``lists`` (at the start and whenever others come into
+use), ``sample`` (what was counted so far), ``hosts`` (now and then, and at the end) and ``end``. No line has a URL in
+it. Each is written in one piece and added to what is there: a crawl that is killed loses what came after the last
+sample, and one that is resumed begins another run.
+
+Steered by ``report`` in the policy. A file that cannot be written costs the report, never the crawl.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import time
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
+
+from scrapy import signals
+from scrapy.utils.asyncio import create_looping_call
+
+from ingest_guard._version import __version__
+from ingest_guard.scrapy_plugin.core.hostcounts import may_tell_dropped
+from ingest_guard.scrapy_plugin.monitoring import snapshot as gauges
+
+if TYPE_CHECKING:
+    from scrapy.settings import BaseSettings
+    from scrapy.utils.asyncio import AsyncioLoopingCall
+    from twisted.internet.task import LoopingCall
+
+    from ingest_guard.scrapy_plugin.runtime import Runtime
+
+logger = logging.getLogger(__name__)
+
+DATASET_SETTING = "INGEST_GUARD_DATASET"
+FILE = "telemetry.jsonl"
+FORMAT = 1
+# For its owner: when something matched, and when each record was fetched, together tell more than either does.
+_MODE = 0o600
+# The longer a crawl, the rarer its samples: a day's are 3 MB, a month's 10 MB.
+_SAMPLES = 2000
+_HOSTS_EVERY = 300.0
+_HOSTS_GROWTH = 0.1
+
+
+def folder_of(settings: BaseSettings) -> Path | None:
+    """Return the local folder of the data set; None where there is none, or it lies elsewhere."""
+    value = str(settings.get(DATASET_SETTING) or "")
+    parts = urlsplit(value)
+    if parts.scheme == "file":
+        return Path(unquote(parts.path))
+    return Path(value) if value and "://" not in value else None
+
+
+class Telemetry:
+    """Notes samples of one crawl.
+
+    Parameters
+    ----------
+    runtime
+        Of the crawl.
+    folder
+        Where the file goes; made if need be.
+    """
+
+    def __init__(self, runtime: Runtime, folder: Path) -> None:
+        self._runtime = runtime
+        self._file = folder / FILE
+        self._run = os.urandom(4).hex()
+        self._interval = runtime.policy.report.interval.total_seconds()
+        self._began = self._next_sample = self._next_hosts = 0.0
+        self._version = ""
+        self._reason = ""
+        self._is_broken = False
+        self._ticker: AsyncioLoopingCall | LoopingCall | None = None
+
+    @classmethod
+    def watch(cls, runtime: Runtime) -> None:
+        """Follow a crawl from its beginning to its end, if its data set is a local folder."""
+        folder = folder_of(runtime.crawler.settings)
+        if folder is None:
+            return
+        telemetry = cls(runtime, folder)
+        connect = runtime.crawler.signals.connect
+        connect(telemetry.opened, signal=signals.spider_opened, weak=False)
+        connect(telemetry.record_left, signal=signals.item_scraped, weak=False)
+        connect(telemetry.closed, signal=signals.spider_closed, weak=False)
+        connect(telemetry.stopped, signal=signals.engine_stopped, weak=False)
+
+    def opened(self) -> None:
+        """Begin a run."""
+        self._began = time.monotonic()
+        spider = self._runtime.crawler.spider
+        self._write(
+            "start",
+            format=FORMAT,
+            spider=spider.name if spider is not None else None,
+            guard=f"ingest_guard {__version__}",
+            interval=self._interval,
+            bounds=self._runtime.meter.bounds(),
+        )
+        self._sample()
+        self._ticker = create_looping_call(self.tick)
+        self._ticker.start(self._interval, now=False)
+
+    def record_left(self, item: Any) -> None:
+        """Count a record."""
+        self._runtime.meter.note_record(item)
+
+    def closed(self, reason: str) -> None:
+        """Sample no more by the clock; the last sample comes when all feeds are stored."""
+        self._reason = reason
+        if self._ticker is not None and self._ticker.running:
+            self._ticker.stop()
+
+    def stopped(self) -> None:
+        """Write the last sample, the hosts, and how it ended."""
+        if not self._reason:
+            return
+        self._sample()
+        counted = gauges.counts(self._runtime)
+        matched = counted.get("matched", 0) + counted.get("held", 0)
+        self._hosts(with_dropped=may_tell_dropped(matched, counted.get("not_scannable", 0)))
+        self._write("end", reason=self._reason, failed=self._runtime.latched)
+
+    def tick(self) -> None:
+        """Write a sample, where one is due."""
+        elapsed = time.monotonic() - self._began
+        if elapsed >= self._next_sample:
+            self._next_sample = elapsed + max(0.0, elapsed / _SAMPLES - self._interval)
+            self._sample()
+        if elapsed >= self._next_hosts:
+            self._next_hosts = elapsed + max(_HOSTS_EVERY, elapsed * _HOSTS_GROWTH)
+            # Two of these, and the samples between them, would tell which host a drop was of.
+            self._hosts(with_dropped=False)
+
+    def _sample(self) -> None:
+        runtime = self._runtime
+        if runtime.guard.version != self._version:
+            self._version = runtime.guard.version
+            self._write("lists", **gauges.lists(runtime))
+        self._write(
+            "sample",
+            counts=gauges.counts(runtime),
+            responses=gauges.pages(runtime),
+            queues=gauges.queues(runtime),
+            memory=gauges.memory(runtime),
+            list_age=gauges.list_age(runtime),
+            **runtime.meter.to_json(),
+        )
+
+    def _hosts(self, *, with_dropped: bool) -> None:
+        if self._runtime.policy.report.hosts:
+            self._write("hosts", **self._runtime.meter.hosts.to_json(with_dropped=with_dropped))
+
+    def _write(self, kind: str, **what: Any) -> None:
+        if self._is_broken:
+            return
+        line = {
+            "kind": kind,
+            "run": self._run,
+            "time": gauges.stamp(datetime.now(timezone.utc)),
+            "elapsed": round(time.monotonic() - self._began, 3),
+            **what,
+        }
+        try:
+            append(self._file, json.dumps(line, separators=(",", ":")).encode() + b"\n")
+        except OSError as error:
+            self._is_broken = True
+            logger.warning("ingest_guard cannot write %s (%s); the report will lack what comes", FILE, error.strerror)
+
+
+def append(file: Path, line: bytes) -> None:
+    """Add a line to a file in one piece, after ending one that a crash cut off."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    handle = os.open(file, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, _MODE)
+    try:
+        size = os.fstat(handle).st_size
+        if size and os.pread(handle, 1, size - 1) != b"\n":
+            line = b"\n" + line
+        written = os.write(handle, line)
+        if written < len(line):  # a full disk: the next line begins behind a newline of its own
+            raise OSError(28, "no space left on the device")
+    finally:
+        os.close(handle)

@@ -1,0 +1,130 @@
+"""Exporters for Scrapy's feeds that write records: Parquet here, JSON Lines in :mod:`.whole_lines`.
+
+Both take the records' outfit from the feed (``"item_export_kwargs": {"outfit": "laion"}``), else from the setting
+``INGEST_GUARD_OUTFIT``. What cannot be written ends the crawl: Scrapy would log an error for each record, crawl on, and
+exit with 0.
+"""
+
+from __future__ import annotations
+
+from typing import IO, TYPE_CHECKING, Any
+
+from scrapy.exporters import BaseItemExporter
+
+from ingest_guard.dataset.records.layouts import outfit as outfit_named
+from ingest_guard.dataset.shards.writer import ROW_GROUP, ShardWriter
+from ingest_guard.errors import DatasetError, IngestGuardError
+from ingest_guard.scrapy_plugin.runtime import Runtime
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from scrapy.crawler import Crawler
+    from typing_extensions import Self
+
+    from ingest_guard.dataset.records.layouts import Outfit
+
+OUTFIT_SETTING = "INGEST_GUARD_OUTFIT"
+# What no record is without. Items that pass because they name no image do not fit into a typed table.
+_MARKS = ("uid", "url", "sha256", "attestation")
+
+
+def chosen_outfit(crawler: Crawler, name: str | None) -> Outfit:
+    """Return the outfit of a feed, with the fingerprints that the policy asks for."""
+    records = Runtime.of(crawler).policy.records
+    return outfit_named(
+        name or crawler.settings.get(OUTFIT_SETTING) or "native",
+        hashes=records.hashes,
+        all_hashes=getattr(records, "record_hashes", "native") == "all",
+    )
+
+
+def as_record(item: Any) -> Mapping[str, Any] | None:
+    """Return an item as a record; None where it is none."""
+    if isinstance(item, dict):
+        return item if all(name in item for name in _MARKS) else None
+    return None
+
+
+class RecordsOnly:
+    """Item filter of a data set's feed: items that pass because they name no image are not for it."""
+
+    def __init__(self, feed_options: dict[str, Any] | None) -> None:
+        """Take no options; Scrapy hands over the feed's."""
+
+    def accepts(self, item: Any) -> bool:
+        """Tell whether an item is a record."""
+        return as_record(item) is not None
+
+
+def report_failure(crawler: Crawler, error: Exception) -> DatasetError:
+    """Let the guard fail, because its records cannot be kept; return an error that says no more than that."""
+    why = getattr(error, "strerror", None) or type(error).__name__
+    if isinstance(error, IngestGuardError):
+        why = str(error)
+    Runtime.of(crawler).fail(f"records cannot be written ({why})")
+    return DatasetError(f"ingest_guard: records cannot be written: {why}")
+
+
+class ParquetExporter(BaseItemExporter):
+    """Writes records to a Parquet file, a row group at a time.
+
+    Parameters
+    ----------
+    file
+        Binary; it is left open.
+    crawler
+        Whose policy and settings count.
+    outfit, row_group
+        From the feed's ``item_export_kwargs``.
+    """
+
+    def __init__(
+        self,
+        file: IO[bytes],
+        *,
+        crawler: Crawler,
+        outfit: str | None = None,
+        row_group: int = ROW_GROUP,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(dont_fail=True, **kwargs)
+        self._crawler = crawler
+        self._failed: DatasetError | None = None
+        runtime = Runtime.of(crawler)
+        note = {"check_set": runtime.guard.attestation["check_set"]}
+        try:
+            self._outfit = chosen_outfit(crawler, outfit)
+            self._writer = ShardWriter(file, self._outfit, note=note, row_group=row_group)
+        except Exception as error:  # noqa: BLE001 - whatever it is, Scrapy would crawl on
+            raise report_failure(crawler, error) from None
+
+    @classmethod
+    def from_crawler(cls, crawler: Crawler, file: IO[bytes], *args: Any, **kwargs: Any) -> Self:
+        """Build the exporter; Scrapy calls this."""
+        del args
+        return cls(file, crawler=crawler, **kwargs)
+
+    def export_item(self, item: Any) -> None:
+        """Add a record; other items are left out and counted."""
+        record = as_record(item)
+        if record is None:
+            Runtime.of(self._crawler).count("items_dropped/no_record")
+            return
+        if self._failed is None:
+            try:
+                self._writer.add(self._outfit.row(record))
+            except Exception as error:  # noqa: BLE001 - its text may have values of the record in it
+                self._failed = report_failure(self._crawler, error)
+
+    def finish_exporting(self) -> None:
+        """Write the end of the file; DatasetError where the file is not whole, so that it is not stored."""
+        try:
+            if self._failed is None:
+                self._writer.close()
+        except Exception as error:  # noqa: BLE001 - its text may have values of a record in it
+            self._failed = report_failure(self._crawler, error)
+        if self._failed is not None:
+            raise self._failed
+        if self._writer.refused:
+            Runtime.of(self._crawler).count("items_dropped/no_record", self._writer.refused)

@@ -1,0 +1,158 @@
+"""The feed of a data set's folder: Scrapy's own feed exports, in shards that are numbered on from what is there.
+
+::
+
+    INGEST_GUARD_DATASET = "out"            # a folder, s3://bucket/folder or gs://bucket/folder
+    INGEST_GUARD_OUTFIT = "native"          # laion, img2dataset
+    INGEST_GUARD_FORMAT = "parquet"         # jsonl
+    INGEST_GUARD_SHARD_ROWS = 100000
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import scrapy.extensions.feedexport
+from scrapy import signals
+
+from ingest_guard.dataset.records.layouts import NAMES
+from ingest_guard.dataset.records.seen import Keys
+from ingest_guard.dataset.shards.shards import SHARD, SHARD_ROWS, outfit_of, parquet_ready
+from ingest_guard.errors import SetupError
+from ingest_guard.scrapy_plugin.output.exporters import OUTFIT_SETTING
+from ingest_guard.scrapy_plugin.output.readback import uids
+from ingest_guard.scrapy_plugin.output.shelves import DATASET_SETTING, dataset_uri, shelf_of
+from ingest_guard.scrapy_plugin.runtime import Runtime
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from scrapy import Spider
+    from scrapy.crawler import Crawler
+    from scrapy.settings import BaseSettings
+
+    from ingest_guard.scrapy_plugin.output.shelves import Shelf
+
+FORMAT_SETTING = "INGEST_GUARD_FORMAT"
+ROWS_SETTING = "INGEST_GUARD_SHARD_ROWS"
+FORMATS = ("parquet", "jsonl")
+_NAME = "records-%(batch_id)05d"
+# Since Scrapy leaves a percent sign alone that begins no placeholder, one does not write it twice.
+_ESCAPED = "%" if hasattr(scrapy.extensions.feedexport, "apply_uri_params") else "%%"
+
+
+def dataset_settings(
+    folder: str,
+    *,
+    outfit: str = "native",
+    format: str = "parquet",  # noqa: A002 - as Scrapy names it
+    rows: int = SHARD_ROWS,
+) -> dict[str, Any]:
+    """Return the settings with which Scrapy's feed exports write a data set; :class:`~ingest_guard.Addon` uses them.
+
+    Parameters
+    ----------
+    folder
+        Of this machine, or ``s3://`` or ``gs://`` and a folder of a bucket.
+    outfit, format
+        Names of :data:`~ingest_guard.dataset.records.layouts.NAMES` and :data:`FORMATS`.
+    rows
+        Of a shard; the last one has fewer.
+
+    Raises
+    ------
+    SetupError
+        One of them cannot be used, or a package that it needs is missing.
+    """
+    if format not in FORMATS:
+        raise SetupError(f"ingest_guard: there is no format {format!r}; set {FORMAT_SETTING} to {' or '.join(FORMATS)}")
+    if outfit not in NAMES:
+        raise SetupError(f"ingest_guard: there is no outfit {outfit!r}; set {OUTFIT_SETTING} to {', '.join(NAMES)}")
+    if rows < 1:
+        raise SetupError(f"ingest_guard: {ROWS_SETTING} is {rows}; a shard has at least one row")
+    if format == "parquet":
+        parquet_ready()
+    feed: dict[str, Any] = {
+        "format": format,
+        "encoding": "utf-8",
+        "batch_item_count": rows,
+        "store_empty": False,
+        "item_export_kwargs": {"outfit": outfit},
+        "item_filter": "ingest_guard.scrapy_plugin.output.exporters.RecordsOnly",
+        "uri_params": "ingest_guard.scrapy_plugin.output.feeds.numbered_on",
+    }
+    return {"FEEDS": {f"{dataset_uri(folder).replace('%', _ESCAPED)}/{_NAME}.{format}": feed}}
+
+
+def chosen_settings(settings: BaseSettings) -> dict[str, Any]:
+    """Return :func:`dataset_settings` for the data set that a project's settings name; empty where they name none."""
+    folder = settings.get(DATASET_SETTING)
+    if not folder:
+        return {}
+    return dataset_settings(
+        folder,
+        outfit=settings.get(OUTFIT_SETTING) or NAMES[0],
+        format=settings.get(FORMAT_SETTING) or FORMATS[0],
+        rows=settings.getint(ROWS_SETTING, SHARD_ROWS),
+    )
+
+
+def numbered_on(parameters: dict[str, Any], spider: Spider) -> dict[str, Any]:
+    """Return a feed's parameters with the numbers of its shards: they go on from those that are there already."""
+    first = Runtime.of(spider.crawler).first_shard
+    return {**parameters, "batch_id": first + parameters["batch_id"] - 1}
+
+
+class Dataset:
+    """The data set of a crawl: claimed at its start, let go at its end, its shards counted."""
+
+    def __init__(self, shelf: Shelf, crawler: Crawler) -> None:
+        self._shelf, self._crawler = shelf, crawler
+        self._failed = 0
+
+    @classmethod
+    def take_up(cls, crawler: Crawler) -> tuple[Keys, int]:
+        """Claim the data set that the settings name; return the uids in it, and the number of the next shard.
+
+        Raises
+        ------
+        SetupError, DatasetError
+            It cannot be read, somebody else writes to it, or its shards have another outfit.
+        """
+        shelf = shelf_of(crawler)
+        if shelf is None:
+            return Keys(), 0
+        shelf.claim()
+        names = shelf.shards()
+        wanted = crawler.settings.get(OUTFIT_SETTING) or NAMES[0]
+        keys = Keys(_uids(shelf, names, wanted))
+        dataset = cls(shelf, crawler)
+        crawler.signals.connect(dataset.shard_closed, signal=signals.feed_slot_closed, weak=False)
+        crawler.signals.connect(dataset.stopped, signal=signals.engine_stopped, weak=False)
+        numbers = [int(found["number"]) for name in names if (found := SHARD.fullmatch(name))]
+        return keys, max(numbers, default=-1) + 1
+
+    def shard_closed(self, slot: Any) -> None:
+        """Count a shard, if it was stored."""
+        stats = self._crawler.stats.get_stats()
+        failed = sum(value for name, value in stats.items() if name.startswith("feedexport/failed_count/"))
+        if failed == self._failed and slot.uri.startswith(self._shelf.uri):
+            self._crawler.stats.inc_value("ingest_guard/shards")
+        self._failed = failed
+
+    def stopped(self) -> None:
+        """Let others write to it."""
+        self._shelf.release()
+
+
+def _uids(shelf: Shelf, names: list[str], wanted: str) -> Iterator[str]:
+    for name in names:
+        with shelf.fetch(name) as file:
+            # First the uids: a line that a killed crawl did not end is cut off.
+            yield from uids(file)
+            found = outfit_of(file)
+        if found and found.name != wanted:
+            raise SetupError(
+                f"ingest_guard: {shelf.uri}/{name} has the outfit {found.name}, and this crawl would write {wanted}; "
+                f'set {OUTFIT_SETTING} = "{found.name}", or name another folder'
+            )

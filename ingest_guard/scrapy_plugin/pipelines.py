@@ -1,0 +1,244 @@
+"""The two item pipelines: the first verifies every image that an item names, the last turns the item into records."""
+
+from __future__ import annotations
+
+import types
+from typing import TYPE_CHECKING, Any
+
+from scrapy import signals
+from scrapy.exceptions import DropItem
+
+from ingest_guard.dataset.records.filters import Filters
+from ingest_guard.dataset.records.items import clear, keep_only, names_data_url, page_of, read_targets
+from ingest_guard.dataset.records.record import build_record, carries_image, holds_image, uid_of
+from ingest_guard.scrapy_plugin.check.list_actions import note_listed_url
+from ingest_guard.scrapy_plugin.core import placement
+from ingest_guard.scrapy_plugin.runtime import Runtime
+from ingest_guard.scrapy_plugin.startup import protections
+from ingest_guard.verdict import Action
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable
+
+    from scrapy.crawler import Crawler
+    from typing_extensions import Self
+
+    from ingest_guard.dataset.records.items import Target
+    from ingest_guard.scrapy_plugin.images.fetch import Fetched
+
+
+class _Pipeline:
+    """What both pipelines hold."""
+
+    def __init__(self, crawler: Crawler) -> None:
+        self._crawler = crawler
+        self._runtime = Runtime.of(crawler)
+        self._fields = self._runtime.policy.records
+        self._filters = Filters(self._runtime.policy.filters)
+        self._pages = self._runtime.pages
+        self._fetcher = self._runtime.fetcher
+
+    @classmethod
+    def from_crawler(cls, crawler: Crawler) -> Self:
+        """Build the pipeline; raises what :meth:`Runtime.of` raises, never NotConfigured."""
+        return cls(crawler)
+
+    async def process_item(self, item: Any) -> Any:
+        """Let an item through, or drop it empty: whatever else went wrong, Scrapy would print it whole."""
+        if self._runtime.latched:
+            self._let_go(item)
+            raise self._drop("guard_failed")
+        try:
+            return await self._process(item)
+        except DropItem:
+            self._let_go(item)
+            raise
+        except (SystemExit, KeyboardInterrupt) as error:
+            # Scrapy would wait for ever.
+            self._runtime.fail(f"a pipeline of it ended with {type(error).__name__}")
+            self._let_go(item)
+        except Exception:  # noqa: BLE001 - its traceback would be logged with the item
+            self._runtime.count("errors")
+            self._let_go(item)
+        raise DropItem("", log_level="DEBUG")
+
+    async def _process(self, item: Any) -> Any:
+        raise NotImplementedError
+
+    def _let_go(self, item: Any) -> None:
+        self._pages.forget(item)
+        clear(item)
+
+    def _require_innocent(self, pages: Iterable[str | None]) -> None:
+        """Drop an item of a page that was condemned, by this item's images or by others."""
+        if self._runtime.policy.drops_pages and self._runtime.condemned.holds_any(pages):
+            self._runtime.count("page_dropped")
+            raise DropItem("", log_level="DEBUG")
+
+    def _require_unlisted(self, pages: Iterable[str | None]) -> None:
+        """Drop an item of a page whose address is on a list."""
+        if any(self._is_listed(each) for each in pages):
+            raise self._drop("listed_page")
+
+    def _is_listed(self, page: str | None) -> bool:
+        """Tell whether a page that an item names is on a list of addresses, and count it."""
+        if page is None or not self._runtime.guard.blocklist.match_url(page):
+            return False
+        note_listed_url(self._runtime, page)
+        return True
+
+    def _is_wanted(self, target: Target) -> bool:
+        """Tell whether the filters let an image through as far as they know it without its bytes."""
+        return self._passes(self._filters.of_text(target.absolute_url, target.alt, target.language))
+
+    def _is_kept(self, fetched: Fetched) -> bool:
+        """Tell whether an image passed the check, and the filters of its size."""
+        if fetched.result != "no_known_match" or fetched.verdict is None or fetched.verdict.image is None:
+            return False
+        return self._passes(self._filters.of_size(fetched.verdict.image.width, fetched.verdict.image.height))
+
+    def _passes(self, why: str | None) -> bool:
+        if why is not None:
+            self._runtime.count(f"filtered/{why}")
+        return why is None
+
+    async def _require_consent(self, targets: list[Target], page: str | None, pages: Iterable[str | None]) -> None:
+        """Drop an item of a page that has opted out, and count its images."""
+        if reason := await self._runtime.opt_outs.of_page(page, pages):
+            self._runtime.count(f"opted_out/{reason}", len(targets))
+            raise self._drop("opted_out")
+
+    def _drop(self, why: str) -> DropItem:
+        self._runtime.count(f"items_dropped/{why}")
+        return DropItem("", log_level="DEBUG")
+
+
+class CheckPipeline(_Pipeline):
+    """Item pipeline, first of all: verifies the images that an item names, and passes it on unchanged."""
+
+    @types.coroutine
+    def open_spider(self) -> Generator[Any, Any, None]:
+        """Refuse to start unless every part stands where it must and the workers are ready.
+
+        Not ``async``: Scrapy calls it for all pipelines before it waits for any, and where another one raises, Python
+        would warn of a coroutine that nobody has waited for.
+        """
+        yield from self._open().__await__()
+
+    async def _open(self) -> None:
+        with placement.announced():
+            placement.require_chain(self._crawler)
+            protections.require_built(self._runtime)
+            await self._runtime.pool.ready()
+            await self._runtime.self_test.run()
+
+    async def _process(self, item: Any) -> Any:
+        page = self._pages.get(item)
+        pages = {page, page_of(item, self._fields)}
+        self._require_innocent(pages)
+        if names_data_url(item):
+            raise self._drop("data_url")
+        targets = read_targets(item, self._fields, page)
+        if not targets:
+            if self._fields.items_without_image == "pass":
+                return item
+            raise self._drop("no_image")
+        self._require_clean(targets, pages)
+        due = [target for target in targets if uid_of(target) not in self._runtime.written]
+        if len(due) < len(targets):
+            self._runtime.count("duplicates", len(targets) - len(due))
+        if not due:
+            raise self._drop("written_before")
+        targets = due
+        await self._require_consent(targets, page, pages)
+        targets = [target for target in targets if self._is_wanted(target)]
+        if not targets:
+            raise self._drop("filtered")
+        found = {t.url: await self._fetcher.fetch(t.absolute_url, t.page_url, page) for t in targets}
+        kept = {url for url, fetched in found.items() if self._is_kept(fetched)}
+        self._count_dropped(found.values())
+        if any(fetched.action is Action.DROP_PAGE for fetched in found.values()):
+            self._runtime.condemned.add(pages)
+        self._require_innocent(pages)
+        if not kept:
+            raise self._drop("no_image_left")
+        keep_only(item, self._fields, kept)
+        return item
+
+    def _count_dropped(self, found: Iterable[Fetched]) -> None:
+        for fetched in found:
+            if fetched.result != "no_known_match":
+                self._runtime.count(f"images_dropped/{fetched.result}")
+            if fetched.opted_out:
+                self._runtime.count(f"opted_out/{fetched.opted_out}")
+
+    def _require_clean(self, targets: Iterable[Target], pages: Iterable[str | None]) -> None:
+        """Drop an item that is an image itself, in its texts, or that is of a listed page."""
+        if any(carries_image(target) for target in targets):
+            raise self._drop("data_url")
+        self._require_unlisted(pages)
+
+
+class RecordPipeline(_Pipeline):
+    """Item pipeline, last of all: lets out records and nothing else."""
+
+    async def _process(self, item: Any) -> Any:
+        page = self._pages.get(item)
+        pages = {page, page_of(item, self._fields)}
+        targets = read_targets(item, self._fields, page)
+        self._pages.forget(item)
+        self._require_innocent(pages)
+        if not targets:
+            if self._fields.items_without_image == "pass":
+                return item
+            raise self._drop("no_image")
+        await self._require_consent(targets, page, pages)
+        found = [record for target in targets if (record := await self._record(target, page)) is not None]
+        self._require_innocent(pages)
+        # Other lists may have come into use since the first pipeline looked, and others may have named another page.
+        self._require_unlisted(pages)
+        if not found:
+            raise self._drop("no_image_left")
+        records = [record for record in found if self._is_new(record)]
+        if not records:
+            raise self._drop("duplicate")
+        self._runtime.count("records", len(records))
+        for record in records[:-1]:
+            # A pipeline returns one item; the others take the same way out that Scrapy's own would.
+            await self._crawler.signals.send_catch_log_async(
+                signal=signals.item_scraped, item=record, response=None, spider=self._crawler.spider
+            )
+        return records[-1]
+
+    def _is_new(self, record: dict[str, Any]) -> bool:
+        """Tell whether no record of this uid has left yet; it counts as one that has from now on."""
+        seen, uid = self._runtime.seen, record["uid"]
+        if uid in self._runtime.written or not seen.add(uid):
+            self._runtime.count("duplicates")
+            return False
+        if seen.forgotten:
+            self._crawler.stats.set_value("ingest_guard/uids_forgotten", seen.forgotten)
+        return True
+
+    async def _record(self, target: Target, page: str | None) -> dict[str, Any] | None:
+        """Return the record of a target, or None where its image did not pass.
+
+        What the first pipeline found is remembered, so this costs nothing as a rule. A URL that came in between, or was
+        forgotten, is fetched and checked like any other.
+        """
+        if carries_image(target) or not self._is_wanted(target):
+            return None
+        fetched = await self._fetcher.fetch(target.absolute_url, target.page_url, page)
+        if fetched.action is Action.DROP_PAGE:
+            self._runtime.condemned.add((page, target.page_url))
+        # A redirect may lead to an address that is an image, too.
+        if fetched.verdict is None or not self._is_kept(fetched) or holds_image(fetched.final_url):
+            return None
+        return build_record(
+            target,
+            fetched.verdict,
+            final_url=fetched.final_url,
+            fetched_at=fetched.fetched_at,
+            attestation=fetched.attestation,
+            hashes=self._fields.hashes,
+        )

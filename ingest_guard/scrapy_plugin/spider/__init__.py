@@ -1,0 +1,1 @@
+"""The spider that takes images and their texts from pages."""

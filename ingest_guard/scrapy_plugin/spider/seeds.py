@@ -1,0 +1,93 @@
+"""Where a broad crawl starts: a file with an address a line, or addresses."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ingest_guard.errors import SetupError
+from ingest_guard.scrapy_plugin.spider.limits import can_be_asked, host_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+# mailto:x@y is no host with a port.
+_OTHER = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:(?!//|[0-9])")
+_BETWEEN = re.compile(r"[\s,]+")
+
+
+class Seeds:
+    """The addresses to start from. A file is read line by line, each time anew: it may be longer than the memory.
+
+    Parameters
+    ----------
+    source
+        Path of a file (a line is an address; blank lines and those that begin with ``#`` are passed over); or
+        addresses, in one text with blanks or commas between them, or as a list. What has no scheme gets ``https://``.
+    """
+
+    def __init__(self, source: str | Path | Iterable[str]) -> None:
+        self._file: Path | None = None
+        self._given: tuple[str, ...] = ()
+        if isinstance(source, str) and (_SCHEME.match(source.strip()) or not _is_file(source)):
+            self._given = tuple(filter(None, _BETWEEN.split(source)))
+        elif isinstance(source, str | Path):
+            self._file = Path(source)
+        else:
+            self._given = tuple(source)
+        self.unusable = 0
+
+    def __iter__(self) -> Iterator[str]:
+        self.unusable = 0
+        for line in self._lines():
+            text = line.strip()
+            if not text or text.startswith("#"):
+                continue
+            url = text if _SCHEME.match(text) else f"https://{text}"
+            is_other = _OTHER.match(text) or any(blank in url for blank in " \t")
+            if is_other or host_of(url) is None or not can_be_asked(url):
+                self.unusable += 1
+            else:
+                yield url
+
+    def hosts(self) -> set[str]:
+        """Return the hosts of all seeds.
+
+        Raises
+        ------
+        SetupError
+            There is no seed, or the file cannot be read.
+        """
+        hosts = {host for url in self if (host := host_of(url))}
+        if not hosts:
+            where = f"the file {self._file}" if self._file else "what was given"
+            raise SetupError(
+                f"ingest_guard: there is no address to start from in {where} ({self.unusable} lines are none); "
+                "write one a line, such as https://example.org/"
+            )
+        return hosts
+
+    def _lines(self) -> Iterator[str]:
+        if self._file is None:
+            yield from self._given
+            return
+        try:
+            with self._file.open(encoding="utf-8-sig", errors="replace") as lines:
+                yield from lines
+        except OSError as error:
+            raise SetupError(
+                f"ingest_guard: the seeds {self._file} cannot be read ({error.strerror}); name a file with an address "
+                "a line"
+            ) from None
+
+
+def _is_file(text: str) -> bool:
+    if not text.strip():
+        return False
+    try:
+        # What ends like a file and is not there is a mistake in its path, not a host.
+        return Path(text).exists() or text.strip().endswith((".txt", ".csv", ".list")) or "/" in text.strip()[:2]
+    except (OSError, ValueError):
+        return False

@@ -1,0 +1,250 @@
+"""A spider for broad crawls: follows links from seeds, and yields each image of each page with its text.
+
+Run as it is, by ``ingest-guard crawl --seeds urls.txt -o out/``, or subclassed in a project::
+
+    class Ours(ImageTextSpider):
+        name = "ours"
+
+        def image_item(self, image, response):
+            return {**super().image_item(image, response), "licence": "..."}
+
+Page URLs and hosts on a list are never asked for: the gate refuses each request of the crawl that leads to one.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from contextlib import suppress
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from scrapy import Request
+from scrapy.http import HtmlResponse
+from scrapy.linkextractors import LinkExtractor
+from scrapy.spiders import SitemapSpider
+
+from ingest_guard._version import __version__
+from ingest_guard.dataset.extract import extract_images
+from ingest_guard.dataset.extract.document import is_too_costly
+from ingest_guard.dataset.records.filters import Filters
+from ingest_guard.scrapy_plugin.runtime import Runtime
+from ingest_guard.scrapy_plugin.spider.limits import ANYWHERE, Backlog, Hosts, can_be_asked
+from ingest_guard.scrapy_plugin.spider.seeds import Seeds
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    from scrapy.crawler import Crawler
+    from scrapy.http import Response
+    from scrapy.settings import BaseSettings
+    from typing_extensions import Self
+
+    from ingest_guard.dataset.extract import PageImage
+
+logger = logging.getLogger(__name__)
+
+USER_AGENT = f"ingest_guard/{__version__}"
+DEFAULTS: dict[str, Any] = {
+    # A guest in other people's houses: few requests at a time to one host, fewer where it is slow.
+    "ROBOTSTXT_OBEY": True,
+    "USER_AGENT": USER_AGENT,
+    "AUTOTHROTTLE_ENABLED": True,
+    "AUTOTHROTTLE_START_DELAY": 1.0,
+    "AUTOTHROTTLE_MAX_DELAY": 30.0,
+    "AUTOTHROTTLE_TARGET_CONCURRENCY": 2.0,
+    "CONCURRENT_REQUESTS_PER_DOMAIN": 4,
+    "CONCURRENT_REQUESTS": 64,
+    "COOKIES_ENABLED": False,
+    "DOWNLOAD_TIMEOUT": 60,
+    "RETRY_TIMES": 1,
+    # Many hosts side by side, the pages near the seeds first.
+    "SCHEDULER_PRIORITY_QUEUE": "scrapy.pqueues.DownloaderAwarePriorityQueue",
+    "DEPTH_PRIORITY": 1,
+    "SCHEDULER_DISK_QUEUE": "scrapy.squeues.PickleFifoDiskQueue",
+    "SCHEDULER_MEMORY_QUEUE": "scrapy.squeues.FifoMemoryQueue",
+    "LOG_LEVEL": "INFO",
+}
+"""Settings that hold for this spider where the project says nothing else."""
+
+_HOPS = "ingest_guard_hops"
+_PAGES = "ingest_guard/spider/pages"
+_FINISHED = "finished"
+_NO_FOLLOW = re.compile(r"(?i)\b(?:nofollow|none)\b")
+_MOST_OFFSITE_DOMAINS = 1000
+_FALSE = frozenset({"", "0", "no", "false", "off"})
+
+
+class ImageTextSpider(SitemapSpider):
+    """Crawls from seeds and yields an item for each image with a text; each can be given as ``-a NAME=VALUE``.
+
+    Parameters
+    ----------
+    seeds
+        A file with an address a line, or addresses: see :class:`~ingest_guard.scrapy_plugin.spider.seeds.Seeds`.
+    domains
+        Where pages may be fetched, with all that is below them: names with blanks or commas between them, or a list;
+        ``*`` for anywhere. The seeds' hosts, unless given. Images are fetched wherever they are.
+    depth
+        Links to follow from a seed, or from a page of a sitemap; 0: the seeds alone.
+    sitemap
+        Whether to take up the sitemaps of the seeds' hosts, too.
+    pages_per_host
+        Most pages asked of one host; 0: no bound.
+    """
+
+    name = "image-text"
+    allowed_domains: Sequence[str] | None = None
+    depth = 3
+    sitemap = False
+    pages_per_host = 10_000
+    waiting_requests = 50_000
+    """Most links that wait in memory; those beyond are left out and counted. With a JOBDIR, they wait on disk."""
+    waiting_seeds = 2_000
+    """Requests that may wait when the next seed is taken up."""
+
+    def __init__(
+        self,
+        seeds: str | Path | Iterable[str] = (),
+        domains: str | Iterable[str] | None = None,
+        depth: str | int | None = None,
+        sitemap: str | bool | None = None,  # noqa: FBT001 - what -a gives
+        pages_per_host: str | int | None = None,
+        **arguments: Any,
+    ) -> None:
+        super().__init__(**arguments)
+        self.seeds = Seeds(seeds or getattr(self, "start_urls", ()))
+        self._domains = domains if domains is not None else self.allowed_domains
+        self.depth = self.depth if depth is None else int(depth)
+        self.sitemap = self.sitemap if sitemap is None else str(sitemap).lower() not in _FALSE
+        self.pages_per_host = self.pages_per_host if pages_per_host is None else int(pages_per_host)
+        self.links = LinkExtractor()
+
+    @classmethod
+    def from_crawler(cls, crawler: Crawler, *args: Any, **arguments: Any) -> Self:
+        """Make the spider; Scrapy's own off-site rules get its domains, because they know redirects, too."""
+        spider = super().from_crawler(crawler, *args, **arguments)
+        domains = spider.hosts.domains
+        # With many domains they are slow; then the spider's own look at each page has to do.
+        are_few = len(domains) <= _MOST_OFFSITE_DOMAINS and ANYWHERE not in domains
+        spider.allowed_domains = sorted(domains) if are_few else []
+        return spider
+
+    @classmethod
+    def update_settings(cls, settings: BaseSettings) -> None:
+        """Set what the project does not: a broad crawl that is a good guest."""
+        super().update_settings(settings)
+        for name, value in DEFAULTS.items():
+            settings.set(name, value, priority="addon")
+
+    @cached_property
+    def hosts(self) -> Hosts:
+        """Where pages may be fetched."""
+        given = self._domains
+        domains = given.replace(",", " ").split() if isinstance(given, str) else given
+        return Hosts(self.seeds.hosts() if domains is None else domains, self.pages_per_host)
+
+    @cached_property
+    def _runtime(self) -> Runtime:
+        return Runtime.of(self.crawler)
+
+    @cached_property
+    def _filters(self) -> Filters:
+        return Filters(self._runtime.policy.filters)
+
+    @cached_property
+    def _backlog(self) -> Backlog:
+        on_disk = bool(self.settings.get("JOBDIR"))
+        return Backlog(self.crawler, 0 if on_disk else self.waiting_requests)
+
+    async def start(self) -> AsyncIterator[Any]:
+        """Ask for the seeds, as fast as they are worked off."""
+        room = Backlog(self.crawler, self.waiting_seeds)
+        for url in self.seeds:
+            await room.room()
+            yield Request(url)
+        if self.seeds.unusable:
+            logger.warning("Of the seeds, %d lines are no address and were passed over", self.seeds.unusable)
+        if self.sitemap:
+            self.sitemap_urls = sorted({_origin(url) + file for url in self.seeds for file in _SITEMAPS})
+            async for request in super().start():
+                await room.room()
+                yield request
+
+    def closed(self, reason: str) -> None:
+        """Say that nothing came of a crawl which ends as well as any other."""
+        if reason == _FINISHED and not (self.crawler.stats and self.crawler.stats.get_value(_PAGES)):
+            logger.warning("No page could be read: hosts do not answer, robots.txt forbids it, or it is no HTML")
+
+    def parse(self, response: Response, **arguments: Any) -> Iterator[Any]:
+        """Yield the images of a page, and a request for each link on it that leads on."""
+        del arguments
+        if not isinstance(response, HtmlResponse) or not self.hosts.allows(response.url):
+            return
+        if is_too_costly(response.text):
+            self._runtime.count("spider/pages_refused")
+            return
+        self._runtime.count("spider/pages")
+        yield from self.images(response)
+        yield from self.follow(response)
+
+    def images(self, response: HtmlResponse) -> Iterator[Any]:
+        """Yield an item for each image of a page that the filters let through."""
+        content_type = response.headers.get("Content-Type") or b""
+        policy = self._runtime.policy.extract
+        found = extract_images(response.body, response.url, content_type=content_type.decode("latin-1"), policy=policy)
+        for image in found:
+            self._runtime.count("extract/images")
+            why = self._filters.of_page_image(image)
+            if why is not None:
+                self._runtime.count(f"filtered/{why}")
+                continue
+            self._runtime.count("extract/kept")
+            yield self.image_item(image, response)
+
+    def image_item(self, image: PageImage, response: HtmlResponse) -> Any:
+        """Return the item of one image; override it to add to it."""
+        return image.as_item(response.url)
+
+    def follow(self, response: HtmlResponse) -> Iterator[Request]:
+        """Yield a request for each link that leads on: not too deep, not elsewhere, not against the page's wish."""
+        hops = response.meta.get(_HOPS, 0) + 1
+        if hops > self.depth or _wants_no_followers(response):
+            return
+        links: list[Any] = []
+        with suppress(ValueError):  # a base that is no address
+            links = self.links.extract_links(response)
+        for link in links:
+            if not link.nofollow and self._leads_on(link.url):
+                yield Request(link.url, meta={_HOPS: hops})
+
+    def sitemap_filter(self, entries: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+        """Let through what a link may lead to as well."""
+        for entry in entries:
+            url = str(entry.get("loc", "")).strip()
+            if can_be_asked(url) and self._leads_on(url):
+                yield entry
+
+    def _leads_on(self, url: str) -> bool:
+        if not self.hosts.allows(url) or self._filters.blocks_host(url):
+            return False
+        if self._backlog.is_full() or not self.hosts.has_room(url):
+            self._runtime.count("spider/links_left_out")
+            return False
+        return True
+
+
+_SITEMAPS = ("/robots.txt", "/sitemap.xml")
+
+
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _wants_no_followers(response: HtmlResponse) -> bool:
+    """Tell whether a page asks robots not to follow its links."""
+    said = response.xpath("//meta[translate(@name, 'ROBTS', 'robts')='robots']/@content").getall()
+    return any(_NO_FOLLOW.search(each) for each in said)

@@ -1,0 +1,1 @@
+"""What is checked and set up when a crawl starts."""

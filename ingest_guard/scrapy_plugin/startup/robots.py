@@ -1,0 +1,38 @@
+"""Robots.txt: Scrapy heeds it where ROBOTSTXT_OBEY is on, and the add-on switches that on where nobody has said no."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from scrapy.settings import BaseSettings
+
+    from ingest_guard.policy.policy import Policy
+
+logger = logging.getLogger(__name__)
+
+SETTING = "ROBOTSTXT_OBEY"
+
+
+def obey_by_default(settings: BaseSettings, policy: Policy) -> None:
+    """Switch ROBOTSTXT_OBEY on, unless the policy leaves it to Scrapy; a project's or spider's own word stays."""
+    if not policy.opt_outs.robots_txt:
+        return
+    settings.set(SETTING, True, priority="addon")  # noqa: FBT003 - Scrapy's signature
+    if not settings.getbool(SETTING):
+        logger.info("ingest_guard: %s is off in the settings of this crawl: no robots.txt is heeded", SETTING)
+
+
+def unheeded(each: Iterable[BaseSettings], policy: Policy) -> Iterator[str]:
+    """Yield what doctor tells: which opt-outs would not be heeded, and by whose word."""
+    off = [name for name, value in policy.opt_outs if value is False and name != "robots_txt"]
+    if off:
+        yield f"opt-outs that the policy switches off (opt_outs): {', '.join(off)}"
+    for one in each:
+        has_spoken = (one.getpriority(SETTING) or 0) > 0
+        if not one.getbool(SETTING) and (has_spoken or not policy.opt_outs.robots_txt):
+            whose = f"{SETTING} is off in the settings" if has_spoken else "opt_outs.robots_txt is off in the policy"
+            yield f"{whose}: no robots.txt is heeded"

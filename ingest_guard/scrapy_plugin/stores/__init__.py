@@ -1,0 +1,1 @@
+"""What Scrapy itself stores: found at a start, and purged."""

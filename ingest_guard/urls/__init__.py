@@ -1,0 +1,1 @@
+"""One spelling for each address: URLs, hosts, domains, private targets."""

@@ -1,0 +1,44 @@
+"""Scanning without processes: for tests, tools, and machines that have no means to isolate a worker."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ingest_guard.guard.scan_result import Scan
+from ingest_guard.verdict import Reason
+from ingest_guard.workers.budget import Budget
+
+if TYPE_CHECKING:
+    from ingest_guard.guard.guard import Guard
+
+
+class InlinePool:
+    """The same without processes: scans here and now, and blocks the event loop meanwhile. For tests and tools."""
+
+    crashes = 0
+    lied = False
+    is_over = True
+
+    def __init__(self, guard: Guard, budget: Budget | None = None) -> None:
+        self._scanner = guard.scanner
+        self.budget = budget or Budget(guard.policy.in_flight)
+        self.memory_peak: dict[str, int] = {}
+
+    def start(self) -> None:
+        """Nothing to start."""
+
+    async def ready(self) -> None:
+        """Nothing to wait for."""
+
+    async def scan(self, data: bytes) -> Scan:
+        """Scan one image."""
+        try:
+            return self._scanner.scan(data)
+        except MemoryError:
+            return Scan(reason=Reason.MEMORY)
+
+    def retire(self) -> None:
+        """Nothing to end."""
+
+    def close(self) -> None:
+        """Nothing to end."""

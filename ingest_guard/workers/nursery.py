@@ -1,0 +1,185 @@
+"""The process that workers come from, as the crawl sees it.
+
+It opens and verifies the lists once, loads all that scanning needs, and forks a worker whenever it is told. So a worker
+is there in milliseconds, shares all but what it writes with its siblings, and needs no file: a version that a builder
+has removed meanwhile stays in use until the crawl lets go of it. The nursery never sees an image.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from ingest_guard.guard.credentials import without_keys
+from ingest_guard.workers.eventloop import watch
+from ingest_guard.workers.forks import KILL, ORDER, WORKER
+from ingest_guard.workers.protocol import CONFIGURATION, AnswerReader, frame_header
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ingest_guard.workers.eventloop import Watch
+
+_START = """\
+import json, sys
+sys.path[:] = json.loads(sys.argv[3])
+from ingest_guard.workers.child import main
+main(int(sys.argv[1]), int(sys.argv[2]))
+"""
+_READ_SIZE = 1 << 16
+_SEND_BUFFER = 1 << 20
+_SECONDS_TO_END = 5.0
+_ALLOCATOR = {"MALLOC_ARENA_MAX": "1"}
+
+
+class Nursery:
+    """A child process that forks workers.
+
+    Parameters
+    ----------
+    configuration
+        What :func:`~ingest_guard.guard.transfer.pack_guard` made.
+    on_ready
+        Called when the lists are open; only then workers can be had.
+    on_lost
+        Called with the reason when it is gone, or says that it cannot work (then ``cannot_start`` is True).
+
+    Raises
+    ------
+    OSError
+        No process can be started.
+    """
+
+    def __init__(
+        self, configuration: bytes, on_ready: Callable[[Nursery], None], on_lost: Callable[[Nursery, str], None]
+    ) -> None:
+        self._on_ready, self._on_lost = on_ready, on_lost
+        self._reader = AnswerReader()
+        self._watch: Watch | None = None
+        self._serial = 0
+        self._end_by: float | None = None
+        self.is_ready = False
+        self.cannot_start = False
+        self.memory: dict[str, int] = {}
+        """As it said when it was ready, in bytes: ``private``, ``clean``, ``pss``."""
+        self.born = time.monotonic()
+        self._sock, theirs = socket.socketpair()
+        with theirs:
+            try:
+                self._process = _spawn(theirs)
+            except OSError:
+                self._sock.close()
+                raise
+        self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
+        with contextlib.suppress(OSError):  # gone already: reading says so too
+            self._sock.sendall(frame_header(CONFIGURATION, len(configuration)) + configuration)
+        self._sock.setblocking(False)  # noqa: FBT003 - as it is
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
+    def attach(self) -> None:
+        """Let the event loop that is running now serve the socket."""
+        self._watch = watch(self._sock, self._on_readable, lambda: None)
+
+    def fork(self, theirs: socket.socket) -> int:
+        """Have a worker made that serves this end of a socket pair; return the number by which it can be ended.
+
+        Raises
+        ------
+        OSError
+            The nursery is gone.
+        """
+        self._serial += 1
+        socket.send_fds(self._sock, [ORDER.pack(WORKER, self._serial)], [theirs.fileno()])
+        return self._serial
+
+    def kill(self, serial: int) -> None:
+        """End a worker that may no longer listen."""
+        # Without a nursery the kernel has ended its workers.
+        with contextlib.suppress(OSError):
+            self._sock.send(ORDER.pack(KILL, serial))
+
+    def is_gone(self) -> bool:
+        """Tell whether the process has let go of its socket."""
+        try:
+            return not self._sock.recv(1, socket.MSG_PEEK)
+        except (BlockingIOError, InterruptedError):
+            return False
+        except OSError:
+            return True
+
+    def end(self) -> None:
+        """Have it end all its workers, and itself."""
+        if self._watch:
+            self._watch.stop()
+            self._watch = None
+        self._sock.close()
+        self._end_by = time.monotonic() + _SECONDS_TO_END
+
+    def reap(self, timeout: float) -> bool:
+        """Wait for the process to end; False where it has not by then. One that does not end by itself is killed."""
+        try:
+            self._process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            if self._end_by is not None and time.monotonic() > self._end_by:
+                self._process.kill()
+            return False
+        return True
+
+    def close(self) -> None:
+        """End it and its workers, and wait until they have ended."""
+        self.end()
+        if not self.reap(_SECONDS_TO_END):
+            self._process.kill()
+            self._process.wait()
+
+    def _on_readable(self) -> None:
+        try:
+            data = self._sock.recv(_READ_SIZE)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError:
+            data = b""
+        if not data:
+            self._on_lost(self, "the process that they come from ended")
+            return
+        try:
+            for _, payload in self._reader.feed(data):
+                self._on_greeting(payload)
+        except ValueError:
+            self._on_lost(self, "the process that they come from said something that is not readable")
+
+    def _on_greeting(self, payload: bytes) -> None:
+        greeting = json.loads(payload)
+        if "error" in greeting:
+            # It says so itself: another one would do no better.
+            self.cannot_start = True
+            self._on_lost(self, f"it could not start: {greeting['error']}")
+            return
+        self.memory = greeting.get("memory", {})
+        self.is_ready = True
+        self._on_ready(self)
+
+
+def _spawn(theirs: socket.socket) -> subprocess.Popen[bytes]:
+    """Start the child on a fresh interpreter: a fork would carry everything that the crawl holds in memory."""
+    threads = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+    environment = {**without_keys(os.environ), **threads, **_ALLOCATOR, "PYTHONDONTWRITEBYTECODE": "1"}
+    return subprocess.Popen(
+        [sys.executable, "-c", _START, str(theirs.fileno()), str(os.getpid()), json.dumps(sys.path)],
+        pass_fds=(theirs.fileno(),),
+        stdin=subprocess.DEVNULL,
+        # A decoder that dies may print what it was at; nobody is to read that.
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=environment,
+    )

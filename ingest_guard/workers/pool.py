@@ -1,0 +1,300 @@
+"""The workers of one version of the lists: who gets which image, what happens when one dies, and when to give up.
+
+Two bounds hold whoever asks: images in flight and bytes in flight. What is over them waits in order. A worker that dies
+or overruns costs its own image (``worker_crashed``, ``timeout``) and is replaced; when replacements die before they
+have scanned anything, several in a row, the pool fails, and with it the guard.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from typing import TYPE_CHECKING
+
+from scrapy.utils.asyncio import create_looping_call
+
+from ingest_guard.errors import GuardFailedError
+from ingest_guard.guard.scan_result import Scan
+from ingest_guard.guard.transfer import pack_guard
+from ingest_guard.verdict import Reason
+from ingest_guard.workers import warmup
+from ingest_guard.workers.budget import Budget
+from ingest_guard.workers.eventloop import promise
+from ingest_guard.workers.process import Events, Job, Worker
+from ingest_guard.workers.source import START_SECONDS, Source
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from scrapy.utils.asyncio import AsyncioLoopingCall
+    from twisted.internet.task import LoopingCall
+
+    from ingest_guard.guard.guard import Guard
+    from ingest_guard.workers.eventloop import Promise
+
+# One image in the worker's hands and one in its socket: it never waits for the event loop.
+_DEPTH = 2
+_TICK = 0.25
+_DEATHS_TO_GIVE_UP = 5
+_CANARY_EVERY = 1000
+_REPORT_EVERY = 5.0
+
+
+class WorkerPool:
+    """Scan images in child processes.
+
+    Parameters
+    ----------
+    guard
+        Whose policy and blocklist the workers use.
+    on_failure
+        Called once with a text when the pool cannot work any more. Every scan from then on is ``guard_failed``.
+    budget
+        What bounds images and bytes in flight; None makes one by the policy. Pools that work side by side share one.
+
+    Attributes
+    ----------
+    crashes
+        Workers that died or were killed.
+    lied
+        True where a worker gave a wrong answer to a picture whose answer is known.
+    memory_peak
+        The most that one worker has used, in bytes: ``private``, ``clean``, ``pss``; see
+        :meth:`~ingest_guard.workers.memory.OwnMemory.report`.
+    """
+
+    def __init__(self, guard: Guard, on_failure: Callable[[str], None], budget: Budget | None = None) -> None:
+        self._policy = guard.policy
+        self._source = Source(_configuration(guard), self._on_source_ready, self._on_source_lost)
+        self._on_failure = on_failure
+        self._events = Events(ready=self._on_ready, answer=self._on_answer, lost=self._on_lost)
+        self._workers: list[Worker] = []
+        self._waiting: deque[Job] = deque()
+        self._starting: list[Promise] = []
+        self._deaths = 0
+        self._failure: str | None = None
+        self._canary = warmup.canary()
+        self._known_answer = warmup.fingerprint(self._canary)
+        self._until_canary = 0
+        self._last_report = 0.0
+        self.crashes = 0
+        self.lied = False
+        self.memory_peak: dict[str, int] = {}
+        self.budget = budget or Budget(guard.policy.in_flight)
+        self._ticker: AsyncioLoopingCall | LoopingCall | None = None
+
+    def start(self) -> None:
+        """Start the process that workers come from; needs no running event loop.
+
+        Raises
+        ------
+        OSError
+            No process can be started.
+        """
+        self._source.start()
+
+    async def ready(self) -> None:
+        """Wait until every worker has opened the lists; GuardFailedError where one cannot."""
+        self._source.attach()
+        self._ticker = create_looping_call(self._tick)
+        self._ticker.start(_TICK, now=False)
+        while self._failure is None and sum(w.is_ready for w in self._workers) < self._policy.worker_count:
+            turn = promise()
+            self._starting.append(turn)
+            await turn.awaitable()
+        if self._failure is not None:
+            raise GuardFailedError(self._failure)
+
+    async def scan(self, data: bytes) -> Scan:
+        """Scan one image; never raises for anything that it may be."""
+        await self.budget.enter(len(data))
+        try:
+            if self._failure is not None:
+                return Scan(reason=Reason.GUARD_FAILED)
+            self._until_canary -= 1
+            if self._until_canary <= 0:
+                self._until_canary = _CANARY_EVERY
+                self._waiting.append(Job(self._canary, promise()))
+            job = Job(data, promise())
+            self._waiting.append(job)
+            self._hand_out()
+            scan: Scan = await job.promise.awaitable()
+            return scan
+        finally:
+            self.budget.leave(len(data))
+
+    def retire(self) -> None:
+        """End all processes without waiting for them: nobody will ask for a scan any more."""
+        self._failure = self._failure or "the pool is retired"
+        self._drop_everything()
+        for worker in self._workers:
+            self._note_memory(worker)
+            worker.end(kill=True)
+        self._workers = []
+        self._source.retire()
+
+    def close(self) -> None:
+        """End all processes, and wait for it; what is still under way ends as ``guard_failed``."""
+        self._stop_ticking()
+        self.retire()
+        self._source.close()
+        self._wake()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether all processes of a retired pool have ended."""
+        return self._source.is_over
+
+    def _hand_out(self) -> None:
+        """Give waiting images to the workers that have least to do."""
+        while self._waiting:
+            able = [w for w in self._workers if w.is_ready and len(w.jobs) < _DEPTH and not self._is_leaving(w)]
+            if not able:
+                return
+            min(able, key=lambda worker: len(worker.jobs)).give(self._waiting.popleft())
+
+    def _on_source_ready(self) -> None:
+        while self._failure is None and sum(not w.is_retiring for w in self._workers) < self._policy.worker_count:
+            if not self._add_worker():
+                return
+
+    def _on_source_lost(self, why: str, is_final: bool) -> None:  # noqa: FBT001 - a callback, not for people
+        self._deaths += 1
+        if self._deaths >= _DEATHS_TO_GIVE_UP or is_final:
+            self._fail(f"scan workers do not work ({why})")
+        elif self._failure is None:
+            try:
+                self._source.start()
+            except OSError as error:
+                self._fail(f"no scan worker can be started ({error.strerror})")
+
+    def _on_ready(self, worker: Worker) -> None:
+        self._note_memory(worker)
+        for old in [w for w in self._workers if w.is_retiring]:
+            # Its successor is here: it ends when it has answered what it holds.
+            if not old.jobs:
+                self._remove(old)
+        self._hand_out()
+        self._wake()
+
+    def _on_answer(self, worker: Worker, job: Job, payload: bytes) -> None:
+        try:
+            scan = Scan.from_wire(payload)
+        except (ValueError, KeyError, TypeError):
+            self._on_lost(worker, "its answer is not readable", job)
+            return
+        if job.data is self._canary:
+            if scan.image is None or scan.image.fingerprints.get("pdq") != self._known_answer:
+                self.lied = True
+                self._fail("a worker gave a wrong answer to a picture whose answer is known")
+            self._hand_out()
+            return
+        self._deaths = 0
+        job.promise.keep(scan)
+        if worker.handled >= self._policy.images_per_worker and not worker.is_retiring:
+            self._retire(worker)
+        elif not worker.jobs and self._is_leaving(worker):
+            self._remove(worker)
+        self._hand_out()
+
+    def _retire(self, worker: Worker) -> None:
+        worker.is_retiring = True
+        self._add_worker()
+
+    def _is_leaving(self, worker: Worker) -> bool:
+        return worker.is_retiring and self._has_successor()
+
+    def _has_successor(self) -> bool:
+        return sum(w.is_ready and not w.is_retiring for w in self._workers) >= self._policy.worker_count
+
+    def _remove(self, worker: Worker) -> None:
+        self._note_memory(worker)
+        worker.end(kill=False)
+        self._workers.remove(worker)
+
+    def _add_worker(self) -> bool:
+        """Have a worker made; False where that must wait until there is a nursery again."""
+        worker = self._source.fork(self._events)
+        if worker is not None:
+            self._workers.append(worker)
+        return worker is not None
+
+    def _on_lost(
+        self, worker: Worker, why: str, job: Job | None = None, reason: Reason = Reason.WORKER_CRASHED
+    ) -> None:
+        """Replace a worker; the image in its hands is lost to the reason, those behind it go to another one."""
+        if worker not in self._workers:
+            return
+        self.crashes += 1
+        worker.end(kill=True)
+        self._workers.remove(worker)
+        culprit = job or (worker.jobs.popleft() if worker.jobs else None)
+        self._waiting.extendleft(reversed(worker.jobs))
+        worker.jobs.clear()
+        # Workers that ended with their nursery are one death, not several.
+        if self._source.is_of_now(worker):
+            self._deaths += 0 if culprit is not None and culprit.data is not self._canary and worker.is_ready else 1
+        if self._deaths >= _DEATHS_TO_GIVE_UP:
+            self._fail(f"scan workers do not work ({why})")
+        elif self._failure is None:
+            self._add_worker()
+        if culprit is not None:
+            culprit.promise.keep(Scan(reason=reason))
+        self._hand_out()
+        self._wake()
+
+    def _tick(self) -> None:
+        """End what overran its time, and what does not come up; ask for the workers' memory now and then."""
+        now = time.monotonic()
+        for worker in list(self._workers):
+            if worker.jobs and worker.is_ready and now - worker.jobs[0].since > self._policy.limits.seconds:
+                self._on_lost(worker, "it overran its time", reason=Reason.TIMEOUT)
+            elif not worker.is_ready and now - worker.born > START_SECONDS:
+                self._on_lost(worker, f"it did not start within {START_SECONDS:.0f} seconds")
+        if now - self._last_report > _REPORT_EVERY:
+            self._last_report = now
+            self._take_reports()
+        self._source.tick()
+        if self.is_over:
+            self._stop_ticking()
+
+    def _stop_ticking(self) -> None:
+        if self._ticker is not None and self._ticker.running:
+            self._ticker.stop()
+
+    def _take_reports(self) -> None:
+        for worker in self._workers:
+            self._note_memory(worker)
+            if worker.is_ready and worker.handled > worker.handled_at_report:
+                worker.ask_for_report()
+
+    def _note_memory(self, worker: Worker) -> None:
+        for name, size in worker.memory.items():
+            self.memory_peak[name] = max(size, self.memory_peak.get(name, 0))
+
+    def _fail(self, why: str) -> None:
+        if self._failure is None:
+            self._failure = why
+            self._on_failure(why)
+        self._drop_everything()
+        self._wake()
+
+    def _drop_everything(self) -> None:
+        jobs = [*self._waiting, *(job for worker in self._workers for job in worker.jobs)]
+        self._waiting.clear()
+        for worker in self._workers:
+            worker.jobs.clear()
+        for job in jobs:
+            job.promise.keep(Scan(reason=Reason.GUARD_FAILED))
+
+    def _wake(self) -> None:
+        waiting, self._starting = self._starting, []
+        for turn in waiting:
+            turn.keep(None)
+
+
+def _configuration(guard: Guard) -> bytes:
+    store = guard.policy.blocklist
+    versioned = store / "versions" / guard.version
+    # The very version that the parent holds, even if the pointer to the current one moves meanwhile.
+    return pack_guard(guard, versioned if versioned.is_dir() else store)

@@ -1,0 +1,183 @@
+"""One worker as its parent sees it: its end of the socket pair, and the images that it has been given."""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from ingest_guard.workers.eventloop import watch
+from ingest_guard.workers.protocol import CONFIGURATION, REPORT, AnswerReader, ProtocolError, frame_header
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ingest_guard.workers.eventloop import Promise, Watch
+    from ingest_guard.workers.nursery import Nursery
+
+_READ_SIZE = 1 << 16
+_SEND_BUFFER = 1 << 20
+
+
+@dataclass(slots=True, eq=False)
+class Job:
+    """One image on its way through a worker."""
+
+    data: bytes = field(repr=False)
+    promise: Promise
+    since: float = 0.0
+    """When a worker began with it (monotonic seconds)."""
+
+
+@dataclass(slots=True)
+class Events:
+    """Whom a worker tells what happened to it."""
+
+    ready: Callable[[Worker], None]
+    answer: Callable[[Worker, Job, bytes], None]
+    lost: Callable[[Worker, str], None]
+
+
+class Worker:
+    """A child process that scans images, one after the other.
+
+    ``jobs`` holds what it was given and has not answered, oldest first: the first of them is in its hands, the others
+    wait in the socket so that it never idles.
+
+    Raises
+    ------
+    OSError
+        The nursery is gone.
+    """
+
+    def __init__(self, nursery: Nursery, events: Events) -> None:
+        self.jobs: deque[Job] = deque()
+        self.nursery = nursery
+        self.is_ready = False
+        self.is_retiring = False
+        self.handled = 0
+        self.handled_at_report = 0
+        self.born = time.monotonic()
+        self.pid = 0
+        """As it says itself; 0 until it is ready."""
+        self.memory: dict[str, int] = {}
+        """As it said last, in bytes: ``private``, ``clean``, ``pss``."""
+        self._events = events
+        self._next = CONFIGURATION + 1
+        self._expected: deque[int] = deque([CONFIGURATION])
+        self._reader = AnswerReader()
+        self._outgoing: deque[memoryview] = deque()
+        self._sock, theirs = socket.socketpair()
+        with theirs:
+            try:
+                self._serial = nursery.fork(theirs)
+            except OSError:
+                self._sock.close()
+                raise
+        self._sock.setblocking(False)  # noqa: FBT003 - as it is
+        self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
+        self._watch: Watch | None = watch(self._sock, self._on_readable, self._flush)
+
+    def give(self, job: Job) -> None:
+        """Send an image to be scanned."""
+        if not self.jobs:
+            job.since = time.monotonic()
+        self.jobs.append(job)
+        self._queue(self._next, job.data)
+        # Never the number of a report.
+        self._next = (self._next + 1) % REPORT
+
+    def ask_for_report(self) -> None:
+        """Have it say what memory it uses; ``memory`` holds the answer when it has come."""
+        self.handled_at_report = self.handled
+        self._queue(REPORT, b"")
+
+    def end(self, *, kill: bool) -> None:
+        """Close the socket (a worker that reads the end of it leaves) or have the process killed, and forget it."""
+        if self._watch:
+            self._watch.stop()
+            self._watch = None
+        self._outgoing.clear()
+        self._sock.close()
+        if kill:
+            self.nursery.kill(self._serial)
+
+    def _queue(self, number: int, payload: bytes) -> None:
+        self._expected.append(number)
+        self._outgoing.append(memoryview(frame_header(number, len(payload))))
+        if payload:
+            self._outgoing.append(memoryview(payload))
+        self._flush()
+
+    def _flush(self) -> None:
+        try:
+            while self._outgoing:
+                sent = self._sock.sendmsg(self._outgoing)
+                while self._outgoing and sent >= len(self._outgoing[0]):
+                    sent -= len(self._outgoing.popleft())
+                if self._outgoing:
+                    self._outgoing[0] = self._outgoing[0][sent:]
+        except (BlockingIOError, InterruptedError):
+            pass
+        except OSError:
+            # The other end is gone. Reading says so too, and is where it is dealt with.
+            self._outgoing.clear()
+        if self._watch:
+            self._watch.want_write(bool(self._outgoing))
+
+    def _on_readable(self) -> None:
+        try:
+            data = self._sock.recv(_READ_SIZE)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError:
+            data = b""
+        if not data:
+            self._events.lost(self, "it ended")
+            return
+        try:
+            for number, payload in self._reader.feed(data):
+                self._on_frame(number, payload)
+        except ProtocolError as error:
+            self._events.lost(self, str(error))
+
+    def _on_frame(self, number: int, payload: bytes) -> None:
+        if not self._expected or number != self._expected.popleft():
+            raise ProtocolError("a worker answered what it was not asked")
+        if not self.is_ready:
+            greeting = _read_object(payload)
+            self.pid = greeting["pid"] if type(greeting.get("pid")) is int else 0
+            self.memory = _read_memory(greeting.get("memory"))
+            self.is_ready = True
+            self._events.ready(self)
+        elif number == REPORT:
+            self.memory = _read_memory(_read_object(payload))
+        elif not self.jobs:
+            raise ProtocolError("a worker answered what it was not asked")
+        else:
+            job = self.jobs.popleft()
+            self.handled += 1
+            if self.jobs:
+                self.jobs[0].since = time.monotonic()
+            self._events.answer(self, job, payload)
+
+
+def _read_object(payload: bytes) -> dict[str, Any]:
+    try:
+        read = json.loads(payload)
+    except ValueError:
+        read = None
+    if not isinstance(read, dict):
+        raise ProtocolError("a worker's greeting or report is not readable")
+    return read
+
+
+def _read_memory(read: Any) -> dict[str, int]:
+    """Return what a report says; a worker that was taken over may say anything."""
+    if not isinstance(read, dict):
+        return {}
+    known = ("private", "clean", "pss")
+    return {name: read[name] for name in known if type(read.get(name)) is int and 0 <= read[name] < 1 << 50}

@@ -1,0 +1,302 @@
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+
+import attrs
+import pydantic
+import pytest
+import scrapy
+
+from ingest_guard.dataset.records.items import Target, clear, keep_only, names_data_url, read_targets
+from ingest_guard.policy.policy import Records
+
+PAGE = "https://site.example/a/page.html"
+FIELDS = Records()
+
+
+@dataclass
+class Plain:
+    """A dataclass."""
+
+    image_url: str | None = None
+    alt: Any = ""
+    image_urls: Any = None
+
+
+@dataclass(frozen=True)
+class Frozen:
+    """A dataclass that allows no change."""
+
+    image_url: str
+    alt: str = ""
+
+
+@dataclass(slots=True)
+class Slotted:
+    """A dataclass without a dictionary."""
+
+    image_url: str
+    alt: str = ""
+
+
+@attrs.define
+class Attrs:
+    """An attrs class."""
+
+    image_url: str
+    alt: str = ""
+
+
+@attrs.frozen
+class FrozenAttrs:
+    """An attrs class that allows no change."""
+
+    image_url: str
+    alt: str = ""
+
+
+class Model(pydantic.BaseModel):
+    """A pydantic model."""
+
+    image_url: str
+    alt: str = ""
+
+
+class FrozenModel(pydantic.BaseModel):
+    """A pydantic model that allows no change, but fields that it did not declare."""
+
+    model_config = pydantic.ConfigDict(frozen=True, validate_assignment=True, extra="allow")
+    image_url: str
+    alt: str = ""
+
+
+class Item(scrapy.Item):
+    """Scrapy's own kind."""
+
+    image_url = scrapy.Field()
+    alt = scrapy.Field()
+    image_urls = scrapy.Field()
+
+
+CLASSES = [dict, Plain, Frozen, Slotted, Attrs, FrozenAttrs, Model, FrozenModel, Item]
+every = pytest.mark.parametrize("make", CLASSES, ids=lambda cls: cls.__name__)
+
+
+@every
+def test_every_kind_of_item(make: Any) -> None:
+    """The same fields are read from whatever kind of item a project uses."""
+    item = make(image_url="pic.jpg", alt="A cat")
+    assert read_targets(item, FIELDS, PAGE) == [
+        Target("pic.jpg", "https://site.example/a/pic.jpg", "A cat", PAGE),
+    ]
+
+
+def test_what_is_said_of_a_text_comes_along() -> None:
+    """Where it came from, and its language: short words, and nothing else that an item may have there."""
+    item = {"image_urls": ["a.jpg", "b.jpg"], "alt_source": "json-ld", "language": "pt-BR"}
+    assert [(target.alt_source, target.language) for target in read_targets(item, FIELDS, PAGE)] == [
+        ("json-ld", "pt-BR"),
+        ("json-ld", "pt-BR"),
+    ]
+    for wrong in ("data:image/png;base64,R0lGOD", "x" * 80, "", 3, ["en"], None):
+        (target,) = read_targets({"image_url": "a.jpg", "alt_source": wrong, "language": wrong}, FIELDS, PAGE)
+        assert (target.alt_source, target.language) == (None, None)
+
+
+@pytest.mark.parametrize("item", [None, "https://x.example/a.jpg", 3, ["a"], SimpleNamespace(image_url="a")])
+def test_what_is_no_item_has_no_image(item: object) -> None:
+    """Only what Scrapy itself calls an item is read."""
+    assert read_targets(item, FIELDS, PAGE) == []
+
+
+def urls(item: dict[str, Any], fields: Records = FIELDS) -> list[str]:
+    """Return the URLs of an item's images."""
+    return [target.url for target in read_targets(item, fields, PAGE)]
+
+
+@pytest.mark.parametrize(
+    ("item", "expected"),
+    [
+        ({"url": "u"}, ["u"]),
+        ({"image_url": "i", "url": "u"}, ["i"]),
+        ({"image_url": "i", "url": "u", "image_urls": ["1", "2"]}, ["i"]),
+        ({"url": "u", "image_urls": ["1", "2"]}, ["1", "2"]),
+        ({"url": "u", "image_urls": []}, ["u"]),
+        ({"image_urls": ("1", "2")}, ["1", "2"]),
+        ({"image_urls": "1"}, ["1"]),
+        ({"image_urls": ["1", None, 3, " ", "2"]}, ["1", "2"]),
+        ({"image_urls": {"1"}}, []),
+        ({"image_url": "  ", "url": " u\n"}, ["u"]),
+        ({"image_url": b"i"}, []),
+        ({"image_url": None}, []),
+        ({}, []),
+    ],
+)
+def test_which_field_counts(item: dict[str, Any], expected: list[str]) -> None:
+    """image_url before the list of image_urls, the list before url, and each of the list by itself."""
+    assert urls(item) == expected
+
+
+def alts(item: dict[str, Any]) -> list[str]:
+    """Return the texts of an item with two images."""
+    return [target.alt for target in read_targets({"image_urls": ["1", "2"], **item}, FIELDS, PAGE)]
+
+
+@pytest.mark.parametrize(
+    ("item", "expected"),
+    [
+        ({"alt": "a", "text": "t", "caption": "c"}, ["a", "a"]),
+        ({"text": "t", "caption": "c"}, ["t", "t"]),
+        ({"caption": "c"}, ["c", "c"]),
+        ({"alt": None, "caption": "c"}, ["c", "c"]),
+        ({"alt": ""}, ["", ""]),
+        ({}, ["", ""]),
+        ({"alt": ["x", "y"]}, ["x", "y"]),
+        ({"alt": ("x", None)}, ["x", ""]),
+        ({"alt": ["x", "y", "z"]}, ["x y z", "x y z"]),
+        ({"alt": 7}, ["", ""]),
+        ({"alt": " kept as it is "}, [" kept as it is "] * 2),
+    ],
+)
+def test_text_of_each_image(item: dict[str, Any], expected: list[str]) -> None:
+    """Alt before text before caption; a list of as many texts is one each, any other list goes together."""
+    assert alts(item) == expected
+
+
+def test_page() -> None:
+    """The item's own page counts, else the response's; without either the URL must be whole by itself."""
+    (target,) = read_targets({"url": "p.jpg", "page_url": "https://o.example/x/"}, FIELDS, PAGE)
+    assert (target.absolute_url, target.page_url) == ("https://o.example/x/p.jpg", "https://o.example/x/")
+    (target,) = read_targets({"url": "https://o.example/p.jpg"}, FIELDS, None)
+    assert (target.absolute_url, target.page_url) == ("https://o.example/p.jpg", None)
+    (target,) = read_targets({"url": "p.jpg"}, FIELDS, None)
+    assert target.absolute_url == "p.jpg"
+
+
+def test_url_that_is_none_does_not_cost_the_others() -> None:
+    """A broken address is handed on as it is, for the fetch to say so."""
+    found = read_targets({"image_urls": ["http://[broken", "ok.jpg"]}, FIELDS, PAGE)
+    assert [target.absolute_url for target in found] == ["http://[broken", "https://site.example/a/ok.jpg"]
+
+
+def test_renamed_fields() -> None:
+    """The policy may name other fields; then the usual ones mean nothing."""
+    fields = Records(image_url_fields=("src",), image_urls_field="all", alt_fields=("words",), page_url_field="where")
+    item = {"src": "s.jpg", "words": "w", "where": "https://w.example/", "url": "u", "alt": "a", "page_url": "p"}
+    assert read_targets(item, fields, PAGE) == [Target("s.jpg", "https://w.example/s.jpg", "w", "https://w.example/")]
+    assert urls({"all": ["1"], "image_url": "i"}, fields) == ["1"]
+    assert urls({"url": "u"}, Records(image_url_fields=())) == []
+    assert urls({"url": "u", "image_urls": ["1"]}, Records(image_url_fields=())) == ["1"]
+
+
+@pytest.mark.parametrize("kind", [list, tuple])
+def test_keep_only_takes_images_and_their_texts_out(kind: Any) -> None:
+    """What did not pass leaves the item, with the text beside it; the item stays of its kinds."""
+    item = {"image_urls": kind(["1", "2", "3"]), "alt": kind(["a", "b", "c"]), "caption": ["one for all"]}
+    keep_only(item, FIELDS, {"1", "3"})
+    assert item == {"image_urls": kind(["1", "3"]), "alt": kind(["a", "c"]), "caption": ["one for all"]}
+
+
+def test_keep_only_leaves_the_rest_alone() -> None:
+    """An item whose images all passed, or that has no list, stays as it is: the very same lists."""
+    item = {"image_urls": ["1"], "alt": "x"}
+    before = item["image_urls"]
+    keep_only(item, FIELDS, {"1"})
+    assert item["image_urls"] is before
+    single = {"image_url": "1", "image_urls": None}
+    keep_only(single, FIELDS, set())
+    assert single == {"image_url": "1", "image_urls": None}
+
+
+def test_keep_only_with_an_image_url_beside_the_list() -> None:
+    """Where image_url was what was checked, an unchecked list beside it goes."""
+    item = Plain(image_url="i", image_urls=["1", "i"])
+    keep_only(item, FIELDS, {"i"})
+    assert item.image_urls == ["i"]
+
+
+@every
+def test_clear_leaves_nothing(make: Any) -> None:
+    """A dropped item is written to the log: nothing that it held may still be in it, frozen or not."""
+    item = make(image_url="https://secret.example/flagged.jpg", alt="flagged words")
+    clear(item)
+    assert "flagged" not in repr(item)
+    assert "flagged" not in str(item)
+
+
+def test_clear_reaches_what_a_model_was_given_besides() -> None:
+    """Fields that a pydantic model did not declare are printed, too."""
+    item = FrozenModel(image_url="flagged", other="flagged")
+    assert "flagged" in repr(item)
+    clear(item)
+    assert "flagged" not in repr(item)
+
+
+def test_clear_is_in_place() -> None:
+    """Whoever else holds the item holds an empty one."""
+    item = {"image_url": "flagged", "more": ["flagged"]}
+    held = item
+    clear(item)
+    assert held == {}
+
+
+@dataclass
+class HasFields:
+    """A class with an attribute that Scrapy's items have."""
+
+    image_url: str = ""
+    fields: list[str] = field(default_factory=list)
+
+
+HasFields.fields = ["x"]  # type: ignore[assignment]
+
+
+class Unclearable(dict):  # type: ignore[type-arg]
+    """A dictionary that will not be emptied."""
+
+    def clear(self) -> None:
+        """Refuse."""
+        raise RuntimeError
+
+    def __repr__(self) -> str:
+        return "closed"
+
+
+@pytest.mark.parametrize("item", [HasFields("flagged", ["flagged"]), SimpleNamespace(image_url="flagged")], ids=repr)
+def test_clear_of_odd_classes(item: Any) -> None:
+    """What is no usual item is emptied as far as it goes."""
+    item = copy.copy(item)
+    clear(item)
+    assert "flagged" not in repr(item)
+
+
+@pytest.mark.parametrize(
+    "item", [None, 3, "text", object(), Unclearable(a=1)], ids=["none", "number", "text", "object", "closed"]
+)
+def test_clear_never_raises(item: object) -> None:
+    """Clearing is done while an error is on its way: it adds none."""
+    clear(item)
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        {"file_urls": ["https://example.org/a.jpg", "data:image/png;base64,AA"]},
+        {"anything": " DATA:,x"},
+        {"deep": {"in": [("\n da\tta:image/gif;base64,AA",)]}},
+    ],
+)
+def test_a_data_url_is_seen_in_any_field(item: dict[str, Any]) -> None:
+    """Lists, tuples and dictionaries are looked through, and what browsers pass over in a URL is passed over."""
+    assert names_data_url(item)
+
+
+@pytest.mark.parametrize(
+    "item", [{"alt": "data: of 2020"}, {"alt": "the data:x"}, {"n": 3, "none": None}, {}, "data:image/png;base64,AA", 7]
+)
+def test_texts_that_speak_of_data_are_none(item: Any) -> None:
+    """A text in which the word stands is no URL; nor is what is no item."""
+    assert not names_data_url(item)

@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import socket
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.error import URLError
+from urllib.request import urlopen
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from ingest_guard.errors import SetupError
+from ingest_guard.scrapy_plugin.monitoring import instruments, metricset
+from ingest_guard.scrapy_plugin.monitoring.prometheus import Crawls, Metrics
+from ingest_guard.scrapy_plugin.runtime import Runtime
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from scrapy.crawler import Crawler
+
+_ROOT = Path(__file__).parents[3]
+_DOCUMENTED = (_ROOT / "docs" / "report.md").read_text(encoding="utf-8")
+_DASHBOARD = json.loads((_ROOT / "settings" / "grafana.json").read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def port() -> int:
+    """Return a port that nobody uses just now."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return int(taken.getsockname()[1])
+
+
+def ask(port: int) -> dict[str, Any]:
+    """Return name -> samples of what is served."""
+    with urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
+        text = answer.read().decode()
+    return {family.name: family for family in text_string_to_metric_families(text)}
+
+
+def test_two_crawlers_share_a_server_that_ends_with_the_last(make_crawler: Callable[..., Crawler], port: int) -> None:
+    """Both are told apart; the first one's end leaves the other's metrics, and the second one's frees the port."""
+    policy = f"metrics: {{port: {port}}}\n"
+    runtimes = [Runtime.of(make_crawler(policy if not number else "")) for number in range(2)]
+    served = [Metrics(runtime) for runtime in runtimes]
+    # Built with the crawler, they serve already.
+    for runtime, number in zip(runtimes, (3, 4), strict=True):
+        runtime.count("checked", number)
+    values = [sample.value for sample in ask(port)["ingest_guard_checked"].samples]
+    assert sorted(values) == [3, 4]
+    asyncio.run(served[0].closed())
+    assert [sample.value for sample in ask(port)["ingest_guard_checked"].samples] == [4]
+    asyncio.run(served[1].closed())
+    asyncio.run(served[1].closed())
+    with pytest.raises(URLError):
+        ask(port)
+    Metrics.watch(runtimes[0])
+    assert ask(port)
+    asyncio.run(served[0].closed())
+
+
+def test_all_that_is_served_is_documented(make_crawler: Callable[..., Crawler]) -> None:
+    """Each metric of a crawl with every kind of count has its row in docs/report.md, and no other has one."""
+    runtime = Runtime.of(make_crawler())
+    for each in metricset.COUNTERS:
+        runtime.count(each.stat + ("some" if each.label else ""))
+    runtime.meter.note_scan(0.01)
+    crawls = Crawls()
+    crawls.add(runtime)
+    assert len(crawls) == 1
+    served = {sample.name.removesuffix("_created") for metric in crawls.collect() for sample in metric.samples}
+    assert served == metricset.names()
+    documented = set(re.findall(r"^\| `(ingest_guard_\w+)", _DOCUMENTED, re.MULTILINE))
+    assert {name for name in served if not name.endswith(("_bucket", "_sum", "_count"))} | {
+        "ingest_guard_scan_seconds"
+    } == documented
+
+
+def test_a_counter_tells_what_was_counted(make_crawler: Callable[..., Crawler]) -> None:
+    """The value, the label and the buckets are those of the crawl."""
+    runtime = Runtime.of(make_crawler())
+    runtime.count("matched/looks", 2)
+    for seconds in (0.0005, 0.0005, 99.0):
+        runtime.meter.note_scan(seconds)
+    crawls = Crawls()
+    crawls.add(runtime)
+    samples = [sample for metric in crawls.collect() for sample in metric.samples]
+    [matched] = [sample for sample in samples if sample.name == "ingest_guard_matched_by_list_total"]
+    assert (matched.labels["list"], matched.value) == ("looks", 2)
+    buckets = [sample.value for sample in samples if sample.name == "ingest_guard_scan_seconds_bucket"]
+    assert (buckets[0], buckets[-2], buckets[-1]) == (2, 2, 3)
+
+
+def panels(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return all panels, those inside of rows too."""
+    return [each for panel in found for each in (panel, *panels(panel.get("panels", [])))]
+
+
+def test_the_dashboard_uses_what_there_is() -> None:
+    """Each panel has a query, a title and a data source that is asked for, and names documented metrics alone."""
+    shown = [panel for panel in panels(_DASHBOARD["panels"]) if panel["type"] != "row"]
+    assert len(shown) >= 10
+    assert len({panel["id"] for panel in panels(_DASHBOARD["panels"])}) == len(panels(_DASHBOARD["panels"]))
+    used: set[str] = set()
+    for panel in shown:
+        assert panel["title"]
+        assert panel["datasource"] == {"type": "prometheus", "uid": "${datasource}"}
+        assert {"x", "y", "w", "h"} == set(panel["gridPos"])
+        assert panel["gridPos"]["x"] + panel["gridPos"]["w"] <= 24
+        assert panel["targets"]
+        for target in panel["targets"]:
+            names = set(re.findall(r"\bingest_guard_\w+", target["expr"]))
+            assert names
+            assert target["expr"].count("(") == target["expr"].count(")")
+            used |= names
+    assert used <= metricset.names()
+    variables = {each["name"]: each for each in _DASHBOARD["templating"]["list"]}
+    assert set(variables) == {"datasource", "spider"}
+    assert set(re.findall(r"ingest_guard_\w+", variables["spider"]["query"]["query"])) <= metricset.names()
+
+
+def test_without_prometheus_client_the_extra_is_named(
+    make_crawler: Callable[..., Crawler], port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever asks for metrics and has not installed them is told how."""
+    runtime = Runtime.of(make_crawler())
+    wanted = runtime.policy.metrics.model_copy(update={"port": port})
+    runtime.policy = runtime.policy.model_copy(update={"metrics": wanted})
+    monkeypatch.delitem(sys.modules, "ingest_guard.scrapy_plugin.monitoring.prometheus")
+    monkeypatch.setitem(sys.modules, "prometheus_client", None)
+    with pytest.raises(SetupError, match=r'pip install "ingest-guard\[metrics\]"'):
+        instruments.watch(runtime)
+
+
+def test_nothing_is_served_unless_wanted(make_crawler: Callable[..., Crawler]) -> None:
+    """By default there is no server, no progress and no file."""
+    runtime = Runtime.of(make_crawler())
+    instruments.watch(runtime)
+    assert Metrics._servers == {}

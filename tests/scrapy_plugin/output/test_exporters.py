@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import io
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pyarrow.parquet as pq
+import pytest
+from support.records import record
+
+from ingest_guard.errors import DatasetError
+from ingest_guard.files.atomic import hidden_name
+from ingest_guard.scrapy_plugin.output.exporters import ParquetExporter, RecordsOnly
+from ingest_guard.scrapy_plugin.output.storages import WholeFileStorage
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from scrapy_plugin.conftest import Chain
+
+
+def names(folder: Path) -> list[str]:
+    """Return the names of all that is in a folder, sorted."""
+    return sorted(entry.name for entry in folder.iterdir())
+
+
+def test_records_become_a_table(chain: Chain) -> None:
+    """In the feed's outfit; the file says what they were held against, and other items are left out and counted."""
+    file = io.BytesIO()
+    exporter = ParquetExporter.from_crawler(chain.crawler, file, outfit="laion", row_group=2, indent=None)
+    exporter.start_exporting()
+    for number in range(5):
+        exporter.export_item(record(number))
+    exporter.export_item({"title": "no record"})
+    exporter.export_item(record(5, width=2**40))
+    exporter.finish_exporting()
+    table = pq.read_table(file)
+    assert table.column("TEXT").to_pylist() == [record(number)["alt"] for number in range(5)]
+    assert chain.runtime.guard.attestation["check_set"].encode() in table.schema.metadata[b"ingest_guard"]
+    assert pq.ParquetFile(file).metadata.num_row_groups == 3
+    assert chain.stats()["items_dropped/no_record"] == 2
+    assert not chain.runtime.latched
+
+
+@pytest.mark.parametrize("at", ["row group", "end"])
+def test_a_table_that_cannot_be_written_closes_the_guard(
+    at: str, chain: Chain, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What cannot be kept ends the crawl, and is not stored as if it were whole; nothing of a record is told."""
+    with open("/dev/full", "wb", buffering=0) as file:  # noqa: PTH123 - unbuffered
+        exporter = ParquetExporter.from_crawler(chain.crawler, _Late(file), row_group=1 if at == "row group" else 9)
+        for number in range(3):
+            exporter.export_item(record(number))
+        with pytest.raises(DatasetError, match="records cannot be written: No space left on device"):
+            exporter.finish_exporting()
+    assert chain.runtime.latched
+    assert caplog.text.count("records cannot be written") == 1
+    assert record(0)["url"] not in caplog.text
+
+
+class _Late:
+    """A file that takes the four bytes that each Parquet file begins with, and no more."""
+
+    def __init__(self, file: Any) -> None:
+        self._file, self._at, self.closed = file, 0, False
+
+    def write(self, data: Any) -> int:
+        if self._at >= 4:
+            return int(self._file.write(data))
+        self._at += len(data)
+        return len(data)
+
+    def tell(self) -> int:
+        return self._at
+
+    def flush(self) -> None:
+        """Do nothing."""
+
+
+def test_an_outfit_that_is_none_closes_the_guard(chain: Chain) -> None:
+    """Scrapy would log an error for each record, and crawl on."""
+    with pytest.raises(DatasetError, match="there is no outfit 'coyo'"):
+        ParquetExporter.from_crawler(chain.crawler, io.BytesIO(), outfit="coyo")
+    assert chain.runtime.latched
+
+
+def test_what_a_data_set_takes() -> None:
+    """Records, and nothing that merely looks a little like one."""
+    accepts = RecordsOnly({}).accepts
+    assert accepts(record(1))
+    assert not accepts({"uid": "x", "url": "y"})
+    assert not accepts(SimpleNamespace(**record(1)))
+
+
+def test_a_parquet_file_appears_when_it_is_whole(tmp_path: Path) -> None:
+    """Until it is stored it has a hidden name; one that is there already stays, or is replaced where that is wanted."""
+    path = tmp_path / "new" / "x.parquet"
+    for overwrite in (False, False, True):
+        storage = WholeFileStorage(str(path), feed_options={"format": "parquet", "overwrite": overwrite})
+        file = storage.open(None)  # type: ignore[arg-type]
+        file.write(str(overwrite).encode())
+        assert hidden_name(path).exists()
+        storage.store(file)
+        assert not hidden_name(path).exists()
+    assert names(path.parent) == ["x-1.parquet", "x.parquet"]
+    assert path.read_bytes() == b"True"
+
+
+def test_other_formats_are_stored_as_ever(tmp_path: Path) -> None:
+    """JSON Lines are added to, and are there from the first line on."""
+    path = tmp_path / "x.jsonl"
+    for _ in range(2):
+        storage = WholeFileStorage(path.as_uri(), feed_options={"format": "jsonl"})
+        file = storage.open(None)  # type: ignore[arg-type]
+        file.write(b"line\n")
+        assert names(tmp_path) == ["x.jsonl"]
+        storage.store(file)
+    assert path.read_bytes() == b"line\nline\n"

@@ -1,0 +1,201 @@
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from scrapy import Request, signals
+from scrapy.settings import Settings
+from scrapy.signalmanager import SignalManager
+
+from ingest_guard import SetupError
+from ingest_guard.scrapy_plugin.spider import limits as frontier
+from ingest_guard.scrapy_plugin.spider.limits import Backlog, Hosts, host_of
+from ingest_guard.scrapy_plugin.spider.seeds import Seeds
+from ingest_guard.scrapy_plugin.spider.spider import ImageTextSpider
+from ingest_guard.scrapy_plugin.stores.stores import cache_folders
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.mark.parametrize(
+    ("url", "allowed"),
+    [
+        ("http://example.org/x", True),
+        ("https://sub.example.org:8000/", True),
+        ("https://www.example.org/", True),
+        ("http://notexample.org/", False),
+        ("http://example.org.evil/", False),
+        ("ftp://example.org/", False),
+        ("http://[broken/", False),
+        ("http:///x", False),
+    ],
+)
+def test_allowed_hosts(url: str, *, allowed: bool) -> None:
+    """A domain and all below it; www. makes no difference; only http and https."""
+    assert Hosts(["www.Example.org."], 0).allows(url) is allowed
+    assert Hosts(["*"], 0).allows(url) is (host_of(url) is not None)
+
+
+def test_pages_of_one_host_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For each host apart; hosts that were not asked for long are forgotten."""
+    hosts = Hosts(["*"], 2)
+    assert [hosts.has_room("http://a/x") for _ in range(3)] == [True, True, False]
+    assert hosts.has_room("http://b/x")
+    assert all(Hosts(["*"], 0).has_room("http://a/") for _ in range(9))
+    monkeypatch.setattr(frontier, "_REMEMBERED_HOSTS", 2)
+    hosts.has_room("http://c/")
+    assert len(hosts._asked) <= 2
+    assert hosts.has_room("http://a/x")
+
+
+def crawler() -> Any:
+    """Return as much of a crawler as a backlog needs."""
+    counts: dict[str, int] = {}
+    stats = SimpleNamespace(get_value=counts.get, counts=counts)
+    return SimpleNamespace(stats=stats, signals=SignalManager())
+
+
+def test_a_backlog_waits_until_there_is_room() -> None:
+    """It looks again whenever a request has left, or the scheduler is empty."""
+
+    async def scenario() -> list[str]:
+        of, told = crawler(), []
+        backlog = Backlog(of, 2)
+        of.stats.counts.update({"scheduler/enqueued": 3, "scheduler/dequeued": 1})
+
+        async def wait() -> None:
+            await backlog.room()
+            told.append("room")
+
+        waiting = asyncio.create_task(wait())
+        await asyncio.sleep(0)
+        assert backlog.is_full()
+        of.signals.send_catch_log(signals.request_left_downloader)
+        await asyncio.sleep(0)
+        assert told == []
+        of.stats.counts["scheduler/dequeued"] = 2
+        of.signals.send_catch_log(signals.scheduler_empty)
+        await waiting
+        of.signals.send_catch_log(signals.scheduler_empty)
+        return told
+
+    assert asyncio.run(scenario()) == ["room"]
+
+
+def test_a_backlog_without_bound_is_never_full() -> None:
+    """Requests that wait on disk cost no memory."""
+    of = crawler()
+    of.stats.counts["scheduler/enqueued"] = 10**9
+    assert not Backlog(of, 0).is_full()
+
+
+def test_seeds_of_a_file(tmp_path: Path) -> None:
+    """A line is an address; comments, blanks and a byte order mark are passed over; what is none is counted."""
+    file = tmp_path / "seeds"
+    file.write_text(
+        "\ufeffhttp://a.example/\n\n # x\nexample.org/path\nhttp://two words/\nftp://c/\nmailto:x@y\n", "utf-8"
+    )
+    seeds = Seeds(str(file))
+    for _ in range(2):
+        assert list(seeds) == ["http://a.example/", "https://example.org/path"]
+        assert seeds.unusable == 3
+    assert Seeds(file).hosts() == {"a.example", "example.org"}
+
+
+@pytest.mark.parametrize("bad", ["http://e.example:80a/", "http://[e"])
+def test_a_seed_that_no_request_can_be_made_of_does_not_end_the_others(bad: str) -> None:
+    """It is counted and passed over: an error among the seeds would end the crawl early, and well."""
+    seeds = Seeds(["http://a.example/", bad, "http://b.example/"])
+    assert [Request(url).url for url in seeds] == ["http://a.example/", "http://b.example/"]
+    assert seeds.unusable == 1
+    assert list(ImageTextSpider("http://a.example/").sitemap_filter([{"loc": bad}])) == []
+
+
+@pytest.mark.parametrize("odd", ["https://-x:n\\.--:b@@-", "http://%a1]x[::#b"])
+def test_what_a_request_is_made_of_is_for_scrapy_to_say(odd: str) -> None:
+    """Some versions make one of an odd address, some do not; no other seed depends on that."""
+    seeds = Seeds(["http://a.example/", odd, "http://b.example/"])
+    made = [Request(url).url for url in seeds]
+    assert (made[0], made[-1]) == ("http://a.example/", "http://b.example/")
+    assert len(made) + seeds.unusable == 3
+
+
+def test_seeds_as_text_or_list() -> None:
+    """With blanks or commas between them."""
+    assert list(Seeds("http://a/x, http://b/,c.example")) == ["http://a/x", "http://b/", "https://c.example"]
+    assert list(Seeds("c.example")) == ["https://c.example"]
+    assert list(Seeds(["http://a/x", "http://b/"])) == ["http://a/x", "http://b/"]
+
+
+@pytest.mark.parametrize(
+    ("source", "why"),
+    [
+        ("missing.txt", "cannot be read"),
+        ("./missing", "cannot be read"),
+        ("", "no address"),
+        (["ftp://x/"], "1 lines are none"),
+    ],
+)
+def test_without_seeds_there_is_no_crawl(source: Any, why: str) -> None:
+    """The error says what to write."""
+    with pytest.raises(SetupError, match=why):
+        Seeds(source).hosts()
+
+
+def test_what_a_spider_is_told() -> None:
+    """Arguments of the command line are texts."""
+    spider = ImageTextSpider(seeds="http://a.example/", domains="b.example, c.example", depth="2", sitemap="no")
+    assert spider.hosts.domains == {"b.example", "c.example"}
+    assert (spider.depth, spider.sitemap, spider.pages_per_host) == (2, False, 10_000)
+    assert ImageTextSpider(seeds="http://a.example/", sitemap="yes", pages_per_host="7").pages_per_host == 7
+    assert ImageTextSpider(seeds="http://www.a.example/", sitemap=True).hosts.domains == {"a.example"}
+    assert type(
+        "Ours", (ImageTextSpider,), {"start_urls": ["http://x/"], "allowed_domains": ["y"]}
+    )().hosts.domains == {"y"}
+
+
+def test_scrapys_own_off_site_rules_know_the_domains() -> None:
+    """They see redirects before these are fetched; with * or very many domains the spider looks by itself."""
+    from scrapy.utils.test import get_crawler  # noqa: PLC0415 - it installs a reactor when it is imported
+
+    made = get_crawler(ImageTextSpider)
+    of = ImageTextSpider.from_crawler
+    assert of(made, seeds="http://a.example/").allowed_domains == ["a.example"]
+    assert of(made, seeds="http://a.example/", domains="*").allowed_domains == []
+    assert of(made, seeds=[f"http://{number}.example/" for number in range(1001)]).allowed_domains == []
+
+
+@pytest.mark.parametrize(
+    ("reason", "pages", "is_told"), [("finished", 0, True), ("finished", 3, False), ("shutdown", 0, False)]
+)
+def test_a_crawl_without_a_page_says_so(
+    reason: str, pages: int, caplog: pytest.LogCaptureFixture, *, is_told: bool
+) -> None:
+    """It ends well, as Scrapy sees it; only a line in the log tells that no host has answered."""
+    spider = ImageTextSpider("http://a.example/")
+    spider.crawler = crawler()
+    spider.crawler.stats.counts["ingest_guard/spider/pages"] = pages
+    spider.closed(reason)
+    assert ("No page could be read" in caplog.text) is is_told
+
+
+def test_the_projects_settings_win() -> None:
+    """The defaults of the spider are those of a good guest, where nobody says anything else."""
+    from scrapy.settings import Settings  # noqa: PLC0415 - as above
+
+    settings = Settings({"ROBOTSTXT_OBEY": False})
+    ImageTextSpider.update_settings(settings)
+    assert settings.getbool("ROBOTSTXT_OBEY") is False
+    assert settings.getbool("AUTOTHROTTLE_ENABLED") is True
+    assert settings["USER_AGENT"].startswith("ingest_guard/")
+
+
+def test_outside_of_a_project_there_is_no_place_for_a_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A crawl of seeds is started anywhere; that Scrapy has no folder for a cache there must not stop it."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SCRAPY_SETTINGS_MODULE", "ingest_guard.scrapy_plugin.spider.settings")
+    assert cache_folders(Settings()) == []
+    assert cache_folders(Settings({"HTTPCACHE_DIR": str(tmp_path / "cache")})) == [tmp_path / "cache"]

@@ -1,0 +1,661 @@
+from __future__ import annotations
+
+import asyncio
+import base64
+import functools
+import logging
+import pickle
+import resource
+import tempfile
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from scrapy import Request, Spider, signals
+from scrapy.exceptions import DropItem
+from scrapy.http import HtmlResponse, Response
+from scrapy.logformatter import LogFormatter
+from scrapy.settings import Settings
+from scrapy.utils import response as scrapy_response
+
+from ingest_guard import ImageBlocked, IngestGuardError, Policy, SetupError
+from ingest_guard.policy.policy import Hygiene
+from ingest_guard.scrapy_plugin.check import browsers, handlers, receivers, strict
+from ingest_guard.scrapy_plugin.core import redaction as withheld
+from ingest_guard.scrapy_plugin.core.exceptions import RequestRefused
+from ingest_guard.scrapy_plugin.core.scrub import scrub, strip_extras
+from ingest_guard.scrapy_plugin.runtime import Runtime
+from ingest_guard.scrapy_plugin.startup import log_filter as logfilter
+from ingest_guard.scrapy_plugin.startup import process as hygiene
+from ingest_guard.scrapy_plugin.startup import protections
+from ingest_guard.scrapy_plugin.startup.log_format import GuardedLogFormatter
+from ingest_guard.scrapy_plugin.stores import leaves, stores
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from scrapy.crawler import Crawler
+    from scrapy_plugin.conftest import Chain
+    from support.listed import World
+
+STRICT = "level: strict\n"
+HIDDEN = "http://host.example/secret.jpg"
+
+
+@pytest.fixture(autouse=True)
+def _clean() -> Iterator[None]:
+    """Leave no filter, address or patch behind."""
+    yield
+    withheld.forget()
+    browsers.allow_open_in_browser()
+    for installed in list(protections._filters.values()):
+        installed.remove()
+    protections._filters.clear()
+    protections._strict_crawls.clear()
+
+
+# Scrapy's versions.
+
+
+@pytest.mark.parametrize("version", ["2.15.0", "2.15.2", "2.17.1", "2.19.9"])
+def test_versions_of_scrapy_that_were_tested(version: str) -> None:
+    """Patches of a tested minor version count as tested."""
+    assert protections.untested_scrapy(version) is None
+
+
+@pytest.mark.parametrize("version", ["2.14.2", "2.20.0", "2.20rc1", "3.0.0"])
+def test_versions_of_scrapy_that_were_not(version: str) -> None:
+    """Newer and older ones are told."""
+    assert f"Scrapy {version} is not among the versions" in (protections.untested_scrapy(version) or "")
+
+
+# Who listens.
+
+
+class Listener:
+    """Hears of everything."""
+
+    def hear(self) -> None:
+        """Listen."""
+
+
+def test_who_listens(make_crawler: Callable[..., Crawler]) -> None:
+    """Listeners are named by the function that is called, through bound methods and partial functions."""
+    crawler = make_crawler(AUTOTHROTTLE_ENABLED=True)
+    own, listener = receivers.foreign(crawler), Listener()
+    part = functools.partial(listener.hear)
+    crawler.signals.connect(listener.hear, signals.bytes_received)
+    crawler.signals.connect(part, signals.response_downloaded)
+    assert own == []
+    name = f"{__name__}.Listener.hear"
+    assert receivers.foreign(crawler) == [f"bytes_received: {name}", f"response_downloaded: {name}"]
+    assert receivers.foreign(crawler, receivers.CHUNKS) == [f"bytes_received: {name}"]
+
+
+# Strict handlers.
+
+
+def test_handlers_are_wrapped() -> None:
+    """Each scheme's handler is wrapped once, laziness and all; what is switched off stays off."""
+    settings = Settings({"DOWNLOAD_HANDLERS": {"ftp": None}})
+    handlers.wrap_handlers(settings, strict.CheckedHandler)
+    chosen = settings.getwithbase("DOWNLOAD_HANDLERS")
+    assert chosen.get("ftp") is None
+    assert chosen["https"].inner_class.__name__ == "HTTP11DownloadHandler"
+    assert chosen["https"].lazy is chosen["https"].inner_class.lazy
+    handlers.wrap_handlers(settings, strict.CheckedHandler)
+    assert settings.getwithbase("DOWNLOAD_HANDLERS")["https"].inner_class.__name__ == "HTTP11DownloadHandler"
+    handlers.require_wrapped(SimpleNamespace(settings=settings), strict.CheckedHandler)  # type: ignore[arg-type]
+    settings.set("DOWNLOAD_HANDLERS", {"http": "x.Y"}, 200)
+    with pytest.raises(SetupError, match=r"the download handler of .*: was changed"):
+        handlers.require_wrapped(SimpleNamespace(settings=settings), strict.CheckedHandler)  # type: ignore[arg-type]
+
+
+class Inner:
+    """A download handler that answers as told."""
+
+    lazy = False
+    answer: Any = None
+    extra = "its own"
+
+    @classmethod
+    def from_crawler(cls, crawler: Crawler) -> Inner:
+        """Build it."""
+        del crawler
+        return cls()
+
+    async def download_request(self, request: Request) -> Response:
+        """Answer."""
+        if isinstance(self.answer, BaseException):
+            raise self.answer
+        return self.answer
+
+
+def _handler(chain: Chain, answer: Any) -> strict.CheckedHandler:
+    inner = type("Told", (Inner,), {"answer": answer})
+    return handlers._around(inner, strict.CheckedHandler).from_crawler(chain.crawler)
+
+
+def test_a_handler_brings_what_passes(chain: Chain, world: World) -> None:
+    """It is known again by the gate, and looked at once; a handler without close, and other attributes, are fine."""
+    handler = _handler(chain, Response("http://host.example/a.jpg", body=world.clean))
+    request = Request("http://host.example/a.jpg")
+    response = asyncio.run(handler.download_request(request))
+    again = asyncio.run(chain.part("Gate").process_response(request, response))
+    assert again is response
+    assert response.body == world.clean
+    assert chain.stats()["checked"] == 1
+    assert handler.extra == "its own"
+    asyncio.run(handler.close())
+
+
+def test_a_body_that_was_exchanged_behind_the_handler_is_checked(chain: Chain, world: World) -> None:
+    """What the handler vouched for is that very body."""
+    handler = _handler(chain, Response("http://host.example/a.jpg", body=world.clean))
+    request = Request("http://host.example/a.jpg")
+    response = asyncio.run(handler.download_request(request))
+    response._set_body(world.exact)
+    with pytest.raises(ImageBlocked):
+        asyncio.run(chain.part("Gate").process_response(request, response))
+
+
+def test_a_handler_keeps_a_match(chain: Chain, world: World) -> None:
+    """A match is emptied and raised; so is what an exception carries."""
+    response = Response("http://host.example/a.jpg", body=world.exact)
+    with pytest.raises(ImageBlocked):
+        asyncio.run(_handler(chain, response).download_request(Request("http://host.example/a.jpg")))
+    assert response.body == b""
+    error = ValueError("x")
+    error.response = carried = Response("http://host.example/", body=b"bytes")  # type: ignore[attr-defined]
+    with pytest.raises(ValueError, match="x"):
+        asyncio.run(_handler(chain, error).download_request(Request("http://host.example/")))
+    assert carried.body == b""
+
+
+def test_a_listener_that_came_during_a_download(chain: Chain, world: World) -> None:
+    """It may have heard pieces: the guard latches, and the response is emptied."""
+    response = Response("http://host.example/a.jpg", body=world.clean)
+    handler, listener = _handler(chain, response), Listener()
+
+    async def download(request: Request) -> Response:
+        chain.crawler.signals.connect(listener.hear, signals.headers_received)
+        return response
+
+    handler._inner.download_request = download  # type: ignore[attr-defined]
+    with pytest.raises(ImageBlocked):
+        asyncio.run(handler.download_request(Request("http://host.example/a.jpg")))
+    assert (chain.runtime.latched, response.body) == (True, b"")
+    chain.runtime.close()
+
+
+# Providers' extras.
+
+
+class Provided(HtmlResponse):
+    """A response with a provider's raw answer."""
+
+    def __init__(self, *args: Any, raw: Any = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._raw_api_response = raw
+
+    @property
+    def raw_api_response(self) -> Any:
+        """Return the raw answer, read-only as at a provider's."""
+        return self._raw_api_response
+
+
+def _raw(body: bytes) -> dict[str, Any]:
+    return {
+        "httpResponseBody": base64.b64encode(body).decode(),
+        "screenshot": base64.b64encode(b"a picture").decode(),
+        "networkCapture": [{"url": "x", "httpResponseBody": "not base64!"}],
+        "product": {"name": "y"},
+    }
+
+
+def test_pictures_in_a_raw_answer_are_removed(chain: Chain) -> None:
+    """A screenshot, and bodies of other requests, were checked by nobody; a copy of what was checked stays."""
+    raw = _raw(b"<p>page")
+    chain.site.answers["http://host.example/"] = Provided("http://host.example/", body=b"<p>page", raw=raw)
+    response = chain.get("http://host.example/")
+    assert response.raw_api_response["httpResponseBody"]  # type: ignore[attr-defined]
+    assert raw["screenshot"] is None
+    assert raw["networkCapture"] == [{"url": "x", "httpResponseBody": None}]
+    assert raw["product"] == {"name": "y"}
+    assert chain.stats()["extras_removed"] == 2
+    assert strip_extras(response) == 0
+
+
+def test_a_raw_answer_goes_with_its_body(world: World) -> None:
+    """Whatever else a response of somebody else's class holds is emptied with it, behind read-only properties too."""
+    response = Provided("http://host.example/", body=world.exact, raw=_raw(world.exact))
+    scrub(response)
+    assert (response.body, response.raw_api_response, response.url) == (b"", None, "http://host.example/")
+
+
+# Browsers.
+
+
+class FakeBrowserHandler:
+    """Looks like scrapy-playwright's."""
+
+
+FakeBrowserHandler.__module__ = "scrapy_playwright.handler"
+
+
+def _aborting(request: Any) -> bool:
+    return request.resource_type == "image"
+
+
+async def _aborting_later(request: Any) -> bool:
+    return request.resource_type == "image"
+
+
+async def _asking(request: Any) -> bool:
+    await asyncio.sleep(0)
+    return True
+
+
+def _browser(**settings: Any) -> Settings:
+    return Settings({"DOWNLOAD_HANDLERS": {"https": FakeBrowserHandler}, **settings})
+
+
+def test_a_browser_fetches_no_pictures() -> None:
+    """Unless the project says otherwise, its requests for pictures are aborted; other crawls are left alone."""
+    settings = _browser()
+    browsers.secure(settings, strict=True)
+    abort = settings["PLAYWRIGHT_ABORT_REQUEST"]
+    assert [abort(SimpleNamespace(resource_type=kind)) for kind in ("image", "media", "document")] == [
+        True,
+        True,
+        False,
+    ]
+    plain = Settings({"DOWNLOAD_HANDLERS": {"x": "no.such.Handler", "y": "scrapy_playwright.absent.Handler"}})
+    assert browsers.renders_pages(plain)
+    assert not browsers.renders_pages(Settings({"DOWNLOAD_HANDLERS": {"x": "no.such.Handler"}}))
+
+
+@pytest.mark.parametrize(
+    "abort", [_aborting, _aborting_later, "ingest_guard.scrapy_plugin.check.browsers.abort_pictures"]
+)
+def test_a_projects_own_rule_for_pictures(abort: Any) -> None:
+    """One that aborts pictures is kept."""
+    settings = _browser(PLAYWRIGHT_ABORT_REQUEST=abort)
+    browsers.secure(settings, strict=True)
+    assert settings["PLAYWRIGHT_ABORT_REQUEST"] == abort
+
+
+@pytest.mark.parametrize("abort", [lambda _: False, _asking, "no.such.function", lambda request: request.absent])
+def test_a_rule_that_lets_pictures_through(abort: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """The strict level does not start with it; the default level warns."""
+    settings = _browser(PLAYWRIGHT_ABORT_REQUEST=abort)
+    with pytest.raises(SetupError, match="does not abort requests for pictures"):
+        browsers.secure(settings, strict=True)
+    browsers.secure(settings, strict=False)
+    assert "does not abort requests for pictures" in caplog.text
+
+
+def test_a_browsers_own_cache() -> None:
+    """A folder of the browser's own holds what it has fetched."""
+    settings = _browser(PLAYWRIGHT_CONTEXTS={"kept": {"user_data_dir": "x"}, "other": {}})
+    with pytest.raises(SetupError, match=r"has a user_data_dir \(kept\)"):
+        browsers.secure(settings, strict=True)
+
+
+_SCREENSHOT = SimpleNamespace(method="screenshot")
+
+
+@pytest.mark.parametrize(
+    "meta",
+    [
+        {"playwright_include_page": True},
+        {"playwright_page_methods": [_SCREENSHOT]},
+        {"playwright_page_methods": {"x": _SCREENSHOT}},
+    ],
+)
+def test_requests_for_a_browsers_page(make_chain: Callable[..., Chain], meta: dict[str, Any]) -> None:
+    """They are refused in the strict level alone."""
+    with pytest.raises(RequestRefused, match="browser_page"):
+        make_chain(STRICT).get(Request("http://host.example/", meta=meta))
+
+
+def test_other_page_methods_are_fine(make_chain: Callable[..., Chain]) -> None:
+    """A click shows nobody a picture; in the default level everything goes."""
+    meta = {"playwright_page_methods": [SimpleNamespace(method="click")]}
+    assert make_chain(STRICT).get(Request("http://host.example/", meta=meta)).status == 404
+
+
+def test_open_in_browser() -> None:
+    """It raises before it writes, and works again afterwards."""
+    browsers.forbid_open_in_browser()
+    with pytest.raises(IngestGuardError, match="open_in_browser would leave"):
+        scrapy_response.open_in_browser(HtmlResponse("http://host.example/", body=b"x"), _openfunc=print)
+    browsers.allow_open_in_browser()
+    assert scrapy_response.tempfile is tempfile  # type: ignore[attr-defined]
+
+
+# The process.
+
+
+def test_core_dumps_end_and_come_back() -> None:
+    """What was in force can be restored."""
+    before = resource.getrlimit(resource.RLIMIT_CORE)
+    was = hygiene.apply(Hygiene(dumpable=True))
+    assert hygiene.core_limit() == 0
+    assert was.dumpable is None
+    was.restore()
+    assert resource.getrlimit(resource.RLIMIT_CORE) == before
+
+
+def test_memory_is_closed_and_opened() -> None:
+    """The flag is the kernel's own."""
+    was = hygiene.apply(Hygiene(core_dumps=True))
+    assert hygiene._prctl(3, 0) == 0
+    was.restore()
+    assert hygiene._prctl(3, 0) == was.dumpable
+    assert was.core_limit is None
+
+
+def test_systems_without_these_means(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """What cannot be switched off is told."""
+    monkeypatch.setattr(hygiene, "_set_core_limit", lambda _: None)
+    monkeypatch.setattr(hygiene, "_prctl", lambda *_: -1)
+    hygiene.apply(Hygiene())
+    assert "could not switch core dumps off" in caplog.text
+    assert "could not close this process's memory" in caplog.text
+
+
+def test_swap(tmp_path: Path) -> None:
+    """Compressed memory is no disk; no table, no swap."""
+    table = tmp_path / "swaps"
+    table.write_text("Filename\tType\n/dev/sda2 partition 1 0 -2\n/dev/zram0 partition 1 0 -2\n")
+    assert hygiene.swap_in_use(table) == ["/dev/sda2"]
+    assert hygiene.swap_in_use(tmp_path / "absent") == []
+
+
+# The log.
+
+
+def _record(text: str, *args: Any, name: str = "scrapy.pipelines.files", **extra: Any) -> logging.LogRecord:
+    record = logging.LogRecord(name, logging.INFO, __file__, 1, text, args, None)
+    record.__dict__.update(extra)
+    return record
+
+
+def test_addresses_of_matches_leave_the_log() -> None:
+    """The address of a match, and those that led there, are taken out of text, arguments and extras."""
+    withheld.note(Request(HIDDEN, meta={"redirect_urls": ["http://host.example/first", 3]}))
+    filter_ = logfilter.LogFilter(strict=False)
+    record = _record(
+        "no %s, no %s (%s).",
+        Request(HIDDEN),
+        "<http://host.example/first>",
+        "http://host.example/other",
+        request=Request(HIDDEN),
+    )
+    assert filter_.filter(record)
+    assert record.getMessage() == (
+        "no <GET (withheld by ingest_guard)>, no <(withheld by ingest_guard)> (http://host.example/other)."
+    )
+    assert (record.args, record.request) == ((), None)  # type: ignore[attr-defined]
+    assert filter_.filter(record)
+    withheld.forget()
+    assert not withheld.is_withheld(HIDDEN)
+
+
+@pytest.mark.parametrize("text", ["data:image/png;base64,AAAA+/==", "DATA:,x", "data:text/html;charset=utf-8,%20"])
+def test_data_urls_leave_the_log(text: str) -> None:
+    """Always, and whatever is in them."""
+    assert withheld.redact(f"<GET {text}> ") == "<GET data:(withheld by ingest_guard)> "
+    assert withheld.redact("some data: and more, at http://host.example/") == (
+        "some data: and more, at http://host.example/"
+    )
+
+
+def test_the_strict_level_takes_out_what_comes_early() -> None:
+    """All addresses in Scrapy's lines, save those of what has passed; nothing of other loggers."""
+    filter_ = logfilter.LogFilter(strict=True)
+    for name, gone in (
+        ("scrapy.downloadermiddlewares.redirect", True),
+        ("scrapy.core.engine", False),
+        ("tested", False),
+        ("scrapyish", False),
+    ):
+        record = _record("to %s", HIDDEN, name=name)
+        filter_.filter(record)
+        assert (HIDDEN not in record.getMessage()) is gone
+
+
+def test_a_record_that_cannot_be_formatted() -> None:
+    """It is logging's own to complain of."""
+    record = _record("%d", "x")
+    assert logfilter.LogFilter(strict=True).filter(record)
+    assert record.msg == "%d"
+
+
+def test_the_filter_comes_off_again() -> None:
+    """Scrapy's loggers and the root's handlers have it as long as the crawl lasts."""
+    logger = logging.getLogger("scrapy.core.engine")
+    before = list(logger.filters)
+    installed = logfilter.install(strict=False)
+    assert len(logger.filters) == len(before) + 1
+    installed.extend()
+    assert len(logger.filters) == len(before) + 1
+    installed.remove()
+    assert logger.filters == before
+
+
+class Talkative(LogFormatter):
+    """A formatter of a project's own."""
+
+    mood = "talkative"
+
+    def dropped(self, item: Any, exception: BaseException, response: Any, spider: Spider) -> Any:
+        """Say nothing of items without a name."""
+        return None if "name" not in item else super().dropped(item, exception, response, spider)
+
+
+@pytest.fixture
+def formatter(make_crawler: Callable[..., Crawler]) -> GuardedLogFormatter:
+    """Return the formatter that a crawl of a project with its own would have."""
+    crawler = make_crawler(LOG_FORMATTER=Talkative)
+    assert isinstance(crawler.logformatter, GuardedLogFormatter)
+    return crawler.logformatter
+
+
+def _text(result: Any) -> str:
+    return str(result["msg"] % result["args"] if result["args"] else result["msg"])
+
+
+def test_items_that_name_a_match_are_not_printed(formatter: GuardedLogFormatter) -> None:
+    """Whoever dropped them, or failed on them."""
+    withheld.note(Request(HIDDEN))
+    spider = SimpleNamespace(crawler=SimpleNamespace(settings={"DEFAULT_DROPITEM_LOG_LEVEL": "WARNING"}))
+    item = {"name": "x", "image_url": HIDDEN}
+    for result in (
+        formatter.dropped(item, DropItem(f"no {HIDDEN}"), None, spider),  # type: ignore[arg-type]
+        formatter.item_error(item, ValueError(), None, spider),  # type: ignore[arg-type]
+    ):
+        assert "secret" not in repr(result)
+        assert "(an item withheld by ingest_guard)" in _text(result)
+    harmless = {"name": "x", "image_url": "http://host.example/other"}
+    assert "other" in _text(formatter.dropped(harmless, DropItem("why"), None, spider))  # type: ignore[arg-type]
+    assert formatter.dropped({}, DropItem("why"), None, spider) is None  # type: ignore[arg-type]
+    assert _text(formatter.dropped({}, DropItem(""), None, spider)) == "Dropped an item: ingest_guard"  # type: ignore[arg-type]
+    assert formatter.mood == "talkative"
+
+
+def test_errors_that_name_a_match(formatter: GuardedLogFormatter) -> None:
+    """Callbacks, errbacks and downloads that fail, and what passes, are told without it."""
+    withheld.note(Request(HIDDEN))
+    request, spider = Request(HIDDEN), Spider("x")
+    told = [
+        formatter.spider_error(None, request, None, spider),  # type: ignore[arg-type]
+        formatter.download_error(None, request, spider, "why"),  # type: ignore[arg-type]
+        formatter.scraped({"a": "data:image/png;base64,AAAA"}, Response("http://host.example/"), spider),
+        formatter.scraped(3, Response("http://host.example/"), spider),
+    ]
+    assert not any("secret" in repr(each) or "AAAA" in repr(each) for each in told)
+    crawled = formatter.crawled(Request("http://host.example/"), Response("http://host.example/"), spider)
+    assert "Crawled (200)" in _text(crawled)
+
+
+# Stores.
+
+
+def test_stores_of_a_project(tmp_path: Path) -> None:
+    """Local folders, by whatever setting names them; others are told apart."""
+    settings = Settings(
+        {
+            "HTTPCACHE_DIR": str(tmp_path / "cache"),
+            "FILES_STORE": f"file://{tmp_path}/files",
+            "IMAGES_STORE": "s3://bucket/images",
+            "MY_IMAGES_STORE": tmp_path / "mine",
+            "JOBDIR": str(tmp_path / "job"),
+        }
+    )
+    assert [store.folder.name for store in stores.all_stores(settings)] == ["cache", "files", "mine", "job"]
+    assert [store.folder.name for store in stores.stores_in_use(settings)] == ["files", "mine"]
+    assert stores.remote_stores(settings) == ["IMAGES_STORE"]
+    settings.set("HTTPCACHE_ENABLED", True)  # noqa: FBT003 - Scrapy's signature
+    assert len(stores.stores_in_use(settings)) == 3
+    assert stores.all_stores(Settings({"HTTPCACHE_DIR": None})) == []
+
+
+def test_markers(tmp_path: Path) -> None:
+    """A folder without files is no old store; a marker keeps its date; one that cannot be read is none."""
+    store = stores.Store(stores.MEDIA, "FILES_STORE", tmp_path / "files")
+    (store.folder / "inner").mkdir(parents=True)
+    policy = Policy(blocklist=tmp_path)
+    assert not store.is_old
+    (store.folder / "inner" / "x").touch()
+    assert store.is_old
+    with pytest.raises(SetupError, match=r"the media store .*files \(FILES_STORE\) holds files from before"):
+        stores.require_known([store], policy)
+    stores.require_known([store], policy.model_copy(update={"old_stores": "accept"}))
+    store.mark("one")
+    assert not store.is_old
+    since = (store.marker or {})["since"]
+    store.mark("two")
+    assert (store.marker or {})["list_version"] == "one"
+    store.mark("two", purged=True)
+    assert (store.marker or {})["list_version"] == "two"
+    assert (store.marker or {})["since"] == since
+    (store.folder / stores.MARKER).write_text("[]")
+    assert store.marker is None
+
+
+# Pickles.
+
+
+class Evil:
+    """What runs something when it is unpickled."""
+
+    def __reduce__(self) -> Any:
+        return (print, ("EVIL",))
+
+
+def test_pickles_are_read_and_not_run(capsys: pytest.CaptureFixture[str]) -> None:
+    """Texts and byte strings are found wherever they are, and nothing is executed."""
+    data = pickle.dumps({"url": "data:image/png;base64,AAAA", "meta": [b"bytes", Evil()]}, protocol=4)
+    assert b"bytes" in leaves.leaves(data)
+    assert leaves.has_data_url(data)
+    assert not leaves.has_data_url(b"data: and more")
+    assert leaves.plain(data)["meta"][1].given == ["EVIL"]
+    assert capsys.readouterr().out == ""
+    for read in (leaves.leaves, leaves.plain):
+        with pytest.raises(leaves.UnreadableError):
+            read(b"no pickle")
+
+
+def test_what_a_leaf_may_be() -> None:
+    """Short ones are no picture; base64 is looked at both ways."""
+    assert leaves.decoded(b"x" * 127) == []
+    packed = base64.b64encode(bytes(range(256)))
+    assert leaves.decoded(packed) == [packed, bytes(range(256))]
+    assert leaves.decoded(b"x" * 129) == [b"x" * 129]
+    assert leaves.decoded(b"?" * 200) == [b"?" * 200]
+
+
+# Ends.
+
+
+@pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt()])
+def test_an_end_of_the_process_latches_the_guard(
+    chain: Chain, monkeypatch: pytest.MonkeyPatch, error: BaseException, world: World
+) -> None:
+    """Scrapy would wait for ever: what was being checked is dropped, and everything from then on."""
+
+    async def end(*args: object) -> None:
+        raise error
+
+    monkeypatch.setattr("ingest_guard.scrapy_plugin.gate.inspect", end)
+    chain.site.answers["http://host.example/a.jpg"] = world.clean
+    with pytest.raises(ImageBlocked) as caught:
+        chain.get("http://host.example/a.jpg")
+    assert str(caught.value.reason) == "guard_failed"
+    assert chain.runtime.latched
+    chain.runtime.close()
+
+
+def test_an_end_in_a_pipeline_latches_the_guard(chain: Chain, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same for items, which are emptied."""
+    part = chain.part("CheckPipeline")
+
+    async def end(item: Any) -> None:
+        raise SystemExit
+
+    monkeypatch.setattr(part, "_process", end)
+    item = {"image_url": "http://host.example/a.jpg"}
+    with pytest.raises(DropItem):
+        chain.process(item)
+    assert (item, chain.runtime.latched) == ({}, True)
+    chain.runtime.close()
+
+
+# The moments of a crawl.
+
+
+def test_what_is_built_is_looked_at(make_crawler: Callable[..., Crawler], caplog: pytest.LogCaptureFixture) -> None:
+    """In the default level listeners are named in a warning, in the strict one they stop the start."""
+    crawler, listener = make_crawler(), Listener()
+    crawler.signals.connect(listener.hear, signals.bytes_received)
+    protections.require_built(Runtime.of(crawler))
+    assert f"go to bytes_received: {__name__}.Listener.hear" in caplog.text
+    crawler = make_crawler(STRICT)
+    crawler.signals.connect(listener.hear, signals.bytes_received)
+    with pytest.raises(SetupError, match="remove that extension"):
+        protections.require_built(Runtime.of(crawler))
+
+
+def test_a_formatter_that_was_exchanged(make_crawler: Callable[..., Crawler]) -> None:
+    """The strict level does not start without the guard's formatter."""
+    crawler = make_crawler(STRICT)
+    crawler.settings.frozen = False
+    handlers.wrap_handlers(crawler.settings, strict.CheckedHandler)
+    protections.require_built(Runtime.of(crawler))
+    crawler.logformatter = LogFormatter()
+    with pytest.raises(SetupError, match="LOG_FORMATTER was changed"):
+        protections.require_built(Runtime.of(crawler))
+
+
+def test_beginning_and_end(make_crawler: Callable[..., Crawler], tmp_path: Path) -> None:
+    """Stores are marked, the log is filtered, and all of it comes off; the process of a test is left as it is."""
+    crawler = make_crawler(STRICT, FILES_STORE=str(tmp_path / "files"))
+    runtime = Runtime.of(crawler)
+    crawler.engine = SimpleNamespace()  # type: ignore[assignment]
+    protections.begin(runtime)
+    assert (tmp_path / "files" / stores.MARKER).exists()
+    with pytest.raises(IngestGuardError):
+        scrapy_response.tempfile.mkstemp()  # type: ignore[attr-defined]
+    protections.end(runtime)
+    assert scrapy_response.tempfile is tempfile  # type: ignore[attr-defined]
+    assert protections._filters == {}
+
+
+@pytest.mark.parametrize("name", protections.DOORS)
+def test_doors_in_the_strict_level(make_crawler: Callable[..., Crawler], name: str) -> None:
+    """A project that switches one on does not start."""
+    with pytest.raises(SetupError, match=f"{name} is on"):
+        make_crawler(STRICT, **{name: True})

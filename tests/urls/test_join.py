@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+from urllib.parse import urljoin
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ingest_guard.urls.join import Addresses, is_placeholder, join, looks_like_address, names_picture
+
+PAGE = "http://host.example/a/b?q=1"
+
+
+def absolute(text: str, base: str | None = None, encoding: str = "utf-8") -> str | None:
+    """Return an address of a page."""
+    return Addresses(PAGE, base, encoding).absolute(text)
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("c.jpg", "http://host.example/a/c.jpg"),
+        ("../c.jpg", "http://host.example/c.jpg"),
+        ("./c//d.jpg", "http://host.example/a/c//d.jpg"),
+        ("/c.jpg#part", "http://host.example/c.jpg"),
+        ("//cdn.example/c.jpg", "http://cdn.example/c.jpg"),
+        ("HTTPS://CDN.example/x/%2e%2E/c.jpg", "https://cdn.example/c.jpg"),
+        ("http:c.jpg", "http://host.example/a/c.jpg"),
+        ("?x=2", "http://host.example/a/b?x=2"),
+        (" \n c\t.j\npg ", "http://host.example/a/c.jpg"),
+        ("c d.jpg", "http://host.example/a/c%20d.jpg"),
+        ("bücher.jpg", "http://host.example/a/b%C3%BCcher.jpg"),
+        ("c.jpg?q=ü", "http://host.example/a/c.jpg?q=%C3%BC"),
+        ("\\img\\c.jpg", "http://host.example/img/c.jpg"),
+        ("c%20d.jpg", "http://host.example/a/c%20d.jpg"),
+        ("http://müller.example/c.jpg", "http://xn--mller-kva.example/c.jpg"),
+    ],
+)
+def test_addresses_are_made_absolute_as_browsers_do(written: str, meant: str) -> None:
+    """Blanks around, line ends within, backslashes, letters, empty segments."""
+    assert absolute(written) == meant
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "",
+        "   ",
+        "#part",
+        "data:image/gif;base64,R0lGOD",
+        "javascript:void(0)",
+        "about:blank",
+        "blob:http://host.example/1",
+        "ftp://host.example/c.jpg",
+        "http://[broken/c.jpg",
+        "http://host:0/c.jpg",
+        "http://host:99999/c.jpg",
+        "http:///c.jpg",
+        "{{ image.url }}",
+        "/img/${name}.jpg",
+        "/%7B%7Bname%7D%7D.jpg",
+        "/" + "a" * 9000,
+        "http://" + "ü" * 300 + ".example/c.jpg",
+    ],
+)
+def test_what_nobody_can_fetch_is_none(written: str) -> None:
+    """Other schemes, templates that were not filled in, hosts that cannot be."""
+    assert absolute(written) is None
+
+
+def test_a_base_counts_and_a_broken_one_does_not() -> None:
+    """The base itself is relative to the page."""
+    assert absolute("c.jpg", "/x/y/") == "http://host.example/x/y/c.jpg"
+    assert absolute("c.jpg", "//other.example") == "http://other.example/c.jpg"
+    assert absolute("c.jpg", "data:,") == "http://host.example/a/c.jpg"
+
+
+def test_a_query_is_sent_in_the_encoding_of_the_page() -> None:
+    """As browsers do; the path is UTF-8 all the same."""
+    assert absolute("ü.jpg?q=ü", encoding="cp1252") == "http://host.example/a/%C3%BC.jpg?q=%FC"
+
+
+@given(st.text("ab/.", min_size=1, max_size=12).filter(lambda text: "//" not in text))
+def test_join_is_as_in_the_standard_library_but_for_empty_segments(reference: str) -> None:
+    """Where no segment is empty, both agree."""
+    assert join("http://h/a/b/c", reference) == urljoin("http://h/a/b/c", reference)
+
+
+@given(st.text(max_size=40))
+def test_no_address_is_an_error(text: str) -> None:
+    """Whatever stands there, it is none or an address that can be asked for."""
+    found = absolute(text)
+    assert found is None or (found.lower().startswith(("http://", "https://")) and found.isascii())
+
+
+def test_names_of_pictures() -> None:
+    """By the end of the path, whatever the query says."""
+    assert names_picture("http://h/a.JPG?x=.html")
+    assert not names_picture("http://h/a.html?x=.jpg")
+    assert not names_picture("http://h/jpg")
+
+
+@pytest.mark.parametrize("text", ["true", "{'a': 1.5}", "[1/2]", "a b/c", "x" * 9000 + "/", "", "<a/>"])
+def test_what_is_no_address(text: str) -> None:
+    """Attributes of a page's own hold many things."""
+    assert not looks_like_address(text)
+
+
+def test_placeholders() -> None:
+    """What stands for an image that a script will put there."""
+    assert all(map(is_placeholder, ["", " ", "data:,", " DATA:x", "about:blank", "javascript:0"]))
+    assert not any(map(is_placeholder, ["a.jpg", "http://h/a", "//h/a", "a:b/c.jpg"[2:]]))
