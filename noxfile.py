@@ -1,7 +1,7 @@
 """The matrix of versions: ``make matrix``, or ``nox -s oldest`` and ``nox -s newest``.
 
 * ``oldest``: the lower bound of every dependency in pyproject.toml (``tools/oldest.txt``), Scrapy 2.15.0 above all,
-  with Python 3.10; where there is no such interpreter, with the oldest there is.
+  with Python 3.11; where there is no such interpreter, with the oldest there is.
 * ``newest``: whatever the package index has, with the newest Python there is.
 
 Each runs all tests that have to do with Scrapy; ``nox -s oldest -- FILES`` runs others, and ``nox -s oldest -- quick``
@@ -21,7 +21,7 @@ nox.options.sessions = ["oldest", "newest"]
 nox.options.reuse_existing_virtualenvs = True
 nox.needs_version = ">=2024.4.15"
 
-SUPPORTED = ("3.10", "3.11", "3.12", "3.13", "3.14")
+SUPPORTED = ("3.11", "3.12", "3.13", "3.14")
 TESTS = ("tests/scrapy_plugin", "tests/crawl", "tests/leaks")
 _CRAWLS = ("compat", "compat_cache", "compat_scripts", "items", "media_pipelines", "selftest")
 QUICK = ("tests/scrapy_plugin", "tests/leaks", *(f"tests/crawl/test_{name}.py" for name in _CRAWLS))

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 
 
-class Fate(str, Enum):
+class Fate(StrEnum):
     """What must become of an address of the site."""
 
     RECORD = "record"

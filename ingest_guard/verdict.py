@@ -8,7 +8,7 @@ a traceback tells nobody what is on a list.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 
-class Outcome(str, Enum):
+class Outcome(StrEnum):
     """The four ways in which a check can end."""
 
     NO_KNOWN_MATCH = "no_known_match"
@@ -24,11 +24,8 @@ class Outcome(str, Enum):
     NOT_SCANNABLE = "not_scannable"
     NOT_AN_IMAGE = "not_an_image"
 
-    def __str__(self) -> str:
-        return self.value
 
-
-class Action(str, Enum):
+class Action(StrEnum):
     """What is done about a match, from the mildest to the strictest; nothing of the image leaves in any case."""
 
     HOLD = "hold"
@@ -37,9 +34,6 @@ class Action(str, Enum):
     """The image is dropped."""
     DROP_PAGE = "drop_page"
     """The image is dropped, and with it the other records of its page."""
-
-    def __str__(self) -> str:
-        return self.value
 
     @classmethod
     def strictest(cls, actions: Iterable[Action]) -> Action | None:
@@ -50,7 +44,7 @@ class Action(str, Enum):
 _STRICTNESS = tuple(Action)
 
 
-class Reason(str, Enum):
+class Reason(StrEnum):
     """Why a body could not be scanned. The list is closed: statistics and records name these and no others."""
 
     TOO_LARGE = "too_large"
@@ -87,9 +81,6 @@ class Reason(str, Enum):
     """A hasher plug-in raised an error."""
     GUARD_FAILED = "guard_failed"
     """The guard has latched shut and drops everything."""
-
-    def __str__(self) -> str:
-        return self.value
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from contextlib import suppress
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import numpy.typing as npt
-from typing_extensions import Self
 
 from ingest_guard.blocklist import selection
 from ingest_guard.blocklist.canary import canary

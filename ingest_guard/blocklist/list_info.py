@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -73,7 +73,7 @@ def refuse_empty(lists: Sequence[ListInfo], where: Path) -> None:
 
 def refuse_old(created: datetime, max_age: timedelta, where: Path) -> None:
     """Refuse a blocklist that is older than allowed, or from the future."""
-    age = datetime.now(timezone.utc) - created
+    age = datetime.now(UTC) - created
     if age > max_age:
         raise BlocklistError(
             f"{where} is {_spoken(age)} old, more than the {_spoken(max_age)} allowed; fetch the lists and rebuild it: "

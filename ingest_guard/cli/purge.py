@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import click
@@ -40,7 +40,7 @@ def command(*, dry_run: bool, since: datetime | None) -> int:
     settings = diagnosis.project_settings(os.getcwd())  # noqa: PTH109 - as Scrapy finds its project
     each = diagnosis.settings_of_all(settings)
     found = list(dict.fromkeys(store for one in each for store in stores.all_stores(one)))
-    begin = since.replace(tzinfo=timezone.utc).timestamp() if since else 0.0
+    begin = since.replace(tzinfo=UTC).timestamp() if since else 0.0
     codes = {OK}
     for store, findings in Purge(settings, dry_run=dry_run, since=begin).run(found):
         click.echo(_line(store, findings, dry_run=dry_run))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import sys
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 from functools import lru_cache
 from typing import Literal
 
@@ -23,7 +23,7 @@ _NEAR_SIZES = (8, 32)
 _TOO_MANY_BITS = "more than {}, beyond which unrelated pictures match"
 
 
-class Kind(str, Enum):
+class Kind(StrEnum):
     """How values of an algorithm are compared."""
 
     EXACT = "exact"
@@ -34,9 +34,6 @@ class Kind(str, Enum):
     """Perceptual hashes of bytes, each a number: an L1 or L2 distance within a threshold."""
     URL = "url"
     """Addresses, and hosts with all that lies below them: normalised, then compared as digests."""
-
-    def __str__(self) -> str:
-        return self.value
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,7 +74,8 @@ def pdq(luma: NDArray[np.uint8], original: tuple[int, int] | None = None) -> tup
         return bytes(HASH_BYTES), 0
     down, across = sampling(luma.shape[0], height), sampling(luma.shape[1], width)
     buffer = sample_across(across, sample_down(down, luma)).T
-    above, _ = around_median((DCT @ buffer @ DCT.T)[np.newaxis])
+    coefficients: NDArray[np.float32] = (DCT @ buffer @ DCT.T).astype(np.float32, copy=False)
+    above, _ = around_median(coefficients[np.newaxis])
     return pack(above)[0].tobytes(), quality_of(buffer)
 
 

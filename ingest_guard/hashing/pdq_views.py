@@ -139,7 +139,7 @@ def _coefficients(buffers: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return float32[rows * columns, 16, 16], the picture's axes in order again, from a grid of 64 x 64 buffers."""
     grid = buffers.reshape(buffers.shape[0] // BUFFER_SIDE, BUFFER_SIDE, -1, BUFFER_SIDE)
     blocks = np.ascontiguousarray(grid.transpose(2, 0, 3, 1)).reshape(-1, BUFFER_SIDE, BUFFER_SIDE)
-    coefficients: NDArray[np.float32] = DCT @ blocks @ DCT.T
+    coefficients: NDArray[np.float32] = (DCT @ blocks @ DCT.T).astype(np.float32, copy=False)
     return coefficients
 
 

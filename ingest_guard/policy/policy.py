@@ -10,10 +10,9 @@ import json
 import os
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
 from pydantic import Field, ValidationError, model_validator
-from typing_extensions import Self
 
 from ingest_guard._explain import problems, tuples
 from ingest_guard._yaml import YAMLProblem, load_with_lines

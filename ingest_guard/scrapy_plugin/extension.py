@@ -24,9 +24,10 @@ from ingest_guard.scrapy_plugin.runtime import CLOSE_REASON, Runtime
 from ingest_guard.scrapy_plugin.startup import protections
 
 if TYPE_CHECKING:
+    from typing import Self
+
     from scrapy import Request
     from scrapy.crawler import Crawler
-    from typing_extensions import Self
 
 logger = logging.getLogger(__name__)
 

@@ -22,10 +22,11 @@ from ingest_guard.scrapy_plugin.runtime import Runtime
 from ingest_guard.verdict import Outcome, Reason, Verdict
 
 if TYPE_CHECKING:
+    from typing import Self
+
     from scrapy import Request
     from scrapy.crawler import Crawler
     from scrapy.http import Response
-    from typing_extensions import Self
 
 
 class Gate:

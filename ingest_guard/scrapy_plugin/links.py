@@ -17,10 +17,10 @@ from ingest_guard.scrapy_plugin.whole_pages import WholePages
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from typing import Self
 
     from scrapy.crawler import Crawler
     from scrapy.http import Response
-    from typing_extensions import Self
 
 
 class LinkGuard:

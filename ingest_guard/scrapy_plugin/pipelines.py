@@ -19,9 +19,9 @@ from ingest_guard.verdict import Action
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
+    from typing import Self
 
     from scrapy.crawler import Crawler
-    from typing_extensions import Self
 
     from ingest_guard.dataset.records.items import Target
     from ingest_guard.scrapy_plugin.images.fetch import Fetched

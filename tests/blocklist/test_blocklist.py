@@ -5,7 +5,7 @@ import hashlib
 import json
 import subprocess
 import sys
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +37,7 @@ def test_it_says_what_it_holds(made: Made) -> None:
     with Blocklist.open(made.folder) as opened:
         (info,) = opened.lists
         assert opened.version == made.report.version
-        assert datetime.now(timezone.utc) - opened.created < timedelta(minutes=5)
+        assert datetime.now(UTC) - opened.created < timedelta(minutes=5)
         assert (info.id, info.owner, info.source) == ("known", "an operator", "plain:list.txt")
         assert dict(info.counts) == {"md5": 20, "pdq": 40, "phash": 1, "sha256": 1, "url": 1}
         assert dict(info.thresholds) == {"pdq": 31, "phash": 4}

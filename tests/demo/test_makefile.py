@@ -90,7 +90,7 @@ def test_clean_removes_what_make_wrote_and_nothing_else(checkout: Path) -> None:
 
 def test_no_python_is_told(checkout: Path, programs: Path) -> None:
     """Without Python, or with one that is too old, the message says what to install."""
-    assert "No Python 3.10 or newer was found" in _make_venv(checkout, programs).stderr
+    assert "No Python 3.11 or newer was found" in _make_venv(checkout, programs).stderr
     _program(programs, "python3", "exit 1")
     done = _make_venv(checkout, programs)
     assert done.returncode == 1

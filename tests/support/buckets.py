@@ -13,7 +13,7 @@ from xml.sax.saxutils import escape
 import google_crc32c
 
 if TYPE_CHECKING:
-    from typing_extensions import Self
+    from typing import Self
 
 
 class Buckets:

@@ -7,7 +7,7 @@ import json
 import math
 import random
 from collections import Counter
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from ingest_guard.scrapy_plugin.core.hostcounts import HostCounts
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-_START = datetime(2026, 9, 14, 7, 42, 10, tzinfo=timezone.utc)
+_START = datetime(2026, 9, 14, 7, 42, 10, tzinfo=UTC)
 _REASONS = {"truncated": 0.5, "corrupt": 0.2, "unsupported_type": 0.2, "timeout": 0.07, "pixels": 0.03}
 _WISHES = {"robots_noai": 0.4, "header_noimageai": 0.3, "tdm_reservation": 0.2, "meta_noml": 0.1}
 _FORMATS = {"JPEG": 0.68, "PNG": 0.16, "WEBP": 0.11, "GIF": 0.03, "AVIF": 0.015, "BMP": 0.005}

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import numpy.typing as npt
-from typing_extensions import Self
 
 from ingest_guard.blocklist.index import bands, flat
 from ingest_guard.blocklist.index.probe import Prober

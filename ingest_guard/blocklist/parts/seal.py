@@ -151,7 +151,9 @@ class Sealer:
         places = size if of_bytes else size * 8
         numbers = self._stream(f"order/{name}", places * 8).view("<u8")
         mask = self._stream(f"mask/{name}", size)
-        return np.argsort(numbers, kind="stable"), (mask & 1) * np.uint8(255) if of_bytes else mask
+        if of_bytes:
+            mask = (mask & 1).astype(np.uint8) * np.uint8(255)
+        return np.argsort(numbers, kind="stable"), mask
 
     def _stream(self, label: str, size: int) -> npt.NDArray[np.uint8]:
         blocks = [self._derived(f"{label}/{number}") for number in range(-(-size // _DIGEST))]

@@ -164,7 +164,7 @@ def retain(folder: Path, current: str, keep: int) -> list[str]:
     for version in removed:
         try:
             discard(folder / VERSIONS / version)
-        except OSError as error:  # noqa: PERF203 - a few folders
+        except OSError as error:
             raise BlocklistError(
                 f"{folder}: version {current[:12]} is in use, but an older one could not be removed: {error.strerror}; "
                 "remove it by hand"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from itertools import chain
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -197,7 +197,7 @@ def _claimed(manifest: Manifest) -> Iterator[str]:
 
 def now() -> str:
     """Return the present moment as manifests write it: RFC 3339, UTC."""
-    return datetime.now(timezone.utc).strftime(_TIME)
+    return datetime.now(UTC).strftime(_TIME)
 
 
 def parse_time(text: str) -> datetime:
@@ -208,7 +208,7 @@ def parse_time(text: str) -> datetime:
     ValueError
         Another notation.
     """
-    return datetime.strptime(text, _TIME).replace(tzinfo=timezone.utc)
+    return datetime.strptime(text, _TIME).replace(tzinfo=UTC)
 
 
 def check_list_id(list_id: str, *, reserved: bool = False) -> str:

@@ -12,11 +12,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, Self
 from uuid import uuid4
 
 from pydantic import PrivateAttr
-from typing_extensions import Self
 
 from ingest_guard.blocklist.build.build import DEFAULT_KEEP
 from ingest_guard.blocklist.list_info import refuse_old

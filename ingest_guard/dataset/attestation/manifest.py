@@ -8,10 +8,9 @@ image, no path of a machine, and nothing of the policy but a digest.
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import Field, ValidationError
-from typing_extensions import Self
 
 from ingest_guard.dataset.attestation.model import (
     GUARD,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -146,9 +146,9 @@ class About(Part):
 
 def now() -> str:
     """Return the present moment as manifests write it: RFC 3339, UTC, seconds."""
-    return spoken_time(datetime.now(timezone.utc))
+    return spoken_time(datetime.now(UTC))
 
 
 def spoken_time(moment: datetime) -> str:
     """Return a moment as manifests write it."""
-    return moment.astimezone(timezone.utc).strftime(_TIME)
+    return moment.astimezone(UTC).strftime(_TIME)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
@@ -100,5 +100,5 @@ def _parse_date(text: str) -> datetime | None:
     if date is None:
         return None
     with contextlib.suppress(ValueError, OverflowError):
-        return date.replace(tzinfo=timezone.utc) if date.tzinfo is None else date.astimezone(timezone.utc)
+        return date.replace(tzinfo=UTC) if date.tzinfo is None else date.astimezone(UTC)
     return None

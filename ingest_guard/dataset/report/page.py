@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
@@ -90,7 +90,7 @@ def _render(name: str, runs: Sequence[Run], held: Records, words: Attested) -> s
         policy=content_policy(style),
         style=Markup(style),  # noqa: S704 - the package's own file, without any value in it
         generator=GENERATOR,
-        made=datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M"),
+        made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M"),
         state=_state(runs, words),
         facts=_facts(runs, line),
         tiles=_tiles(line, held),

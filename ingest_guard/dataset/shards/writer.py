@@ -13,8 +13,7 @@ from ingest_guard.files.atomic import hidden_name, publish
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-
-    from typing_extensions import Self
+    from typing import Self
 
     from ingest_guard.dataset.records.layouts import Outfit
 

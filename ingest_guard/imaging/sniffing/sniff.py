@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 
 from ingest_guard.imaging.sniffing.signatures import IMAGES, OTHERS, box_format
 from ingest_guard.imaging.sniffing.text import disguised_binary, is_text, text_format
 
 
-class Kind(str, Enum):
+class Kind(StrEnum):
     """The four kinds of bodies."""
 
     EMPTY = "empty"
     TEXT = "text"
     IMAGE = "image"
     BINARY = "binary"
-
-    def __str__(self) -> str:
-        return self.value
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,11 +19,10 @@ import hashlib
 import os
 import stat
 from pathlib import Path  # noqa: TC003 - pydantic needs it at run time
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, Self, TypeAlias
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
-from typing_extensions import Self
 
 from ingest_guard._explain import problems
 from ingest_guard._yaml import Location, YAMLProblem, load_with_lines

@@ -14,7 +14,7 @@ import time
 import urllib.error
 import urllib.request
 from dataclasses import dataclass, field
-from datetime import timezone
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlencode, urljoin, urlsplit
@@ -157,7 +157,7 @@ class Http:
         for attempt in range(1, tries + 1):
             try:
                 return parse(self._open(url, body).body)
-            except (_Passing, AnswerError) as error:  # noqa: PERF203 - one try is what this is about
+            except (_Passing, AnswerError) as error:
                 wait = error.wait if isinstance(error, _Passing) else None
                 if attempt == tries or (wait is not None and wait > self._patience.longest_wait):
                     later = "" if wait is None else f" (it asks for {wait:.0f} s of patience)"
@@ -270,6 +270,6 @@ def _http_time(text: str) -> float | None:
     """Read a date of a header; None for what is none."""
     try:
         # One without a zone is in UTC, too, and not in this machine's.
-        return parsedate_to_datetime(text).replace(tzinfo=timezone.utc).timestamp()
+        return parsedate_to_datetime(text).replace(tzinfo=UTC).timestamp()
     except (TypeError, ValueError, OverflowError):
         return None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import re
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from io import BytesIO
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
@@ -124,7 +124,7 @@ def _window(next_: str) -> tuple[str, str]:
 
 
 def _utc(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _seconds(text: str) -> float | None:
@@ -132,6 +132,6 @@ def _seconds(text: str) -> float | None:
     found = _TIME.fullmatch(text)
     try:
         parsed = datetime.strptime(found[1], "%Y-%m-%dT%H:%M:%S") if found else None  # noqa: DTZ007 - zone: next line
-        return parsed.replace(tzinfo=timezone.utc).timestamp() if parsed else None
+        return parsed.replace(tzinfo=UTC).timestamp() if parsed else None
     except ValueError:
         return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from ingest_guard.errors import BlocklistError
@@ -63,7 +63,7 @@ class Outcome:
     def to_json(self) -> dict[str, Any]:
         """Return it for a script."""
         tally = self.tally
-        when = None if self.completed is None else datetime.fromtimestamp(self.completed, timezone.utc)
+        when = None if self.completed is None else datetime.fromtimestamp(self.completed, UTC)
         return {
             "id": self.id,
             "kind": self.kind,

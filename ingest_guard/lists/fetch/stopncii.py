@@ -58,7 +58,7 @@ class StopNcii:
         for restart in range(_MOST_RESTARTS + 1):
             try:
                 yield from self._from(start, token)
-            except PagingError as error:  # noqa: PERF203 - a few restarts at most
+            except PagingError as error:
                 if restart == _MOST_RESTARTS:
                     raise FetchError(f"{error}, {restart + 1} times; fetch again later") from None
                 token = None

@@ -5,10 +5,9 @@ The whole description stands in ``docs/lists.md``; ``settings/lists`` has three 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
-from typing_extensions import Self
 
 from ingest_guard._explain import problems, tuples
 from ingest_guard._yaml import YAMLProblem, load_with_lines

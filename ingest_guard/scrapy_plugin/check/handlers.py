@@ -13,11 +13,12 @@ from ingest_guard.scrapy_plugin.core.scrub_errors import scrub_exception
 from ingest_guard.scrapy_plugin.runtime import Runtime
 
 if TYPE_CHECKING:
+    from typing import Self
+
     from scrapy import Request
     from scrapy.crawler import Crawler
     from scrapy.http import Response
     from scrapy.settings import BaseSettings
-    from typing_extensions import Self
 
 # Above the command line: this is written last, from what all others have said.
 _PRIORITY = 100

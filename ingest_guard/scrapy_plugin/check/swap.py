@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -200,7 +200,7 @@ class Swapper:
     def _watch_age(self) -> None:
         """Note how old the version in use is, and raise the alarm when it is too old."""
         runtime, policy = self._runtime, self._policy
-        age = datetime.now(timezone.utc) - runtime.current.guard.blocklist.created
+        age = datetime.now(UTC) - runtime.current.guard.blocklist.created
         is_stale = age > policy.max_age
         stats = runtime.crawler.stats
         stats.set_value("ingest_guard/blocklist/age_seconds", int(age.total_seconds()))

@@ -7,7 +7,7 @@ fetched once a run; what was found is remembered for as many URLs as the policy 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -208,7 +208,7 @@ def _is_inside(page_url: str) -> bool:
 
 
 def _passed(response: Response, verdict: Verdict, attestation: Mapping[str, Any]) -> Fetched:
-    now = datetime.now(timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z")
+    now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     return Fetched("no_known_match", verdict, response.url, now, attestation=attestation)
 
 

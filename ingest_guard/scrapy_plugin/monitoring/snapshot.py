@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,7 +51,7 @@ def memory(runtime: Runtime) -> dict[str, int]:
 
 def list_age(runtime: Runtime) -> int:
     """Return the age of the blocklist in use, in seconds."""
-    return int((datetime.now(timezone.utc) - runtime.guard.blocklist.created).total_seconds())
+    return int((datetime.now(UTC) - runtime.guard.blocklist.created).total_seconds())
 
 
 def lists(runtime: Runtime) -> dict[str, Any]:
@@ -77,7 +77,7 @@ def lists(runtime: Runtime) -> dict[str, Any]:
 
 def stamp(moment: datetime) -> str:
     """Return a moment as RFC 3339 in UTC, to the second."""
-    return moment.astimezone(timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def _downloading(runtime: Runtime) -> int:

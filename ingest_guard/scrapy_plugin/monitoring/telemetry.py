@@ -14,7 +14,7 @@ import json
 import logging
 import os
 import time
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
@@ -162,7 +162,7 @@ class Telemetry:
         line = {
             "kind": kind,
             "run": self._run,
-            "time": gauges.stamp(datetime.now(timezone.utc)),
+            "time": gauges.stamp(datetime.now(UTC)),
             "elapsed": round(time.monotonic() - self._began, 3),
             **what,
         }

@@ -18,9 +18,9 @@ from ingest_guard.scrapy_plugin.runtime import Runtime
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Self
 
     from scrapy.crawler import Crawler
-    from typing_extensions import Self
 
     from ingest_guard.dataset.records.layouts import Outfit
 

@@ -10,8 +10,9 @@ from ingest_guard.scrapy_plugin.output.exporters import as_record, chosen_outfit
 from ingest_guard.scrapy_plugin.runtime import Runtime
 
 if TYPE_CHECKING:
+    from typing import Self
+
     from scrapy.crawler import Crawler
-    from typing_extensions import Self
 
 FORMATS = ("jsonlines", "jsonl", "jl")
 

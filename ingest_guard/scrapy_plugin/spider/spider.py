@@ -36,11 +36,11 @@ from ingest_guard.scrapy_plugin.spider.seeds import Seeds
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
     from pathlib import Path
+    from typing import Self
 
     from scrapy.crawler import Crawler
     from scrapy.http import Response
     from scrapy.settings import BaseSettings
-    from typing_extensions import Self
 
     from ingest_guard.dataset.extract import PageImage
 

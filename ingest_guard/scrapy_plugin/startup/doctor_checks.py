@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -167,7 +167,7 @@ def _log(each: Iterable[Settings], policy: Policy) -> Iterator[Finding]:
 
 
 def _age(policy: Policy, created: datetime) -> Iterator[Finding]:
-    age = datetime.now(timezone.utc) - created
+    age = datetime.now(UTC) - created
     text = f"the blocklist is {_days(age.days)} old, and starts until it is {_days(policy.max_age.days)} old"
     yield Finding(good=True, text=text, is_note=age * 2 > policy.max_age)
 

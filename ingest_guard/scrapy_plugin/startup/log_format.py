@@ -12,12 +12,12 @@ from ingest_guard.scrapy_plugin.core.redaction import redact
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Self
 
     from scrapy import Request, Spider
     from scrapy.crawler import Crawler
     from scrapy.http import Response
     from twisted.python.failure import Failure
-    from typing_extensions import Self
 
 INNER = "INGEST_GUARD_LOG_FORMATTER"
 """The setting in which the add-on keeps the project's own class."""

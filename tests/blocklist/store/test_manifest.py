@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -83,7 +83,7 @@ def test_garbage_is_refused() -> None:
 def test_times_are_utc() -> None:
     """The moment written is the present one, in UTC."""
     written = manifests.parse_time(manifests.now())
-    assert abs((datetime.now(timezone.utc) - written).total_seconds()) < 60
+    assert abs((datetime.now(UTC) - written).total_seconds()) < 60
 
 
 @pytest.mark.parametrize("list_id", ["a", "NCMEC", "iwf.2024-05_x", "0", "a" * 64])

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 import time
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -16,7 +16,7 @@ from ingest_guard.dataset.optouts.signals import NONE, Signals, of_headers, of_m
 from ingest_guard.dataset.optouts.tdmrep import combine, parse_file, read_reservation, reserved_by
 from ingest_guard.policy.optouts import OptOutPolicy
 
-NOW = datetime(2026, 1, 1, tzinfo=timezone.utc)
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
 US = frozenset({"mybot", "friend"})
 A_MEGABYTE = 1 << 20
 

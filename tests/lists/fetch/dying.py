@@ -14,9 +14,7 @@ import signal
 import sys
 import time
 from pathlib import Path
-from typing import Any
-
-from typing_extensions import Self
+from typing import Any, Self
 
 from ingest_guard.cli import main
 from ingest_guard.cli.blocklist import fetch as _fetch  # noqa: F401 - so that no child has to import it
