@@ -1,7 +1,7 @@
 """The text of a value -> its bytes: hex, base64, base32, and numbers with commas between them.
 
-Lists write the same 144 bytes as 288 hex digits, 192 characters of base64, or 144 numbers. How long a text is tells
-which it was, as the algorithm says how many bytes there must be; a text that fits none is rejected, never mended.
+Lists write the same 144 bytes as 288 hex digits, 192 characters of base64, or 144 numbers. The length of a
+text says which it was, as the algorithm says how many bytes there must be; a text that fits none is rejected.
 """
 
 from __future__ import annotations

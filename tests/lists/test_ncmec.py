@@ -187,9 +187,9 @@ def test_a_missing_next_page_is_reported(tmp_path: Path) -> None:
 
 
 def test_one_answer_is_parsed_without_a_file() -> None:
-    """An answer that is in memory gives the same rows; that another page follows is the caller's business."""
+    """An answer that is in memory gives the same rows, and what its next page is."""
     data = answer(record(), following="/v2/entries?x").encode()
-    assert list(ncmec.parse(io.BytesIO(data))) == [Entry("md5", bytes.fromhex(MD5), 1, "42/e1")]
+    assert ncmec.parse_answer(data) == ((Entry("md5", bytes.fromhex(MD5), 1, "42/e1"),), "/v2/entries?x")
     with pytest.raises(ListFormatError, match=r"\(answer\), line 2: it is cut off"):
         list(ncmec.parse(io.BytesIO(data[:-9])))
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from ingest_guard.errors import BlocklistError, ListFormatError
 from ingest_guard.hashing.algorithms import Algorithm, Kind
 from ingest_guard.lists import Entry, Rejected, Removed, Row, Unsupported, reader
+from ingest_guard.lists.table import fields as mapper_targets
 from ingest_guard.lists.table import reader as mapper
-from ingest_guard.lists.table import targets as mapper_targets
 
 if TYPE_CHECKING:
     from collections.abc import Callable
