@@ -136,7 +136,7 @@ def _value(entry: Entry, file: Path) -> bytes:
 
 def _array(name: str, values: set[bytes]) -> NDArray[np.uint8]:
     array = np.frombuffer(b"".join(sorted(values)), np.uint8)
-    return array.reshape(-1, algorithms.get(name).size)
+    return array.reshape(-1, algorithms.get(name).length)
 
 
 def _check_distance(name: str, distance: int) -> None:
@@ -146,7 +146,7 @@ def _check_distance(name: str, distance: int) -> None:
             f"policy: key allow.distances names {name}, which is no algorithm that compares by distance; digests are "
             "allowed where they are equal"
         )
-    most = max(algorithm.default_threshold, algorithm.build_radius)
+    most = max(algorithm.threshold, algorithm.build_radius)
     if distance > most:
         raise PolicyError(
             f"policy: key allow.distances.{name}: {distance} would take out entries of other pictures; use at most "

@@ -108,8 +108,8 @@ def _require_sound_thresholds(policy: Policy, list_id: str, entry: ListPolicy) -
         algorithm = algorithms.find(name)
         if algorithm and bits > algorithm.safe_threshold and not policy.accept_false_matches:
             raise PolicyError(
-                f"policy: key lists.{list_id}.thresholds.{name}: {algorithm.spoken(bits)} would match unrelated "
-                f"pictures; use at most {algorithm.safe_threshold:.10g}, or add accept_false_matches: true"
+                f"policy: key lists.{list_id}.thresholds.{name}: {algorithm.format_threshold(bits)} would match "
+                f"unrelated pictures; use at most {algorithm.safe_threshold:.10g}, or add accept_false_matches: true"
             )
 
 

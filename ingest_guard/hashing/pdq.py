@@ -13,8 +13,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ingest_guard.hashing.products import sample_across, sample_down
-from ingest_guard.hashing.sampling import BUFFER_SIDE, box_rows, enlarging, stacked, undrafting
+from ingest_guard.hashing.sampling import (
+    BUFFER_SIDE,
+    box_rows,
+    enlarging,
+    sample_across,
+    sample_down,
+    stacked,
+    undrafting,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -96,7 +103,7 @@ def size_to_hash(luma: NDArray[np.uint8], original: tuple[int, int] | None) -> t
 
 
 def around_median(coefficients: NDArray[np.float32]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Tell which coefficients lie above their block's median, and which below the negative picture's.
+    """Return which coefficients lie above their block's median, and which below the negative picture's.
 
     Of 256 values, the median is the lower of the two middle ones, as the reference's selection finds it. The negative
     picture's coefficients are these with the opposite sign, so its median is the upper of the two.

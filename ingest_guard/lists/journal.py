@@ -127,7 +127,7 @@ def _read_line(line: bytes, row: int, path: Path) -> Iterator[Row]:
             yield Unsupported(row, "other")
             continue
         for text in texts:
-            value = text if algorithm.kind is Kind.URL else _bytes(text, algorithm.size)
+            value = text if algorithm.kind is Kind.URL else _bytes(text, algorithm.length)
             if value:
                 yield Entry(name, value, row, record.key, record.severity)
             else:

@@ -58,13 +58,13 @@ def value_row(
         There is no such algorithm, or its plug-in is broken.
     """
     known = built_in(algorithm) or get(algorithm)
-    if len(text) == known.size * 2 and "hex" in encodings:
+    if len(text) == known.length * 2 and "hex" in encodings:
         # Nearly all values of all lists.
         try:
             return Entry(known.name, binascii.unhexlify(text), row, key, severity)
         except ValueError:
             return Rejected(row, "not_hex")
-    value = decoded(text.strip(), known.size, encodings)
+    value = decoded(text.strip(), known.length, encodings)
     if isinstance(value, str):
         return Rejected(row, value)
     return Entry(known.name, value, row, key, severity)

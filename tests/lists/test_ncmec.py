@@ -97,7 +97,7 @@ def test_what_is_not_compared_is_counted(tmp_path: Path) -> None:
 
 def test_photodna_is_read_where_a_plug_in_claims_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With a hasher for it, PhotoDNA is an entry, or rejected where it has another length."""
-    known = algorithms.Algorithm("pdna", 144, algorithms.Kind.VECTOR, 100.0, distance="l1")
+    known = algorithms.Algorithm("pdna", 144, "bytes", "l1", 100.0)
     monkeypatch.setattr(values, "find", {"pdna": known}.get)
     monkeypatch.setattr(values, "get", {"pdna": known}.get)
     prints = [("pdna", "a1" * 144), ("pdna", "a1" * 30 + "...")]

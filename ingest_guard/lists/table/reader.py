@@ -221,6 +221,6 @@ def _entries(
     if not readable(text):
         return [Rejected(row, "unreadable_text")]
     if algorithm.kind is not Kind.URL:
-        found = decoded(text, algorithm.size, value.encoding)
+        found = decoded(text, algorithm.length, value.encoding)
         return [Rejected(row, found) if isinstance(found, str) else Entry(algorithm.name, found, row, *source)]
     return address_rows(domains if algorithm.name == "domain" else addresses, text, row, *source)
