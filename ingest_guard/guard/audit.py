@@ -1,4 +1,4 @@
-"""What a policy makes of a blocklist, entry counts and all, for whoever has to answer for it."""
+"""What a policy makes of a blocklist, entry counts and all, for those who have to answer for it."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class Audit:
 
 
 def audit(policy: Policy) -> Audit:
-    """Open the blocklist that a policy names, and tell what counts of it and what never matches.
+    """Open the blocklist that a policy names, and return what counts of it and what never matches.
 
     Raises
     ------

@@ -45,7 +45,7 @@ def govern(blocklist: Blocklist, policy: Policy, allowed: AllowList) -> Blocklis
 
 
 def actions(policy: Policy) -> Mapping[str, Action]:
-    """Return what a match does, for each list of which the policy says something."""
+    """Return what a match does, for each list that the policy names."""
     return {list_id: Action(entry.action) for list_id, entry in policy.lists.items()}
 
 
@@ -55,7 +55,7 @@ def strictest(known: Mapping[str, Action], list_ids: Iterable[str]) -> Action:
 
 
 def require_known_hashes(policy: Policy) -> None:
-    """Raise PolicyError where records are to have fingerprints that nobody computes."""
+    """Raise PolicyError where records are to have fingerprints that no hasher makes."""
     hashes = set(installed())
     if unknown := sorted(set(policy.records.hashes) - hashes):
         raise PolicyError(

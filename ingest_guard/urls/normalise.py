@@ -78,7 +78,7 @@ def domain_keys(url: str) -> list[str]:
     Of ``http://a.example.org/`` those of ``a.example.org`` and ``example.org``; never of the last label alone, unless
     it is the host. None for what is no address with a host.
     """
-    # Browsers take a backslash for a slash, Python for a part of the host: whoever is right, the host is looked up.
+    # Browsers take a backslash for a slash, Python for a part of the host: both hosts are looked up.
     spellings = dict.fromkeys((url, url.replace("\\", "/")))
     return [_digest(name) for name in dict.fromkeys(name for text in spellings for name in _domains(text))]
 
