@@ -205,7 +205,7 @@ def _domain(text: str) -> str:
 
 
 def _is_public_suffix(host: str) -> bool:
-    """Tell whether a host is one that everybody registers below, such as ``co.uk``."""
+    """Return whether a host is one that everybody registers below, such as ``co.uk``."""
     found = _extractor()(host)
     return not found.domain and found.suffix == host
 

@@ -124,7 +124,7 @@ def counting(file: BinaryIO, path: Path) -> Mark | None:
             completed = state["completed"]
         except (ValueError, KeyError):
             raise ListFormatError(
-                f"checkpoint {checkpoint} is damaged, so that nobody knows how much of the journal counts; remove it "
+                f"checkpoint {checkpoint} is damaged, so it is unknown how much of the journal counts; remove it "
                 "and the journal, and fetch again"
             ) from None
         if completed is None:

@@ -141,7 +141,7 @@ class _Answers:
             self.text("?")  # An element inside a value: no value.
 
     def _is_text(self, level: int) -> bool:
-        """Whether the text of the element that is open is wanted."""
+        """Return whether the text of the element that is open is wanted."""
         stack = self.stack
         if level == _VALUE:
             return stack[-2] == "fingerprints"

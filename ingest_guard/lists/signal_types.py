@@ -45,7 +45,7 @@ def folded(name: str) -> str:
 
 
 def is_known(name: str) -> bool:
-    """Whether a kind is in the tables at all."""
+    """Return whether a kind is in the tables at all."""
     word = folded(name)
     return word in _HASHES or word in _ADDRESSES or word in _UNSUPPORTED
 

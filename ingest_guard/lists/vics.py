@@ -192,7 +192,7 @@ class _Reader:
         record, self.record = self.record, {}
         self.row += 1
         md5 = record.get("MD5")
-        # Without an MD5 there is nothing that would tell two records of one number apart: better none than a wrong key.
+        # Without an MD5, two records of one number would have one key: better none than a wrong one.
         key = key_of(record.get("MediaID"), md5.lower()) if isinstance(md5, str) else None
         severity = severity_of(_whole(record.get("Category")))
         values = [(algorithm, record.get(field)) for algorithm, field in _DIRECT]

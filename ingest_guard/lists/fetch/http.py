@@ -101,7 +101,7 @@ class Http:
     Attributes
     ----------
     server_time
-        Seconds since 1970 by the service's clock as of the last answer; None if it does not tell.
+        Seconds since 1970 by the service's clock as of the last answer; None if its answers have no date.
     """
 
     def __init__(

@@ -162,7 +162,7 @@ def _mended(path: Path, checkpoint: Path, source: str) -> JournalFiles:
     if state is None:
         if path.exists():
             raise FetchError(
-                f"journal {path} has no checkpoint beside it, so that nobody knows where to go on; move it away, and "
+                f"journal {path} has no checkpoint beside it, so it is unknown where to go on; move it away, and "
                 "the source is fetched from the beginning"
             )
         state = State(source)

@@ -159,7 +159,7 @@ def text_of(record: Record, field: str) -> str:
 
 
 def is_true(value: Any) -> bool:
-    """Whether a mark is set: true, a number other than 0, or such words."""
+    """Return whether a mark is set: true, a number other than 0, or such words."""
     if isinstance(value, str):
         return value.strip().lower() not in {"", "0", "false", "no", "null", "none"}
     return bool(value)

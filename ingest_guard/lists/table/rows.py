@@ -98,7 +98,7 @@ class _Lines:
         return None
 
     def is_too_long(self) -> bool:
-        """Tell whether the row's first line is too long, and if so leave it out."""
+        """Return whether the row's first line is too long, and if so leave it out."""
         if self._waiting[0][1] is None:
             self._waiting.popleft()
             return True
