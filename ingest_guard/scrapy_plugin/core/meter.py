@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from ingest_guard.scrapy_plugin.core.hostcounts import HostCounts
+from ingest_guard.urls.hosts import host_of
 from ingest_guard.verdict import Outcome
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ class Meter:
         self._format(verdict.image.format if verdict.image else _UNKNOWN)[0 if passed else 1] += 1
         if passed:
             self.bodies.add(size)
-        self.hosts.add(_host(url), passed=passed, size=size)
+        self.hosts.add(host_of(url), passed=passed, size=size)
 
     def note_record(self, record: Any) -> None:
         """Count a record that left."""
@@ -122,10 +122,3 @@ class Meter:
         if name not in self.formats and len(self.formats) >= _MOST_FORMATS:
             name = _OTHERS
         return self.formats.setdefault(name, [0, 0])
-
-
-def _host(url: str) -> str:
-    try:
-        return urlsplit(url).hostname or ""
-    except ValueError:
-        return ""

@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from scrapy import Request
 from scrapy.exceptions import IgnoreRequest
@@ -19,6 +18,7 @@ from ingest_guard.scrapy_plugin.core.exceptions import ImageBlocked, RequestRefu
 from ingest_guard.scrapy_plugin.core.recent import Recent
 from ingest_guard.scrapy_plugin.core.tickets import META_KEY, Ticket
 from ingest_guard.scrapy_plugin.images.hosts import FirstComers
+from ingest_guard.urls.hosts import host_of
 from ingest_guard.urls.private import is_private
 from ingest_guard.verdict import Action, Outcome, Verdict
 from ingest_guard.workers.eventloop import promise
@@ -201,10 +201,7 @@ def _key(url: str, *, is_inside: bool) -> str:
 
 
 def _is_inside(page_url: str) -> bool:
-    try:
-        return bool(urlsplit(page_url).hostname) and is_private(page_url)
-    except ValueError:
-        return False
+    return bool(host_of(page_url)) and is_private(page_url)
 
 
 def _passed(response: Response, verdict: Verdict, attestation: Mapping[str, Any]) -> Fetched:

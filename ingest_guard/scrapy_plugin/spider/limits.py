@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from scrapy import Request, signals
 
+from ingest_guard.urls import hosts
 from ingest_guard.workers.eventloop import promise
 
 if TYPE_CHECKING:
@@ -62,11 +62,7 @@ class Hosts:
 
 def host_of(url: str) -> str | None:
     """Return the host of an http or https URL, lower case; None of anything else."""
-    try:
-        parts = urlsplit(url)
-        return (parts.hostname or "").strip(".") or None if parts.scheme in {"http", "https"} else None
-    except ValueError:
-        return None
+    return hosts.host_of(url, {"http", "https"}).strip(".") or None
 
 
 def can_be_asked(url: str) -> bool:

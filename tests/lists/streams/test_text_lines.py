@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ingest_guard.lists.text_lines import lines, opened, readable
+from ingest_guard.lists.streams.text_lines import lines, opened, readable
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ingest_guard.imaging.pixels.pixels import borrowed
+from ingest_guard.imaging.pixels.pillow import borrowed
 
 
 @pytest.mark.parametrize("size", [(1, 1), (7, 5), (641, 479), (3, 4096), (5000, 3600)])

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from lists.fetch.helpers import NOW, expected, fetch, listed
 from lists.fetch.services import EPOCH, Asked, Hash, Ncmec, Reply, ncmec_entry, ncmec_page, seconds, stamp
 
-from ingest_guard.lists.fetch import ncmec
-from ingest_guard.lists.fetch.errors import AnswerError
-from ingest_guard.lists.fetch.ncmec import next_page
+from ingest_guard.errors import ListFormatError
+from ingest_guard.lists.fetch import ncmec_client
+from ingest_guard.lists.fetch.errors import AnswerError, PagingError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -348,21 +348,37 @@ def test_wrong_credentials(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 def test_answer_that_is_none(body: bytes) -> None:
     """An answer that is cut off, of something else, or with a document type is no answer."""
     with pytest.raises(AnswerError):
-        next_page(body)
+        ncmec_client._parse_page(body)
+
+
+def test_two_answers_in_one_are_none() -> None:
+    """An answer has one document: of a second one the next page could be another."""
+    with pytest.raises(AnswerError):
+        ncmec_client._parse_page(b"<queryResult/><queryResult/>")
+
+
+@pytest.mark.parametrize("length", [1 << 15, 1 << 20])
+def test_an_address_that_is_too_long_is_no_answer(length: int) -> None:
+    """An address is followed whole or not at all, blanks around it included."""
+    for next_ in (b"/v2/entries?" + b"x" * length, b" " * length + b"/v2/entries?x"):
+        with pytest.raises(AnswerError):
+            ncmec_client._parse_page(b"<queryResult><paging><next>" + next_ + b"</next></paging></queryResult>")
 
 
 @given(st.binary(max_size=200))
 def test_any_bytes_are_an_answer_or_an_answer_error(body: bytes) -> None:
-    """Whatever comes, the only error is the one that leads to another try."""
+    """Whatever comes, the only errors are the one that leads to another try, and one for another namespace."""
     for data in (body, b"<queryResult>" + body + b"</queryResult>"):
-        with contextlib.suppress(AnswerError):
-            next_page(data)
+        with contextlib.suppress(AnswerError, PagingError, ListFormatError):
+            ncmec_client._parse_page(data)
 
 
 def test_next_is_that_of_paging_only() -> None:
     """An element next elsewhere does not lead anywhere."""
-    assert next_page(b"<queryResult><images><next>/v2/entries?a</next></images></queryResult>") is None
-    assert next_page(b"<queryResult><paging><next> /a?b&amp;c </next></paging></queryResult>") == "/a?b&c"
+    images = b"<queryResult><images><next>/v2/entries?a</next></images></queryResult>"
+    paging = b"<queryResult><paging><next> /v2/entries?b&amp;c </next></paging></queryResult>"
+    assert ncmec_client._parse_page(images).next is None
+    assert ncmec_client._parse_page(paging).next == "/v2/entries?b&c"
 
 
 @pytest.mark.parametrize(
@@ -378,7 +394,7 @@ def test_next_is_that_of_paging_only() -> None:
 )
 def test_estimate_of_a_range(next_: str | None, count: int) -> None:
     """The next page's address says how far the range goes; one that does not leaves what was seen, and one more."""
-    assert ncmec._estimate(next_, 7) == count
+    assert ncmec_client._estimate(next_, 7) == count
 
 
 @pytest.mark.parametrize(
@@ -393,7 +409,7 @@ def test_estimate_of_a_range(next_: str | None, count: int) -> None:
 )
 def test_times_in_addresses(text: str, value: int | None) -> None:
     """Times in UTC are read; of others nothing is said."""
-    assert ncmec._seconds(text) == value
+    assert ncmec_client._seconds(text) == value
 
 
 def test_range_that_is_too_much_for_the_service(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from ingest_guard.lists.entries import Entry, Rejected, Removed, Row, Unsupported
-from ingest_guard.lists.fetch.page import Tally, lines
+from ingest_guard.lists.fetch.pages import Tally, lines
 from ingest_guard.lists.journal import Record, parse
 
 

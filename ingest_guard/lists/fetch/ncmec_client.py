@@ -9,20 +9,18 @@ from __future__ import annotations
 import base64
 import re
 from datetime import UTC, datetime
-from io import BytesIO
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
-from xml.parsers import expat
 
-from ingest_guard.lists import ncmec
 from ingest_guard.lists.fetch.errors import AnswerError, PagingError
 from ingest_guard.lists.fetch.http import Http
-from ingest_guard.lists.fetch.ranges import Sheet
+from ingest_guard.lists.fetch.ranges import RangePage
+from ingest_guard.lists.ncmec import parse_answer
+from ingest_guard.lists.streams.xml_stream import DocumentError
 
 if TYPE_CHECKING:
-    from ingest_guard.lists.fetch.config import NcmecSource
+    from ingest_guard.lists.fetch.sources import NcmecSource
 
-_ROOT = "queryResult"
 _ENTRIES = "/v2/entries"
 _TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d+)?Z")
 
@@ -45,66 +43,31 @@ class NcmecApi:
         """The service's clock as of the last answer."""
         return self._http.server_time
 
-    def first(self, start: int, end: int) -> Sheet:
+    def first(self, start: int, end: int) -> RangePage:
         """Ask for the first page of a range."""
-        sheet = self._http.get(_ENTRIES, {"from": _utc(start), "to": _utc(end)}, _sheet)
-        if sheet.next is not None:
-            begin, to = (_seconds(text) for text in _window(sheet.next))
+        page = self._http.get(_ENTRIES, {"from": _utc(start), "to": _utc(end)}, _parse_page)
+        if page.next is not None:
+            begin, to = (_seconds(text) for text in _window(page.next))
             if (begin or start) > start or (to or end) < end:
                 raise PagingError("the address of the next page is for a smaller range of time than was asked for")
-        return sheet
+        return page
 
-    def follow(self, next_: str) -> Sheet:
+    def follow(self, next_: str) -> RangePage:
         """Ask for a further page."""
-        sheet = self._http.ask(self._http.base + next_, _sheet)
-        if sheet.next is not None and _window(sheet.next) != _window(next_):
+        page = self._http.ask(self._http.base + next_, _parse_page)
+        if page.next is not None and _window(page.next) != _window(next_):
             raise PagingError("the address of the next page is for another range of time")
-        return sheet
+        return page
 
 
-def _sheet(body: bytes) -> Sheet:
-    next_ = next_page(body)
-    rows = tuple(ncmec.parse(BytesIO(body)))
+def _parse_page(body: bytes) -> RangePage:
+    try:
+        rows, next_ = parse_answer(body)
+    except DocumentError:
+        raise AnswerError("answer that is cut off, or not in NCMEC's format") from None
     if next_ is not None and not next_.startswith(_ENTRIES + "?"):
         raise PagingError("the address of the next page is none of the service's entries")
-    return Sheet(rows, next_, _estimate(next_, len(rows)))
-
-
-def next_page(body: bytes) -> str | None:
-    """Return what ``paging/next`` of a whole answer says, and make sure that it is whole.
-
-    Raises
-    ------
-    AnswerError
-        No XML, cut off, no ``queryResult``, or with a document type declaration.
-    """
-    path: list[str] = []
-    text: list[str] = []
-
-    def start(name: str, _: object) -> None:
-        path.append(name.rpartition(" ")[2])
-        if len(path) == 1 and path[0] != _ROOT:
-            raise AnswerError("answer that is not in NCMEC's format")
-
-    def end(_: str) -> None:
-        path.pop()
-
-    def characters(data: str) -> None:
-        if path == [_ROOT, "paging", "next"]:
-            text.append(data)
-
-    def doctype(*_: object) -> None:
-        # Entities could make a large document of a small one.
-        raise AnswerError("answer with a document type declaration")
-
-    parser = expat.ParserCreate(namespace_separator=" ")
-    parser.StartElementHandler, parser.EndElementHandler = start, end
-    parser.CharacterDataHandler, parser.StartDoctypeDeclHandler = characters, doctype
-    try:
-        parser.Parse(body, True)  # noqa: FBT003 - positional only
-    except expat.ExpatError:
-        raise AnswerError("answer that is cut off or no XML") from None
-    return "".join(text).strip() or None
+    return RangePage(rows, next_, _estimate(next_, len(rows)))
 
 
 def _estimate(next_: str | None, count: int) -> int:
@@ -128,7 +91,7 @@ def _utc(seconds: int) -> str:
 
 
 def _seconds(text: str) -> float | None:
-    """Read a time in UTC; None where it is written in another way, of which nothing can be said."""
+    """Read a time in UTC; None where it is written in another way."""
     found = _TIME.fullmatch(text)
     try:
         parsed = datetime.strptime(found[1], "%Y-%m-%dT%H:%M:%S") if found else None  # noqa: DTZ007 - zone: next line

@@ -144,10 +144,22 @@ class _Source(BaseModel):
 
     model_config = _MODEL
 
+    kind: str
+    url: str | None = None
     id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
     timeout: Annotated[float, Field(gt=0, le=3600)] = _USUAL.timeout
     attempts: Annotated[int, Field(ge=1, le=100)] = _USUAL.attempts
     wait: Annotated[float, Field(ge=0, le=3600)] = _USUAL.wait
+
+    @property
+    def identity_parts(self) -> tuple[str, ...]:
+        """What the source is: its service and where that is."""
+        return self.kind, self.url or ""
+
+    @property
+    def identity(self) -> str:
+        """Digest of what the source is, without credentials."""
+        return hashlib.sha256("\n".join(self.identity_parts).encode()).hexdigest()
 
     @property
     def patience(self) -> Patience:
@@ -189,9 +201,9 @@ class NcmecSource(_Source):
         return self.url or NCMEC[self.environment or ""]
 
     @property
-    def identity(self) -> str:
-        """Digest of what the source is."""
-        return _identity(self.kind, self.base)
+    def identity_parts(self) -> tuple[str, ...]:
+        """What the source is."""
+        return self.kind, self.base
 
 
 class StopNciiSource(_Source):
@@ -203,11 +215,6 @@ class StopNciiSource(_Source):
     function_key: _Secret
     page_size: Annotated[int, Field(ge=1, le=10_000)] = 800
 
-    @property
-    def identity(self) -> str:
-        """Digest of what the source is."""
-        return _identity(self.kind, self.url)
-
 
 class TatSource(_Source):
     """Tech Against Terrorism's hash list."""
@@ -216,11 +223,6 @@ class TatSource(_Source):
     url: _Url = "https://app.terrorismanalytics.org"
     user: _Secret
     password: _Secret
-
-    @property
-    def identity(self) -> str:
-        """Digest of what the source is."""
-        return _identity(self.kind, self.url)
 
 
 class ThreatExchangeSource(_Source):
@@ -233,10 +235,9 @@ class ThreatExchangeSource(_Source):
     page_size: Annotated[int, Field(ge=1, le=1000)] = 100
 
     @property
-    def identity(self) -> str:
-        """Digest of what the source is."""
-        # Not the address: its version of the API moves on, and the group stays the same.
-        return _identity(self.kind, urlsplit(self.url).netloc, str(self.privacy_group))
+    def identity_parts(self) -> tuple[str, ...]:
+        """What the source is: not its whole address, as the version of the API in it moves on."""
+        return self.kind, urlsplit(self.url).netloc, str(self.privacy_group)
 
 
 Source: TypeAlias = "NcmecSource | StopNciiSource | TatSource | ThreatExchangeSource"
@@ -258,15 +259,15 @@ def load(path: Path) -> list[Source]:
         It cannot be read, or a key, value or type in it is wrong. The text names lines and keys, and no value.
     """
     try:
-        told, lines = load_with_lines(path)
+        document, lines = load_with_lines(path)
     except OSError as error:
         raise SourcesError(f"sources {path} cannot be read: {error.strerror}; check the path") from error
     except YAMLProblem as error:
         raise SourcesError(f"sources {path}: {error}") from None
-    if not isinstance(told, list) or not told:
+    if not isinstance(document, list) or not document:
         raise SourcesError(f"sources {path}: expected a list of sources, each beginning with '- id: NAME'")
     sources: list[Source] = []
-    for number, item in enumerate(told):
+    for number, item in enumerate(document):
         source = _source(item, path, {where[1:]: line for where, line in lines.items() if where[:1] == (number,)})
         if source.id in {other.id for other in sources}:
             raise SourcesError(f"sources {path}: two sources have the id {source.id}; give one of them another")
@@ -292,7 +293,3 @@ def _resolved(source: Source, folder: Path) -> Source:
         if isinstance(secret, Secret) and secret.file is not None
     }
     return source.model_copy(update=moved)
-
-
-def _identity(*parts: str) -> str:
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from ingest_guard.lists.fetch.config import NCMEC, NcmecSource, Secret, StopNciiSource, load
 from ingest_guard.lists.fetch.errors import SourcesError
+from ingest_guard.lists.fetch.sources import NCMEC, NcmecSource, Secret, StopNciiSource, load
 
 NCMEC_SOURCE = """
 - id: ncmec

@@ -8,16 +8,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ingest_guard.lists.fetch import documents
+from ingest_guard.lists.exchanges import stopncii_rows
 from ingest_guard.lists.fetch.errors import AnswerError, FetchError, PagingError, StatusError
 from ingest_guard.lists.fetch.http import Http
-from ingest_guard.lists.fetch.page import Page
-from ingest_guard.lists.stopncii import record_rows
+from ingest_guard.lists.fetch.pages import Page, get_list, get_text, parse_object, read_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from ingest_guard.lists.fetch.config import StopNciiSource
+    from ingest_guard.lists.fetch.sources import StopNciiSource
 
 _BEGINNING = 10
 """The first time that the service takes."""
@@ -68,13 +67,13 @@ class StopNcii:
     def _from(self, start: int, token: str | None) -> Iterator[Page]:
         seen = set[str]()
         while True:
-            told = self._ask(start, token)
-            rows = documents.rows(documents.items(told, "hashRecords"), record_rows)
-            if not told["hasMoreRecords"]:
-                yield Page(rows, {"from": self._next_start(start, told)})
+            answer = self._ask(start, token)
+            rows = read_rows(get_list(answer, "hashRecords"), stopncii_rows)
+            if not answer["hasMoreRecords"]:
+                yield Page(rows, {"from": self._next_start(start, answer)})
                 return
             seen.add(token or "")
-            token = documents.text(told.get("nextPageToken"))
+            token = get_text(answer.get("nextPageToken"))
             if token is None or token in seen:
                 raise PagingError(f"{self._http.host} has more pages, but its tokens do not lead to them")
             yield Page(rows, {"from": start, "token": token, "at": self._now()})
@@ -88,16 +87,16 @@ class StopNcii:
                 raise PagingError(f"{self._http.host} does not know the token of a page any more") from None
             raise
 
-    def _next_start(self, start: int, told: dict[str, Any]) -> int:
+    def _next_start(self, start: int, answer: dict[str, Any]) -> int:
         """Return the time that the service names; never an earlier one, nor one that is still to come."""
-        named = told.get("nextSetTimestamp")
+        named = answer.get("nextSetTimestamp")
         if isinstance(named, bool) or not isinstance(named, int):
             return start
         return max(start, min(named, int(self._http.server_time or self._now())))
 
 
 def _answer(body: bytes) -> dict[str, Any]:
-    told = documents.document(body)
-    if not isinstance(told.get("hasMoreRecords"), bool):
+    answer = parse_object(body)
+    if not isinstance(answer.get("hasMoreRecords"), bool):
         raise AnswerError("answer that does not say whether there are more records")
-    return told
+    return answer

@@ -9,16 +9,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-from ingest_guard.lists.fetch import documents
+from ingest_guard.lists.exchanges import tat_rows
 from ingest_guard.lists.fetch.errors import AnswerError, FetchError, RefusedError
 from ingest_guard.lists.fetch.http import Http
-from ingest_guard.lists.fetch.page import Page
-from ingest_guard.lists.tat import record_rows
+from ingest_guard.lists.fetch.pages import Page, get_list, get_text, parse_object, read_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from ingest_guard.lists.fetch.config import TatSource
+    from ingest_guard.lists.fetch.sources import TatSource
 
 _LOGIN = "/token-auth/tcap/"
 _LIST = "/api/hash-list/v2/all"
@@ -49,23 +48,23 @@ class Tat:
         self._log_in()
         more = True
         while more:
-            told = self._ask(after)
-            records = documents.items(told, "results")
-            reached = documents.text(told.get("checkpoint"))
-            more = bool(told.get("next"))
+            answer = self._ask(after)
+            records = get_list(answer, "results")
+            reached = get_text(answer.get("checkpoint"))
+            more = bool(answer.get("next"))
             if more and (not records or reached in (None, after)):
                 raise FetchError(f"{self._http.host} has more pages, but does not lead to them; fetch again later")
             after = reached or after
-            yield Page(documents.rows(records, record_rows), {"after": after})
+            yield Page(read_rows(records, tat_rows), {"after": after})
 
     def _ask(self, after: str) -> dict[str, Any]:
         query = {"order": "asc", "after": after}
         try:
-            return self._http.get(_LIST, query, documents.document)
+            return self._http.get(_LIST, query, parse_object)
         except RefusedError:
             # Tokens run out, and a long fetch outlives them.
             self._log_in()
-            return self._http.get(_LIST, query, documents.document)
+            return self._http.get(_LIST, query, parse_object)
 
     def _log_in(self) -> None:
         self._http.headers.pop("Authorization", None)
@@ -74,7 +73,7 @@ class Tat:
 
 
 def _token(body: bytes) -> str:
-    token = documents.text(documents.document(body).get("token"))
+    token = get_text(parse_object(body).get("token"))
     if token is None or not (token.isascii() and token.isprintable()):
         raise AnswerError("answer without a token")
     return token

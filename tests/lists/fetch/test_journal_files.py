@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from ingest_guard.lists import checkpoints, journal
 from ingest_guard.lists.checkpoints import state_digest
-from ingest_guard.lists.fetch import compaction, keeping
+from ingest_guard.lists.fetch import journal_files
 from ingest_guard.lists.fetch.checkpoint import State
 from ingest_guard.lists.fetch.errors import FetchError
 from ingest_guard.lists.journal import Record
@@ -27,11 +27,11 @@ def line(key: object, value: int = 0, *, deleted: bool = False) -> bytes:
 
 def test_what_was_not_committed_is_cut_off(tmp_path: Path) -> None:
     """Lines that no checkpoint counts are gone after the next opening; those that one counts stay."""
-    with keeping.opened(tmp_path / "l", "x", "src") as kept:
+    with journal_files.opened(tmp_path / "l", "x", "src") as kept:
         kept.append([line(1)])
         kept.commit({"a": 1}, completed=5.0)
         kept.append([line(2)])
-    with keeping.opened(tmp_path / "l", "x", "src") as kept:
+    with journal_files.opened(tmp_path / "l", "x", "src") as kept:
         assert kept.state.position == {"a": 1}
         assert kept.path.read_bytes() == line(1)
         kept.append([line(3)])
@@ -42,7 +42,7 @@ def test_what_was_not_committed_is_cut_off(tmp_path: Path) -> None:
 
 def test_only_the_owner_can_look(tmp_path: Path) -> None:
     """Folder and files are for the owner, whatever the process would give others."""
-    with keeping.opened(tmp_path / "l", "x", "src") as kept:
+    with journal_files.opened(tmp_path / "l", "x", "src") as kept:
         kept.append([line(1)])
         kept.commit({})
         kept.compact()
@@ -53,63 +53,66 @@ def test_only_the_owner_can_look(tmp_path: Path) -> None:
 def test_folder_that_others_can_look_into(tmp_path: Path) -> None:
     """It is refused, with what to do."""
     tmp_path.chmod(0o755)
-    with pytest.raises(FetchError, match="chmod 700"), keeping.opened(tmp_path, "x", "src"):
+    with pytest.raises(FetchError, match="chmod 700"), journal_files.opened(tmp_path, "x", "src"):
         pass
 
 
 def test_link_in_the_place_of_a_file(tmp_path: Path) -> None:
     """A link is not followed: it could lead anywhere."""
     folder = tmp_path / "l"
-    keeping.make_folder(folder)
+    journal_files.make_folder(folder)
     (folder / "x.journal").symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(FetchError, match="cannot write"), keeping.opened(folder, "x", "src"):
+    with pytest.raises(FetchError, match="cannot write"), journal_files.opened(folder, "x", "src"):
         pass
     assert not (tmp_path / "elsewhere").exists()
 
 
 def test_one_fetch_at_a_time(tmp_path: Path) -> None:
     """A second one is turned away."""
-    with keeping.opened(tmp_path / "l", "x", "src"), (tmp_path / "l" / ".x.lock").open() as lock:
+    with journal_files.opened(tmp_path / "l", "x", "src"), (tmp_path / "l" / ".x.lock").open() as lock:
         with pytest.raises(BlockingIOError):
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        with pytest.raises(FetchError, match="another fetch"), keeping.opened(tmp_path / "l", "x", "src"):
+        with pytest.raises(FetchError, match="another fetch"), journal_files.opened(tmp_path / "l", "x", "src"):
             pass
 
 
 def test_other_source_under_the_same_id(tmp_path: Path) -> None:
     """A checkpoint of another service is not gone on with."""
-    with keeping.opened(tmp_path / "l", "x", "src"):
+    with journal_files.opened(tmp_path / "l", "x", "src"):
         pass
-    with pytest.raises(FetchError, match="another service"), keeping.opened(tmp_path / "l", "x", "other"):
+    with pytest.raises(FetchError, match="another service"), journal_files.opened(tmp_path / "l", "x", "other"):
         pass
 
 
 def test_journal_without_a_checkpoint(tmp_path: Path) -> None:
     """It is not overwritten."""
-    keeping.make_folder(tmp_path / "l")
+    journal_files.make_folder(tmp_path / "l")
     (tmp_path / "l" / "x.journal").write_bytes(line(1))
-    with pytest.raises(FetchError, match="no checkpoint"), keeping.opened(tmp_path / "l", "x", "src"):
+    with pytest.raises(FetchError, match="no checkpoint"), journal_files.opened(tmp_path / "l", "x", "src"):
         pass
     assert (tmp_path / "l" / "x.journal").read_bytes() == line(1)
 
 
 def test_journal_that_is_gone_or_changed(tmp_path: Path) -> None:
     """What does not fit the checkpoint is refused, and the error says how to begin anew."""
-    with keeping.opened(tmp_path / "l", "x", "src") as kept:
+    with journal_files.opened(tmp_path / "l", "x", "src") as kept:
         kept.append([line(1)])
         kept.commit({})
     for damage in (line(1)[:-1], line(2)):
         kept.path.write_bytes(damage)
-        with pytest.raises(FetchError, match="remove both and fetch again"), keeping.opened(tmp_path / "l", "x", "src"):
+        with (
+            pytest.raises(FetchError, match="remove both and fetch again"),
+            journal_files.opened(tmp_path / "l", "x", "src"),
+        ):
             pass
     kept.path.unlink()
-    with pytest.raises(FetchError, match="is gone"), keeping.opened(tmp_path / "l", "x", "src"):
+    with pytest.raises(FetchError, match="is gone"), journal_files.opened(tmp_path / "l", "x", "src"):
         pass
 
 
 def test_checkpoint_that_is_damaged(tmp_path: Path) -> None:
     """It is refused, and so is one of a version that nobody knows yet."""
-    with keeping.opened(tmp_path / "l", "x", "src"):
+    with journal_files.opened(tmp_path / "l", "x", "src"):
         pass
     path = tmp_path / "l" / "x.checkpoint"
     told = json.loads(path.read_bytes())
@@ -129,30 +132,30 @@ def test_checkpoint_that_is_damaged(tmp_path: Path) -> None:
 
 def test_disk_that_is_full(tmp_path: Path) -> None:
     """A fault of the disk is an error like others, and what was committed stays."""
-    with keeping.opened(tmp_path / "l", "x", "src") as kept:
+    with journal_files.opened(tmp_path / "l", "x", "src") as kept:
         kept.append([line(1)])
         kept.commit({"a": 1})
-    with pytest.raises(FetchError, match="No space left"), keeping.opened(tmp_path / "l", "x", "src") as kept:
+    with pytest.raises(FetchError, match="No space left"), journal_files.opened(tmp_path / "l", "x", "src") as kept:
         raise OSError(28, "No space left on device")
-    with keeping.opened(tmp_path / "l", "x", "src") as kept:
+    with journal_files.opened(tmp_path / "l", "x", "src") as kept:
         assert kept.state.position == {"a": 1}
 
 
 def test_journal_that_has_grown_is_compacted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """After many updates of few records, one line a record is left; small journals are let be."""
-    monkeypatch.setattr(keeping, "_SLACK", 10)
-    with keeping.opened(tmp_path / "l", "x", "src") as kept:
+    monkeypatch.setattr(journal_files, "_SLACK", 10)
+    with journal_files.opened(tmp_path / "l", "x", "src") as kept:
         kept.append(line(number % 3, number) for number in range(10))
         kept.commit({}, completed=1.0)
-        assert not kept.tidy()
+        assert not kept.compact_if_due()
         kept.append([line(9), line(9, deleted=True)])
         kept.commit({"a": 1})
-        assert kept.tidy()
+        assert kept.compact_if_due()
         assert kept.path.read_bytes() == line(1, 7) + line(2, 8) + line(0, 9)
         assert (kept.state.live, kept.state.pending, kept.state.position) == (3, None, {"a": 1})
         kept.append([line(5)])
         kept.commit({})
-        assert not kept.tidy()
+        assert not kept.compact_if_due()
     assert kept.path.read_bytes() == line(1, 7) + line(2, 8) + line(0, 9) + line(5)
     assert not (tmp_path / "l" / "x.journal.new").exists()
     assert len(list(journal.read(kept.path))) == 4
@@ -160,7 +163,7 @@ def test_journal_that_has_grown_is_compacted(tmp_path: Path, monkeypatch: pytest
 
 def test_full_fetch_forgets_what_was_before_it(tmp_path: Path) -> None:
     """What a full fetch did not bring is gone at its end, and not before."""
-    with keeping.opened(tmp_path / "l", "x", "src") as kept:
+    with journal_files.opened(tmp_path / "l", "x", "src") as kept:
         kept.append([line(1), line(2)])
         kept.commit({"a": 1}, completed=1.0)
         kept.start_over()
@@ -168,13 +171,13 @@ def test_full_fetch_forgets_what_was_before_it(tmp_path: Path) -> None:
         kept.append([line(2, 5)])
         kept.commit({"a": 2})
         assert {row.key for row in journal.read(kept.path) if hasattr(row, "key")} == {"k1", "k2"}
-        assert kept.tidy()
+        assert kept.compact_if_due()
     assert kept.path.read_bytes() == line(2, 5)
-    with keeping.opened(tmp_path / "l", "x", "src") as kept:
+    with journal_files.opened(tmp_path / "l", "x", "src") as kept:
         assert kept.state.full_from is None
         kept.compact()
         kept.start_over()
-        kept.tidy()
+        kept.compact_if_due()
         assert kept.path.read_bytes() == b""
 
 
@@ -192,7 +195,7 @@ def test_compaction_keeps_the_last_of_each_key(
     wanted = [lines[number] for number in sorted(last.values()) if not told[number][2]]
     target = path.with_name("y")
     with target.open("w+b") as file:
-        mark = compaction.compact(path, file, sum(map(len, lines)), since)
+        mark = journal_files.write_compacted(path, file, sum(map(len, lines)), since)
     assert target.read_bytes() == b"".join(wanted)
     with target.open("rb") as file:
         assert mark.length == len(b"".join(wanted))
@@ -204,7 +207,7 @@ def test_line_that_is_none_is_left_to_the_reader(tmp_path: Path) -> None:
     """What compaction does not understand it does not throw away."""
     path = tmp_path / "x.journal"
     path.write_bytes(b"odd\n" + line(1))
-    assert compaction.survivors(path, path.stat().st_size).tolist() == [True, True]
+    assert journal_files.find_survivors(path, path.stat().st_size).tolist() == [True, True]
 
 
 @pytest.mark.parametrize("renamed", [False, True])
@@ -217,7 +220,7 @@ def test_compaction_that_is_cut_short(
 ) -> None:
     """Before the renaming the old journal counts, after it the new one; the next run mends, and goes on from there."""
     last = line(1, 3, deleted=gone)
-    with keeping.opened(tmp_path / "l", "x", "src") as kept:
+    with journal_files.opened(tmp_path / "l", "x", "src") as kept:
         kept.append([line(1, 1), line(1, 2), last])
         kept.commit({"a": 1}, completed=1.0)
     replace = type(tmp_path).replace
@@ -231,10 +234,10 @@ def test_compaction_that_is_cut_short(
 
     with monkeypatch.context() as patched:
         patched.setattr(type(tmp_path), "replace", cut_short)
-        with pytest.raises(FetchError, match="Input/output"), keeping.opened(tmp_path / "l", "x", "src") as kept:
+        with pytest.raises(FetchError, match="Input/output"), journal_files.opened(tmp_path / "l", "x", "src") as kept:
             kept.compact()
     assert len(list(journal.read(kept.path))) == (3 if not renamed else (not gone))
-    with keeping.opened(tmp_path / "l", "x", "src") as kept:
+    with journal_files.opened(tmp_path / "l", "x", "src") as kept:
         assert kept.state.position == {"a": 1}
         kept.append([line(2)])
         kept.commit({"a": 2})

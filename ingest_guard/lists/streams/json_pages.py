@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from ingest_guard.errors import BlocklistError, ListFormatError
 from ingest_guard.lists.entries import Rejected, Row
-from ingest_guard.lists.json_stream import events
+from ingest_guard.lists.streams.json_stream import events
 from ingest_guard.lists.values import MAX_TEXT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
-    from ingest_guard.lists.json_stream import Events
+    from ingest_guard.lists.streams.json_stream import Events
 
     Record = dict[str, Any]
 
@@ -159,7 +159,7 @@ def text_of(record: Record, field: str) -> str:
 
 
 def is_true(value: Any) -> bool:
-    """Whether a mark is set: true, a number other than 0, or such words."""
+    """Return whether a mark is set: true, a number other than 0, or such words."""
     if isinstance(value, str):
         return value.strip().lower() not in {"", "0", "false", "no", "null", "none"}
     return bool(value)

@@ -29,8 +29,12 @@ _ANOTHER = expat.errors.codes[expat.errors.XML_ERROR_JUNK_AFTER_DOC_ELEMENT]
 _BOM = b"\xef\xbb\xbf"
 
 
+class DocumentError(ListFormatError):
+    """A file is no XML, is cut off, has a document type or something beyond a limit, or is another document."""
+
+
 class Handler(Protocol):
-    """What is told of a document's parts."""
+    """Takes a document's parts, in their order."""
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
         """Enter an element; its name as ``namespace}local``, or ``local``."""
@@ -47,9 +51,10 @@ def feed(path: Path, handler: Handler) -> Iterator[None]:
 
     Raises
     ------
+    DocumentError
+        It is no XML, ends in its midst, or has a document type or something beyond a limit. The text names the line.
     ListFormatError
-        The file cannot be read, is no XML, ends in its midst, or has a document type or something beyond a limit. The
-        text names the line.
+        The file cannot be read.
     """
     try:
         with path.open("rb") as file:
@@ -155,9 +160,9 @@ class _Documents:
         del declared
         raise self._error("it has a document type (DTD), which lists do not need and attacks do")
 
-    def _broken(self, line: int) -> ListFormatError:
+    def _broken(self, line: int) -> DocumentError:
         return self._error("it is no sound XML; get it again, or check that the format's name is right", line)
 
-    def _error(self, why: str, line: int | None = None) -> ListFormatError:
+    def _error(self, why: str, line: int | None = None) -> DocumentError:
         at = self.line - 1 + (self.parser.CurrentLineNumber if line is None else line)
-        return ListFormatError(f"list file {self.path}, line {at}: {why}")
+        return DocumentError(f"list file {self.path}, line {at}: {why}")

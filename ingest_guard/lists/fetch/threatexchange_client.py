@@ -9,15 +9,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-from ingest_guard.lists.fetch import documents
+from ingest_guard.lists.exchanges import update_rows
 from ingest_guard.lists.fetch.errors import PagingError
 from ingest_guard.lists.fetch.http import Http, same_origin
-from ingest_guard.lists.fetch.ranges import Sheet
-from ingest_guard.lists.threatexchange import update_rows
+from ingest_guard.lists.fetch.pages import get_list, get_text, parse_object, read_rows
+from ingest_guard.lists.fetch.ranges import RangePage
 
 if TYPE_CHECKING:
     from ingest_guard.lists.entries import Row
-    from ingest_guard.lists.fetch.config import ThreatExchangeSource
+    from ingest_guard.lists.fetch.sources import ThreatExchangeSource
 
 _FIELDS = "id,indicator,type,last_updated,should_delete,descriptors{id,status}"
 _HARMLESS = "NON_MALICIOUS"
@@ -45,7 +45,7 @@ class ThreatExchangeApi:
         """The service's clock as of the last answer."""
         return self._http.server_time
 
-    def first(self, start: int, end: int) -> Sheet:
+    def first(self, start: int, end: int) -> RangePage:
         """Ask for the first page of a range."""
         query = {"start_time": str(start), "stop_time": str(end), "limit": str(self._page_size), "fields": _FIELDS}
         if not start:
@@ -53,16 +53,16 @@ class ThreatExchangeApi:
             del query["start_time"]
         return self._ask(query)
 
-    def follow(self, next_: str) -> Sheet:
+    def follow(self, next_: str) -> RangePage:
         """Ask for a further page."""
         return self._ask(dict(parse_qsl(next_)))
 
-    def _ask(self, query: dict[str, str]) -> Sheet:
-        told = self._http.get(self._path, {**query, _TOKEN: self._token}, documents.document)
-        rows = documents.rows(documents.items(told, "data"), _update)
-        paging = told.get("paging")
-        address = documents.text(paging.get("next")) if isinstance(paging, dict) else None
-        return Sheet(rows, None if address is None else self._next(address, query), len(rows))
+    def _ask(self, query: dict[str, str]) -> RangePage:
+        answer = self._http.get(self._path, {**query, _TOKEN: self._token}, parse_object)
+        rows = read_rows(get_list(answer, "data"), _update)
+        paging = answer.get("paging")
+        address = get_text(paging.get("next")) if isinstance(paging, dict) else None
+        return RangePage(rows, None if address is None else self._next(address, query), len(rows))
 
     def _next(self, address: str, asked: dict[str, str]) -> str:
         parts = urlsplit(address)
@@ -77,9 +77,10 @@ class ThreatExchangeApi:
 
 
 def _update(record: dict[str, Any], row: int) -> list[Row]:
-    """Count the opinions that say it is harmless as none: an update with no other is one that takes back."""
-    told = record.get("descriptors")
-    opinions = told.get("data") if isinstance(told, dict) else told
+    """Leave out the opinions that say it is harmless: an update that has no other is a withdrawal."""
+    opinions = record.get("descriptors")
+    if isinstance(opinions, dict):
+        opinions = opinions.get("data")
     if isinstance(opinions, list):
         opinions = [each for each in opinions if not (isinstance(each, dict) and each.get("status") == _HARMLESS)]
     return update_rows({**record, "descriptors": opinions}, row)

@@ -2,8 +2,8 @@
 
 First the lines of a page are appended and flushed to the disk, then the checkpoint that counts them is put in the place
 of the old one. A kill between the two leaves lines that no checkpoint counts: the next run cuts them off and asks for
-the page again. A compacted journal is announced in the checkpoint before it is renamed into place, so that whichever of
-the two is found afterwards is known by its digest.
+the page again. A compacted journal is announced in the checkpoint before it is renamed into place, so that the
+one that is found afterwards is known by its digest.
 """
 
 from __future__ import annotations
@@ -14,23 +14,27 @@ import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from ingest_guard.lists.checkpoints import CHECKPOINT_SUFFIX, SUFFIX, Mark, counts
-from ingest_guard.lists.fetch import compaction
+import numpy as np
+
+from ingest_guard.lists.checkpoints import CHECKPOINT_SUFFIX, SUFFIX, Mark, counts, hash_start
 from ingest_guard.lists.fetch.checkpoint import State, private, sync_folder
 from ingest_guard.lists.fetch.errors import FetchError
+from ingest_guard.lists.journal import parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
 _FOLDER_MODE = 0o700
 _OTHERS = 0o077
-_BLOCK = 1 << 20
+_DIGEST = 16
 _SLACK = 10_000
 """Lines that a journal may have on top of twice what it had after its last compaction."""
 
 
-class Keeping:
+class JournalFiles:
     """The open journal of one source; made by :func:`opened`.
 
     Attributes
@@ -46,7 +50,7 @@ class Keeping:
         self.state = state
         self._checkpoint = checkpoint
         self._file = file
-        self._hash = _hashed(file, state.journal.length)
+        self._hash = hash_start(file, state.journal.length)
         self._length, self._lines = state.journal.length, state.journal.lines
 
     def append(self, lines: Iterable[bytes]) -> None:
@@ -72,7 +76,7 @@ class Keeping:
         self.state.full_from = self._length
         self.commit({})
 
-    def tidy(self) -> bool:
+    def compact_if_due(self) -> bool:
         """Compact the journal if a full fetch has ended or the journal has grown enough; return whether it was done."""
         state = self.state
         if state.full_from is None and state.journal.lines <= 2 * state.live + _SLACK:
@@ -85,7 +89,7 @@ class Keeping:
         state = self.state
         temporary = _temporary(self.path)
         with private(temporary, os.O_RDWR | os.O_CREAT | os.O_TRUNC, "w+b") as file:
-            mark = compaction.compact(self.path, file, state.journal.length, state.full_from or 0)
+            mark = write_compacted(self.path, file, state.journal.length, state.full_from or 0)
             file.flush()
             os.fsync(file.fileno())
         state.pending = mark
@@ -96,7 +100,7 @@ class Keeping:
         state.save(self._checkpoint)
         self._file.close()
         self._file = private(self.path, os.O_RDWR, "r+b")
-        self._hash = _hashed(self._file, mark.length)
+        self._hash = hash_start(self._file, mark.length)
         self._length, self._lines = mark.length, mark.lines
 
     def close(self) -> None:
@@ -105,7 +109,7 @@ class Keeping:
 
 
 @contextmanager
-def opened(folder: Path, source_id: str, source: str) -> Iterator[Keeping]:
+def opened(folder: Path, source_id: str, source: str) -> Iterator[JournalFiles]:
     """Open a source's journal and checkpoint, mend what a kill left, and keep other fetches out.
 
     Parameters
@@ -131,11 +135,11 @@ def opened(folder: Path, source_id: str, source: str) -> Iterator[Keeping]:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise FetchError(f"another fetch of it is at work in {folder}; wait until it is done") from None
-            keeping = _mended(path, checkpoint, source)
+            files = _mended(path, checkpoint, source)
             try:
-                yield keeping
+                yield files
             finally:
-                keeping.close()
+                files.close()
     except OSError as error:
         raise FetchError(f"cannot write in {folder}: {error.strerror or type(error).__name__}") from error
 
@@ -153,16 +157,16 @@ def make_folder(folder: Path) -> None:
         raise FetchError(f"others can look into {folder}, and lists are confidential; chmod 700 it, or name another")
 
 
-def _mended(path: Path, checkpoint: Path, source: str) -> Keeping:
+def _mended(path: Path, checkpoint: Path, source: str) -> JournalFiles:
     state = State.load(checkpoint)
     if state is None:
         if path.exists():
             raise FetchError(
-                f"journal {path} has no checkpoint beside it, so that nobody knows where to go on; move it away, and "
+                f"journal {path} has no checkpoint beside it, so it is unknown where to go on; move it away, and "
                 "the source is fetched from the beginning"
             )
         state = State(source)
-        # The checkpoint first: a journal alone could be anybody's.
+        # The checkpoint first: a journal alone does not say what source it is of.
         state.save(checkpoint)
     if state.source != source:
         raise FetchError(
@@ -178,7 +182,7 @@ def _mended(path: Path, checkpoint: Path, source: str) -> Keeping:
         state.pending = None
         state.save(checkpoint)
     file.truncate(state.journal.length)
-    return Keeping(path, checkpoint, state, file)
+    return JournalFiles(path, checkpoint, state, file)
 
 
 def _verified(path: Path, state: State) -> BinaryIO:
@@ -202,16 +206,71 @@ def _settle(state: State, mark: Mark) -> None:
     state.live, state.full_from = mark.lines, None
 
 
-def _hashed(file: BinaryIO, length: int) -> Any:
-    """Return the running digest of the bytes that count; the file is left at their end."""
-    file.seek(0)
-    hashed = hashlib.sha256()
-    while length:
-        block = file.read(min(_BLOCK, length))
-        hashed.update(block)
-        length -= len(block)
-    return hashed
-
-
 def _temporary(path: Path) -> Path:
     return path.with_name(path.name + ".new")
+
+
+def write_compacted(path: Path, target: BinaryIO, length: int, since: int = 0) -> Mark:
+    """Write the lines that still count to another file: the last of each key, unless it is a withdrawal.
+
+    Two passes over the journal. Of each line the first keeps sixteen bytes of its key's digest and a mark, so that ten
+    million lines take some hundred megabytes and not the gigabytes of a dictionary.
+
+    Parameters
+    ----------
+    path
+        The journal.
+    target
+        An empty file.
+    length
+        How many bytes of the journal count.
+    since
+        Where the first line begins that counts.
+
+    Returns
+    -------
+    Mark
+        Of what was written.
+    """
+    stays = find_survivors(path, length, since)
+    hashed, written = hashlib.sha256(), 0
+    for line, keep in zip(_lines(path, length, since), stays, strict=True):
+        if keep:
+            target.write(line)
+            hashed.update(line)
+            written += len(line)
+    return Mark(written, hashed.hexdigest(), int(stays.sum()))
+
+
+def find_survivors(path: Path, length: int, since: int = 0) -> NDArray[np.bool_]:
+    """Return for each line whether it stays; bool, (lines,)."""
+    digests, gone = bytearray(), bytearray()
+    for line in _lines(path, length, since):
+        try:
+            record = parse(line)
+        except ValueError:
+            # Not a line of ours, so its meaning is unknown: it stays, for the reader to reject and count.
+            digests += hashlib.blake2b(line, digest_size=_DIGEST).digest()
+            gone.append(0)
+            continue
+        digests += hashlib.blake2b(record.key.encode("utf-8", "surrogatepass"), digest_size=_DIGEST).digest()
+        gone.append(record.deleted)
+    keys = np.frombuffer(bytes(digests), np.uint64).reshape(-1, 2)
+    # The sort is stable: equal keys stay in the order of the file, and the last of each run is the last in the file.
+    order = np.lexsort((keys[:, 1], keys[:, 0]))
+    ordered = keys[order]
+    is_last = np.ones(len(order), np.bool_)
+    is_last[:-1] = (ordered[1:] != ordered[:-1]).any(axis=1)
+    stays: NDArray[np.bool_] = np.zeros(len(order), np.bool_)
+    stays[order[is_last]] = True
+    stays[np.frombuffer(bytes(gone), np.uint8) != 0] = False
+    return stays
+
+
+def _lines(path: Path, length: int, since: int) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        file.seek(since)
+        while since < length:
+            line = file.readline()
+            since += len(line)
+            yield line

@@ -9,7 +9,6 @@ import codecs
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ingest_guard.errors import ListFormatError
-from ingest_guard.lists.longtext import LongText
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 CHUNK = 1 << 16
 """Bytes that are read at once."""
 MAX_TOKEN = 8 << 20
-"""Most bytes that may pass without an event; what a longer text has beyond that is passed over."""
+"""Most bytes that may pass without an event: a parser keeps a text until it has its end, and memory has a bound."""
 
 Events: TypeAlias = "list[tuple[str, Any]]"
 
@@ -40,28 +39,33 @@ def events(path: Path, *, several: bool = False) -> Iterator[Events]:
     Raises
     ------
     ListFormatError
-        No ijson, or the file cannot be read, is no JSON, or ends in its midst.
+        No ijson, or the file cannot be read, is no JSON, ends in its midst, or has a text, a number or white space of
+        more than :data:`MAX_TOKEN`.
     """
     parser, out = _parser(path, several=several)
     offset = quiet = 0
-    long = LongText()
     try:
         with path.open("rb") as file:
             for chunk in _utf8(file):
                 offset += len(chunk)
-                fed = long.passed(chunk)
-                quiet += len(fed)
-                if fed and not _sent(parser, fed):
-                    raise _broken(path, offset - len(chunk), offset)
+                quiet += len(chunk)
+                if not _feed(parser, chunk):
+                    raise ListFormatError(
+                        f"list file {path} is no sound JSON: the fault is between byte {offset - len(chunk):,} and "
+                        f"{offset:,}; check that the format's name is right, and get the file again"
+                    )
                 if out:
                     quiet = 0
                     yield out
                     del out[:]
-                elif quiet > MAX_TOKEN and fed and (completed := long.begin(path, offset, fed)):
-                    _sent(parser, completed)
+                elif quiet > MAX_TOKEN:
+                    raise ListFormatError(
+                        f"list file {path}: the {quiet:,} bytes before byte {offset:,} hold one text or blank, "
+                        "longer than any that a list needs; remove it, or get the file again"
+                    )
     except OSError as error:
         raise ListFormatError(f"list file {path} cannot be read: {error.strerror}; check the path") from error
-    if not _sent(parser, b""):
+    if not _feed(parser, b""):
         raise ListFormatError(
             f"list file {path} is cut off: it ends after {offset:,} bytes, inside its JSON; get it again, whole"
         )
@@ -79,8 +83,8 @@ def _parser(path: Path, *, several: bool) -> tuple[Any, Events]:
     return ijson.basic_parse_coro(out, multiple_values=several), out
 
 
-def _sent(parser: Any, chunk: bytes) -> bool:
-    """Feed a parser; nothing at all tells it that this was the end. Outside, nothing of an error is left."""
+def _feed(parser: Any, chunk: bytes) -> bool:
+    """Feed a parser, and return whether it took the chunk; an empty one is the end. No error leaves this function."""
     try:
         parser.send(chunk)
     except StopIteration:
@@ -89,13 +93,6 @@ def _sent(parser: Any, chunk: bytes) -> bool:
     except Exception:  # noqa: BLE001 - whatever it is, the file is no JSON that we can read
         return False
     return True
-
-
-def _broken(path: Path, start: int, end: int) -> ListFormatError:
-    return ListFormatError(
-        f"list file {path} is no sound JSON: the fault is between byte {start:,} and {end:,}; check that the format's "
-        "name is right, and get the file again"
-    )
 
 
 def _utf8(file: BinaryIO) -> Iterator[bytes]:

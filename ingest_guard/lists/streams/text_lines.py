@@ -68,5 +68,5 @@ def lines(file: TextIO, longest: int = MAX_LINE) -> Iterator[tuple[int, str | No
 
 
 def readable(text: str) -> bool:
-    """Tell whether text is as it was in the file: no byte of it was outside the encoding."""
+    """Return whether text is as it was in the file: no byte of it was outside the encoding."""
     return not _UNREADABLE.search(text)

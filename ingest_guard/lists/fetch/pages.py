@@ -1,4 +1,4 @@
-"""A page of a source: its rows, and where to go on after it; and rows -> records, as the journal keeps them."""
+"""Answers of a service -> pages of rows and where to go on after each; rows -> lines of a journal, counted."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ingest_guard.lists.entries import Rejected, Removed, Row, Unsupported
+from ingest_guard.lists.fetch.errors import AnswerError
 from ingest_guard.lists.journal import MAX_KEY, MAX_LINE, Record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,51 @@ class Tally:
         return bad / max(1, bad + self.accepted.total() + self.removed)
 
 
+def parse_object(body: bytes) -> dict[str, Any]:
+    """Parse an answer that must be a JSON object.
+
+    Raises
+    ------
+    AnswerError
+        It is none.
+    """
+    try:
+        answer = json.loads(body)
+    except (ValueError, RecursionError):
+        raise AnswerError("answer that is cut off or no JSON") from None
+    if not isinstance(answer, dict):
+        raise AnswerError("answer that is no JSON object")
+    return answer
+
+
+def get_list(answer: dict[str, Any], name: str) -> list[Any]:
+    """Return a list in an answer.
+
+    Raises
+    ------
+    AnswerError
+        It has no such list.
+    """
+    found = answer.get(name)
+    if not isinstance(found, list):
+        raise AnswerError(f"answer without {name}")
+    return found
+
+
+def read_rows(records: Iterable[Any], read: Callable[[dict[str, Any], int], Iterable[Row]]) -> tuple[Row, ...]:
+    """Return the rows of an answer's records; one that is no object is rejected."""
+    return tuple(
+        row
+        for number, record in enumerate(records, start=1)
+        for row in (read(record, number) if isinstance(record, dict) else (Rejected(number, "bad_record"),))
+    )
+
+
+def get_text(value: object) -> str | None:
+    """Return a field's text; None if it is empty, or no text."""
+    return value if isinstance(value, str) and value else None
+
+
 def lines(rows: Iterable[Row], tally: Tally) -> Iterator[bytes]:
     """Make lines of a journal from rows, and count.
 
@@ -114,9 +160,9 @@ def _record(group: Iterable[Row], tally: Tally) -> Record | None:
         return Record(key, deleted=True)
     if not values:
         return None
-    return Record(key or _made_up(values), severity, {name: tuple(each) for name, each in values.items()})
+    return Record(key or _make_key(values), severity, {name: tuple(each) for name, each in values.items()})
 
 
-def _made_up(values: Mapping[str, list[str]]) -> str:
-    """Return a key for a record without one. Its values count all the same; no withdrawal will ever find it."""
+def _make_key(values: Mapping[str, list[str]]) -> str:
+    """Return a key for a record without one. Its values count all the same, but no withdrawal can find it."""
     return "no-id/" + hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ingest_guard.errors import ListFormatError
-from ingest_guard.lists import xml_stream as xmlstream
+from ingest_guard.lists.streams import xml_stream as xmlstream
 
 if TYPE_CHECKING:
     from pathlib import Path
