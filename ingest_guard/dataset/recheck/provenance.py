@@ -11,7 +11,7 @@ from ingest_guard.dataset.attestation.files import manifest_digest, write_manife
 from ingest_guard.dataset.attestation.manifest import NAME, Manifest, Recheck, Source, now
 from ingest_guard.dataset.attestation.signing import NAME as SIGNATURE
 from ingest_guard.dataset.attestation.verify import verify
-from ingest_guard.dataset.recheck.gained import Earlier, version_folder
+from ingest_guard.dataset.recheck.added_entries import Earlier, version_folder
 from ingest_guard.errors import AttestationError, PolicyError
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from ingest_guard.dataset.attestation.manifest import AllowListFacts, BlocklistFacts
     from ingest_guard.dataset.recheck.plan import Opened
-    from ingest_guard.dataset.recheck.report import Report
+    from ingest_guard.dataset.recheck.summary import Report
 
 
 def has_manifest(folder: Path) -> bool:
