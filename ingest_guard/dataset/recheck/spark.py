@@ -1,6 +1,7 @@
 """The same recheck for tables that no single machine holds: over Spark, by ``DataFrame.mapInArrow``.
 
-    >>> from ingest_guard.data import Plan, Policy, clean, doomed  # doctest: +SKIP
+    >>> from ingest_guard import Policy  # doctest: +SKIP
+    >>> from ingest_guard.data import Plan, clean, doomed  # doctest: +SKIP
     >>> plan = Plan(Policy.load("policy.yaml"))  # doctest: +SKIP
     >>> clean(frame, plan).write.parquet("s3a://bucket/clean")  # doctest: +SKIP
     >>> doomed(frame, plan).write.parquet("s3a://private/tombstones")  # doctest: +SKIP
