@@ -35,7 +35,7 @@ def read_text(body: bytes, content_type: str | None = None) -> tuple[str, str]:
     """Decode a page; return the text, and the encoding that it was taken to be in.
 
     A byte order mark wins, then what the ``Content-Type`` header says, then the page's own ``meta``; but a declared
-    encoding in which the bytes make no sense does not count where another one fits. UTF-8 is easily told from the
+    encoding in which the bytes make no sense does not count where another one fits. UTF-8 is easily known from the
     encodings of one byte a letter, which fit everything: bytes that are UTF-8 are read as such.
     """
     mark, after = _bom(body)

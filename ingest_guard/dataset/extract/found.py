@@ -126,7 +126,7 @@ class PageImages:
         return same
 
     def _chosen_before(self, draft: ImageDraft) -> ImageDraft | None:
-        """Return an image that stands alone before, of which this is a better copy, or None; it takes its place."""
+        """Return an image that stood alone, after giving it the address of this better copy; None if there is none."""
         for url in draft.copies:
             known = self._by_url.get(url)
             if known is not None and known.url == url and not known.copies:

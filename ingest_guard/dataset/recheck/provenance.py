@@ -152,7 +152,7 @@ def reissue(source: Path, target: Path, opened: Opened, report: Report, key: Ed2
     signed = (source / SIGNATURE).is_file()
     rows = old.rows if attested else report.records
     if source == target and signed and key is None and not report.removed and rows == report.records:
-        # Nothing changed, and whoever signed it is not here.
+        # Nothing changed, and the key that signed it is not here.
         return True
     digest = manifest_digest(source) if attested else None
     recheck = Recheck(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 from ingest_guard.dataset.attestation.promises import numbered
@@ -70,28 +70,9 @@ class Report:
 
     def to_json(self) -> dict[str, Any]:
         """Return this as JSON takes it."""
-        return {
-            "blocklist": self.version,
-            "since": list(self.since),
-            "shards": self.shards,
-            "changed": self.changed,
-            "records": self.records,
-            "removed": self.removed,
-            "kept": self.kept,
-            "not_compared": self.not_compared,
-            "dropped": self.dropped,
-            "lists": dict(self.lists),
-            "algorithms": dict(self.algorithms),
-            "actions": dict(self.actions),
-            "compared": list(self.compared),
-            "near_entries": dict(self.near_entries),
-            "unread": dict(self.unread),
-            "all_views": self.all_views,
-            "recall": self.recall(),
-            "tombstones": None if self.tombstones is None else str(self.tombstones),
-            "manifest": self.manifest,
-            "seconds": list(self.seconds),
-        }
+        data = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "version"}
+        path = None if self.tombstones is None else str(self.tombstones)
+        return {"blocklist": self.version, **data, "kept": self.kept, "recall": self.recall(), "tombstones": path}
 
     def lines(self) -> list[str]:
         """Return it as lines of text."""
