@@ -1,9 +1,9 @@
-"""What a recheck tells: counts, and what could not be found. Never a value, an address or a uid."""
+"""The summary of a recheck: counts, and what could not be found. Never a value, an address or a uid."""
 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 from ingest_guard.dataset.attestation.promises import numbered
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Report:
-    """What came of a recheck.
+    """What a recheck did.
 
     Attributes
     ----------
@@ -39,7 +39,7 @@ class Report:
     all_views
         Records with the hashes of all frames and views; the others are compared by the native view of the first frame.
     tombstones, manifest
-        Where the tombstones are; whether there is a manifest of what is left.
+        Where the tombstones are; whether there is a manifest of the records that are left.
     seconds
         How long the comparison took, and the writing.
     """
@@ -70,58 +70,39 @@ class Report:
 
     def to_json(self) -> dict[str, Any]:
         """Return this as JSON takes it."""
-        return {
-            "blocklist": self.version,
-            "since": list(self.since),
-            "shards": self.shards,
-            "changed": self.changed,
-            "records": self.records,
-            "removed": self.removed,
-            "kept": self.kept,
-            "not_compared": self.not_compared,
-            "dropped": self.dropped,
-            "lists": dict(self.lists),
-            "algorithms": dict(self.algorithms),
-            "actions": dict(self.actions),
-            "compared": list(self.compared),
-            "near_entries": dict(self.near_entries),
-            "unread": dict(self.unread),
-            "all_views": self.all_views,
-            "recall": self.recall(),
-            "tombstones": None if self.tombstones is None else str(self.tombstones),
-            "manifest": self.manifest,
-            "seconds": list(self.seconds),
-        }
+        data = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "version"}
+        path = None if self.tombstones is None else str(self.tombstones)
+        return {"blocklist": self.version, **data, "kept": self.kept, "recall": self.recall(), "tombstones": path}
 
     def lines(self) -> list[str]:
         """Return it as lines of text."""
         since = f", what it gained since {', '.join(each[:12] for each in self.since)}" if self.since else ""
         what = f"{numbered(self.records, 'record')} in {numbered(self.shards, 'shard')}"
-        told = [
+        lines = [
             f"compared with version {self.version[:12]}{since}: {', '.join(self.compared) or 'nothing'}",
             f"{what}: {self.removed:,} removed, {self.kept:,} kept",
         ]
-        told += [f"  list {name}: {count:,}" for name, count in sorted(self.lists.items())]
-        told += [f"  by {name}: {count:,}" for name, count in sorted(self.algorithms.items())]
+        lines += [f"  list {name}: {count:,}" for name, count in sorted(self.lists.items())]
+        lines += [f"  by {name}: {count:,}" for name, count in sorted(self.algorithms.items())]
         if self.not_compared:
             what = "removed" if self.dropped else "kept; --not-compared remove takes them out"
-            told.append(f"{self.not_compared:,} records have nothing that could be compared ({what})")
-        told += [f"{count:,} texts are no {name} value" for name, count in sorted(self.unread.items())]
-        told += self.recall()
+            lines.append(f"{self.not_compared:,} records have nothing that could be compared ({what})")
+        lines += [f"{count:,} texts are no {name} value" for name, count in sorted(self.unread.items())]
+        lines += self.recall()
         if self.tombstones is not None:
-            told.append(f"tombstones (sensitive, not for publication): {self.tombstones}")
-        return told
+            lines.append(f"tombstones (sensitive, not for publication): {self.tombstones}")
+        return lines
 
     def recall(self) -> list[str]:
         """Return what this comparison cannot have found, in words."""
-        told = []
+        lines = []
         if self.near_entries and self.all_views < self.records:
-            told.append(
+            lines.append(
                 f"{self.records - self.all_views:,} records have the fingerprint of their first frame's native view "
                 "alone: turned, mirrored, inverted, framed and much reduced copies, and later frames, are not found by "
                 "it (a crawl finds them; keep their fingerprints with records.record_hashes: all). docs/recheck.md has "
                 "the figures"
             )
         if self.records and not self.near_entries:
-            told.append("no perceptual hash was compared: only files that are the same byte for byte are found")
-        return told
+            lines.append("no perceptual hash was compared: only files that are the same byte for byte are found")
+        return lines

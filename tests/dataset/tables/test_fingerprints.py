@@ -4,7 +4,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest_guard.dataset.tables.hexadecimal import decode, decode_texts
+from ingest_guard.dataset.tables.fingerprints import decode_hex
+from ingest_guard.dataset.tables.lines import read_texts
 
 TEXTS = st.lists(
     st.none()
@@ -29,15 +30,16 @@ def slowly(text: object, size: int) -> list[bytes]:
 @given(texts=TEXTS, size=st.sampled_from([1, 4, 8]))
 def test_as_python_reads_it(texts: list[object], size: int) -> None:
     """Texts of digits are their bytes, several values of a text come one after the other, anything else is nothing."""
-    rows, values = decode_texts(texts, size)
+    rows, values, unread = read_texts(texts, size)
     expected = [(row, part) for row, text in enumerate(texts) for part in slowly(text, size)]
     assert [(row, one.tobytes()) for row, one in zip(rows.tolist(), values, strict=True)] == expected
     assert values.shape[1] == size
+    assert unread == sum(1 for text in texts if text and not slowly(text, size))
 
 
 def test_texts_that_lie_apart() -> None:
     """Texts need not follow each other in memory."""
     text = np.frombuffer(b"..00ff..a1B2", np.uint8)
-    rows, values = decode(text, np.array([2, 8]), np.array([4, 4]), 2)
+    rows, values = decode_hex(text, np.array([2, 8]), np.array([4, 4]), 2)
     assert rows.tolist() == [0, 1]
     assert values.tolist() == [[0, 255], [0xA1, 0xB2]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ingest_guard.dataset.extract.document import parse, read_text
-from ingest_guard.dataset.extract.found import Draft, Found
+from ingest_guard.dataset.extract.found import ImageDraft, PageImages
 from ingest_guard.dataset.extract.json_ld import read_json_ld
 from ingest_guard.dataset.extract.languages import page_language, tag
 from ingest_guard.dataset.extract.texts import clean
@@ -14,7 +14,7 @@ from ingest_guard.policy.extract import Extract
 from ingest_guard.urls.join import Addresses
 
 if TYPE_CHECKING:
-    from ingest_guard.dataset.extract.model import PageImage
+    from ingest_guard.dataset.extract.found import PageImage
 
 _MOST_BLOCKS = 200
 _DEFAULT = Extract()
@@ -44,7 +44,7 @@ def extract_images(
         return []
     base = next((each.get("href") for each in root.iter("base") if each.get("href") is not None), None)
     addresses = Addresses(url, base, encoding)
-    found = Found(policy)
+    found = PageImages(policy)
     walk = Walk(root, policy, addresses, found)
     walk.run()
     language = page_language(root)
@@ -55,19 +55,19 @@ def extract_images(
     return found.images()
 
 
-def _add_cards(walk: Walk, addresses: Addresses, found: Found, language: str | None) -> None:
+def _add_cards(walk: Walk, addresses: Addresses, found: PageImages, language: str | None) -> None:
     for card in walk.cards.found:
         if url := addresses.absolute(card.url):
-            draft = Draft(url, card.source, [], width=card.width, height=card.height, language=language)
+            draft = ImageDraft(url, card.source, [], width=card.width, height=card.height, language=language)
             draft.add_text(card.source, clean(card.text), language)
             found.add(draft)
 
 
-def _add_structured(walk: Walk, addresses: Addresses, found: Found, language: str | None) -> None:
+def _add_structured(walk: Walk, addresses: Addresses, found: PageImages, language: str | None) -> None:
     for block in walk.json_ld[:_MOST_BLOCKS]:
         for each in read_json_ld(block):
             if url := addresses.absolute(each.url):
                 spoken = tag(each.language) or language
-                draft = Draft(url, "json-ld", [], width=each.width, height=each.height, language=spoken)
+                draft = ImageDraft(url, "json-ld", [], width=each.width, height=each.height, language=spoken)
                 draft.add_text("json-ld", each.text, spoken)
                 found.add(draft)

@@ -1,4 +1,4 @@
-"""Tables with a bar in each row: hosts, formats, outcomes, reasons."""
+"""Parts of the page: sections, and tables with a bar in each row, for hosts, formats, outcomes and reasons."""
 
 from __future__ import annotations
 
@@ -6,9 +6,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ingest_guard.dataset.report import figures
+from ingest_guard.dataset.report.charts import Chart, TimeChart
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from ingest_guard.dataset.report.charts import Table
+
+POINTS = 240
+BROAD = 120
+"""How many points a line of rates has: more would show nothing but noise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +44,22 @@ class BarTable:
     legend: tuple[tuple[str, str], ...] = ()
 
 
-def counted(
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A part of the page with a heading of its own."""
+
+    key: str
+    title: str
+    intro: str
+    charts: tuple[Chart, ...] = ()
+    bars: tuple[BarTable, ...] = ()
+    table: Table | None = None
+
+
+def count_table(
     key: str, title: str, head: tuple[str, str], numbers: Mapping[str, int], look: str, *, note: str = ""
 ) -> BarTable | None:
-    """Return a table of names and numbers, the largest first; None where there is nothing to tell."""
+    """Return a table of names and numbers, the largest first; None where all are 0."""
     whole = sum(numbers.values())
     if not whole:
         return None
@@ -56,3 +75,14 @@ def counted(
 def bar(parts: Sequence[tuple[str, float]], largest: float) -> tuple[tuple[str, float], ...]:
     """Return the parts of a bar; one that counts anything is wide enough to be seen."""
     return tuple((look, max(4.0, round(1000 * value / largest, 1))) for look, value in parts if value)
+
+
+def all_charts(*charts: TimeChart | Chart | None) -> tuple[Chart, ...]:
+    """Return the charts that have something to show."""
+    drawn = [each.chart() if isinstance(each, TimeChart) else each for each in charts]
+    return tuple(chart for chart in drawn if chart is not None)
+
+
+def all_tables(*tables: BarTable | None) -> tuple[BarTable, ...]:
+    """Return the tables that have something to show."""
+    return tuple(table for table in tables if table is not None)
