@@ -59,7 +59,7 @@ def command(*, dry_run: bool, since: datetime | None) -> int:
 
 def _format_findings(store: Store, findings: Findings, *, dry_run: bool) -> str:
     if findings.is_shared:
-        return f"{store}: left as it is, as the working folder or another store lies in it; give it a folder of its own"
+        return f"{store}: left as it is, as the working folder or another store lies in it: give it a folder of its own"
     verb = "would be removed" if dry_run else "removed"
     if store.kind == stores.MEDIA:
         text = (

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from ingest_guard.errors import GuardFailedError, SetupError
 from ingest_guard.guard.guard import Guard
-from ingest_guard.scrapy_plugin.stores.stores import CACHE, MARKER, MEDIA, contents
+from ingest_guard.scrapy_plugin.stores.stores import CACHE, JOB, MARKER, MEDIA, contents
 from ingest_guard.verdict import Outcome
 from ingest_guard.workers.inline import InlinePool
 from ingest_guard.workers.pool import WorkerPool
@@ -53,7 +53,7 @@ class Findings:
     left
         What is no part of the store by its name, is a link, or could not be removed.
     is_shared
-        True where the folder also holds the working folder or another store: then nothing in it was touched.
+        True where the working folder or another kind of store lies in the folder: then nothing in it was touched.
     """
 
     whole: int = 0
@@ -101,9 +101,9 @@ def purge(
 
 
 def _is_shared(store: Store, stores: Iterable[Store]) -> bool:
-    """Check whether a store's folder holds more than that store. A media store inside another one is as good as any."""
-    others = [other.folder for other in stores if other != store and not store.kind == other.kind == MEDIA]
-    return any(other.is_relative_to(store.folder) for other in [Path.cwd(), *others])
+    """Check whether a folder holds what its purge would harm. In a job directory it touches three names alone."""
+    others = [other.folder for other in stores if other.kind != store.kind]
+    return store.kind != JOB and any(folder.is_relative_to(store.folder) for folder in [Path.cwd(), *others])
 
 
 def _remove_whole(store: Store, *, dry_run: bool) -> Findings:

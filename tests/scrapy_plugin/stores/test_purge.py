@@ -87,16 +87,18 @@ def test_links_are_neither_followed_nor_removed(tmp_path: Path, policy: Policy) 
 
 
 def test_a_folder_that_holds_more_is_left(tmp_path: Path, policy: Policy, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A cache or job directory in which other stores or the working folder lie is not touched; nested pictures are."""
+    """A cache or media store in which the working folder or another kind of store lies is not touched."""
     (tmp_path / "data.db").touch()
     (tmp_path / "files" / "images").mkdir(parents=True)
     cache, files = Store(CACHE, "HTTPCACHE_DIR", tmp_path), Store(MEDIA, "FILES_STORE", tmp_path / "files")
+    job = Store(JOB, "JOBDIR", tmp_path)
     images = Store(MEDIA, "IMAGES_STORE", tmp_path / "files" / "images")
     assert run(cache, policy, files) == Findings(is_shared=True)
     assert not run(files, policy, images, cache).is_shared
     monkeypatch.chdir(tmp_path / "files")
     assert run(cache, policy).is_shared
     assert run(files, policy).is_shared
+    assert not run(job, policy, files).is_shared
     assert (tmp_path / "data.db").exists()
 
 
