@@ -14,11 +14,17 @@ import hashlib
 import lzma
 import pickletools
 import re
+import sys
 import zlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes
 
-from demo.files import brotli, zstd
+import brotli
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -91,25 +97,15 @@ def _streams(data: bytes) -> Iterator[tuple[str, bytes]]:
 
 def _unpacker(name: str) -> Callable[[bytes], bytes]:
     if name == "br":
-        return _brotli_stream()
+        process: Callable[[bytes], bytes] = brotli.Decompressor().process
+        return process
     if name == "zstd":
-        return _zstd_stream()
+        return zstd.ZstdDecompressor().decompress
     if name == "bzip2":
         return bz2.BZ2Decompressor().decompress
     if name == "xz":
         return lzma.LZMADecompressor().decompress
     return zlib.decompressobj({"gzip": 31, "deflate": 15, "raw deflate": -15}[name]).decompress
-
-
-def _brotli_stream() -> Callable[[bytes], bytes]:
-    stream: Any = brotli().Decompressor()
-    return stream.process if hasattr(stream, "process") else stream.decompress  # type: ignore[no-any-return]  # untyped
-
-
-def _zstd_stream() -> Callable[[bytes], bytes]:
-    module = zstd()
-    stream: Any = module.ZstdDecompressor()
-    return stream.decompressobj().decompress if hasattr(stream, "decompressobj") else stream.decompress  # type: ignore[no-any-return]  # untyped
 
 
 def _unpack(unpack: Callable[[bytes], bytes], data: bytes) -> bytes:

@@ -1,9 +1,4 @@
-"""The search for traces: whether any file that a crawl wrote holds something of a flagged body.
-
->>> needles = Needles({"photo": flagged_bytes}, harmless=[other_bytes])
->>> find_traces([cache_folder, job_folder, log_file], needles)
-[]
-"""
+"""Search files and folders for what flagged bodies left in them."""
 
 from __future__ import annotations
 
@@ -15,13 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from demo.needles import Needles
-from demo.undo import layers
+from support.traces.undo import layers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-__all__ = ["Needles", "Trace", "find_traces", "traces_in"]
+    from support.traces.needles import Needles
 
 _SQLITE = b"SQLite format 3\0"
 

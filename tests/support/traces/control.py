@@ -11,11 +11,17 @@ import json
 import lzma
 import pickle
 import sqlite3
+import sys
 import zlib
 from typing import TYPE_CHECKING
 from urllib.parse import quote_from_bytes
 
-from demo.files import brotli, zstd
+import brotli
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -48,8 +54,8 @@ _PLANTS: dict[str, Callable[[bytes], bytes]] = {
     "gzip": gzip.compress,
     "deflate": zlib.compress,
     "raw deflate": _raw_deflate,
-    "br": lambda body: bytes(brotli().compress(body)),
-    "zstd": lambda body: bytes(zstd().compress(body)),
+    "br": lambda body: bytes(brotli.compress(body)),
+    "zstd": zstd.compress,
     "bzip2": bz2.compress,
     "xz": lzma.compress,
     "gzip, cut off": lambda body: gzip.compress(body)[: len(body) // 2],
@@ -64,9 +70,9 @@ _PLANTS: dict[str, Callable[[bytes], bytes]] = {
     "latin-1": lambda body: body.decode("latin-1").encode(),
     "pickle 0": lambda body: pickle.dumps({"body": body}, 0),
     "pickle 2": lambda body: pickle.dumps({"body": body}, 2),
-    "pickle of br": lambda body: _NOISE + pickle.dumps({"body": bytes(brotli().compress(body))}, 4),
+    "pickle of br": lambda body: _NOISE + pickle.dumps({"body": bytes(brotli.compress(body))}, 4),
     "gzip of base64": lambda body: gzip.compress(base64.b64encode(body)),
-    "base64 of zstd": lambda body: base64.b64encode(bytes(zstd().compress(body))),
+    "base64 of zstd": lambda body: base64.b64encode(zstd.compress(body)),
     "md5": _digest("md5"),
     "sha1": _digest("sha1"),
     "sha256": _digest("sha256"),
