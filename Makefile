@@ -31,6 +31,7 @@ test: .venv/.$(TEST) ## Run the linters, the type checker and the full test suit
 	@$(MAKE) --no-print-directory lint
 	@rm -f .coverage .coverage.*
 	$(PYTHON) -m coverage run -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
+	@$(PYTHON) tools/drop-partial-coverage
 	@$(PYTHON) -m coverage combine --quiet
 	$(PYTHON) -m coverage report --fail-under=95
 

@@ -148,7 +148,7 @@ class Runtime:
             self._memory_peak[name] = max(size, self._memory_peak.get(name, 0))
 
     def _on_failed_pool(self, pool: WorkerPool, why: str) -> None:
-        if pool is self.current.pool or pool.lied:
+        if pool is self.current.pool or pool.gave_wrong_answer:
             self.fail(why)
         elif any(pool is generation.pool for generation in self._retired):
             # Its last images are dropped as guard_failed; the version in use has workers of its own.

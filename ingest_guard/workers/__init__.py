@@ -1,1 +1,4 @@
-"""Isolated child processes that decode and compare images for a crawl. Nothing in here imports scrapy but the pool."""
+"""Isolated child processes that decode and compare images, for any asyncio program.
+
+Nothing in here imports Scrapy: a crawl uses the pool as any other program does.
+"""

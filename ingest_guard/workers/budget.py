@@ -1,15 +1,13 @@
-"""How much may be under way at one time: images and bytes, whoever asks, in the order of asking."""
+"""How much may be under way at one time, for all callers together: images and bytes, in the order of asking."""
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from typing import TYPE_CHECKING
 
-from ingest_guard.workers.eventloop import promise
-
 if TYPE_CHECKING:
     from ingest_guard.policy.policy import InFlight
-    from ingest_guard.workers.eventloop import Promise
 
 
 class Budget:
@@ -27,38 +25,51 @@ class Budget:
 
     def __init__(self, bounds: InFlight) -> None:
         self._bounds = bounds
-        self._asking: deque[tuple[int, Promise]] = deque()
+        self._queue: deque[tuple[int, asyncio.Future[None]]] = deque()
         self.images = self.bytes = 0
         self.peak_images = self.peak_bytes = self.peak_waiting = 0
 
     @property
     def waiting(self) -> int:
         """How many wait now."""
-        return len(self._asking)
+        return len(self._queue)
 
     async def enter(self, size: int) -> None:
         """Wait until an image of ``size`` bytes may be under way, and count it."""
-        if self._asking or not self._fits(size):
-            turn = promise()
-            self._asking.append((size, turn))
-            self.peak_waiting = max(self.peak_waiting, len(self._asking))
-            await turn.awaitable()
+        if not self._queue and self._fits(size):
+            self._count(1, size)
             return
-        self._count(1, size)
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._queue.append((size, turn))
+        self.peak_waiting = max(self.peak_waiting, len(self._queue))
+        try:
+            await turn
+        except asyncio.CancelledError:
+            # Give back the place in the queue, or what this caller has been counted with.
+            if (size, turn) in self._queue:
+                self._queue.remove((size, turn))
+                self._let_in()
+            else:
+                self.leave(size)
+            raise
 
     def leave(self, size: int) -> None:
         """Count an image out, and let in those that fit now."""
         self._count(-1, -size)
-        while self._asking and self._fits(self._asking[0][0]):
-            waiting_size, turn = self._asking.popleft()
-            self._count(1, waiting_size)
-            turn.keep(None)
+        self._let_in()
 
     async def room(self) -> None:
-        """Wait while others wait: asked before a download, so that bodies do not pile up."""
-        if self._asking:
+        """Wait while others wait: called before a download, so that bodies do not pile up."""
+        if self._queue:
             await self.enter(0)
             self.leave(0)
+
+    def _let_in(self) -> None:
+        while self._queue and self._fits(self._queue[0][0]):
+            size, turn = self._queue.popleft()
+            self._count(1, size)
+            if not turn.done():
+                turn.set_result(None)
 
     def _fits(self, size: int) -> bool:
         # A single body over the budget goes through alone.

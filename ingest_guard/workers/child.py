@@ -1,6 +1,8 @@
 """What runs in the child processes: the nursery, which opens the lists, and the workers that it forks.
 
-A worker reads an image from its socket, scans it, writes what was found. It has nothing else to do.
+The nursery forks a worker for each order, ends one on another order, and ends all of them when its parent has closed
+the socket. It reaps its children itself, so that no process id in its hands can be another process's. A worker reads an
+image from its socket, scans it, and writes what was found. It has nothing else to do.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ import contextlib
 import gc
 import json
 import os
+import select
 import signal
 import socket
 from functools import partial
@@ -19,15 +22,17 @@ from PIL import AvifImagePlugin
 from ingest_guard.guard.scan_result import Scan
 from ingest_guard.guard.transfer import unpack_guard
 from ingest_guard.verdict import Reason
-from ingest_guard.workers import forks, sandbox, warmup
-from ingest_guard.workers.memory import OwnMemory
-from ingest_guard.workers.protocol import CONFIGURATION, REPORT, receive_frame, send_frame
+from ingest_guard.workers import sandbox, warmup
+from ingest_guard.workers.protocol import CONFIGURATION, KILL, ORDER, REPORT, WORKER, receive_frame, send_frame
+from ingest_guard.workers.warmup import OwnMemory
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ingest_guard.guard.guard import Guard
     from ingest_guard.guard.scanner import Scanner
 
-
+_REAP_EVERY = 1.0
 # Several workers with several threads each would only get in each other's way.
 AvifImagePlugin.DEFAULT_MAX_THREADS = 1
 
@@ -48,7 +53,7 @@ def main(descriptor: int, parent: int) -> None:
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
         guard = prepare(control)
         if guard is not None:
-            forks.run(control, partial(work, guard))
+            serve_orders(control, partial(work, guard))
 
 
 def prepare(control: socket.socket) -> Guard | None:
@@ -67,6 +72,35 @@ def prepare(control: socket.socket) -> Guard | None:
     greeting = {"version": guard.version, "memory": OwnMemory().report()}
     send_frame(control, CONFIGURATION, json.dumps(greeting).encode())
     return guard
+
+
+def serve_orders(control: socket.socket, become: Callable[[socket.socket, int], None]) -> None:
+    """Serve orders until the other side closes the socket.
+
+    Parameters
+    ----------
+    control
+        Where orders come from.
+    become
+        Called in a fork with its socket and the process id of this process; the fork ends when it returns.
+    """
+    children: dict[int, int] = {}
+    # A crawl with a thousand connections hands down a descriptor that select() cannot take.
+    waiting = select.poll()
+    waiting.register(control, select.POLLIN)
+    try:
+        while True:
+            if waiting.poll(_REAP_EVERY * 1000):
+                order, descriptors, _, _ = socket.recv_fds(control, ORDER.size, 1)
+                if len(order) < ORDER.size:
+                    return
+                _carry_out(order, descriptors, control, children, become)
+            _reap(children, os.WNOHANG)
+    finally:
+        for pid in children.values():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        _reap(children, 0)
 
 
 def work(guard: Guard, sock: socket.socket, nursery: int) -> None:
@@ -95,3 +129,40 @@ def _scan(scanner: Scanner, data: bytes) -> Scan:
         return Scan(reason=Reason.MEMORY)
     except Exception:  # noqa: BLE001 - a fault of ours must not read like a pass, nor end the worker
         return Scan(reason=Reason.CORRUPT)
+
+
+def _carry_out(
+    order: bytes,
+    descriptors: list[int],
+    control: socket.socket,
+    children: dict[int, int],
+    become: Callable[[socket.socket, int], None],
+) -> None:
+    letter, serial = ORDER.unpack(order)
+    if letter == WORKER and descriptors:
+        with socket.socket(fileno=descriptors[0]) as sock, contextlib.suppress(OSError):
+            # A fork that fails shows as the end of the socket.
+            children[serial] = _fork(sock, control, become)
+    elif letter == KILL and serial in children:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(children[serial], signal.SIGKILL)
+
+
+def _fork(sock: socket.socket, control: socket.socket, become: Callable[[socket.socket, int], None]) -> int:
+    nursery = os.getpid()
+    pid = os.fork()
+    if pid:
+        return pid
+    # Nothing of the nursery's own may run in here, however this ends.
+    try:
+        control.close()
+        become(sock, nursery)
+    finally:
+        os._exit(0)
+
+
+def _reap(children: dict[int, int], options: int) -> None:
+    for serial, pid in list(children.items()):
+        ended, _ = os.waitpid(pid, options)
+        if ended:
+            del children[serial]

@@ -1,4 +1,4 @@
-"""Scanning without processes: for tests, tools, and machines that have no means to isolate a worker."""
+"""Scan without processes: for tests, tools, and machines that have no means to isolate a worker."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 
 class InlinePool:
-    """The same without processes: scans here and now, and blocks the event loop meanwhile. For tests and tools."""
+    """A pool without processes: it scans in the caller's thread, and blocks the event loop meanwhile."""
 
     crashes = 0
-    lied = False
+    gave_wrong_answer = False
     is_over = True
 
     def __init__(self, guard: Guard, budget: Budget | None = None) -> None:
@@ -25,10 +25,10 @@ class InlinePool:
         self.memory_peak: dict[str, int] = {}
 
     def start(self) -> None:
-        """Nothing to start."""
+        """Do nothing: there is no process to start."""
 
     async def ready(self) -> None:
-        """Nothing to wait for."""
+        """Return at once."""
 
     async def scan(self, data: bytes) -> Scan:
         """Scan one image."""
@@ -38,7 +38,7 @@ class InlinePool:
             return Scan(reason=Reason.MEMORY)
 
     def retire(self) -> None:
-        """Nothing to end."""
+        """Do nothing: there is no process to end."""
 
     def close(self) -> None:
-        """Nothing to end."""
+        """Do nothing: there is no process to end."""

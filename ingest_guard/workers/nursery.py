@@ -1,12 +1,13 @@
-"""The process that workers come from, as the crawl sees it.
+"""The process that workers come from, as its parent sees it.
 
-It opens and verifies the lists once, loads all that scanning needs, and forks a worker whenever it is told. So a worker
-is there in milliseconds, shares all but what it writes with its siblings, and needs no file: a version that a builder
-has removed meanwhile stays in use until the crawl lets go of it. The nursery never sees an image.
+It opens and verifies the lists once, loads all that scanning needs, and forks a worker for each order. So a worker is
+there in milliseconds, shares all but what it writes with its siblings, and needs no file: a version that a builder has
+removed meanwhile stays in use until the parent lets go of it. The nursery never sees an image.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import os
@@ -17,14 +18,10 @@ import time
 from typing import TYPE_CHECKING
 
 from ingest_guard.guard.credentials import without_keys
-from ingest_guard.workers.eventloop import watch
-from ingest_guard.workers.forks import KILL, ORDER, WORKER
-from ingest_guard.workers.protocol import CONFIGURATION, AnswerReader, frame_header
+from ingest_guard.workers.protocol import CONFIGURATION, KILL, ORDER, WORKER, AnswerReader, frame_header
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from ingest_guard.workers.eventloop import Watch
 
 _START = """\
 import json, sys
@@ -48,7 +45,7 @@ class Nursery:
     on_ready
         Called when the lists are open; only then workers can be had.
     on_lost
-        Called with the reason when it is gone, or says that it cannot work (then ``cannot_start`` is True).
+        Called with the reason when it has ended, or has said that it cannot work (then ``cannot_start`` is True).
 
     Raises
     ------
@@ -61,13 +58,13 @@ class Nursery:
     ) -> None:
         self._on_ready, self._on_lost = on_ready, on_lost
         self._reader = AnswerReader()
-        self._watch: Watch | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._serial = 0
         self._end_by: float | None = None
         self.is_ready = False
         self.cannot_start = False
         self.memory: dict[str, int] = {}
-        """As it said when it was ready, in bytes: ``private``, ``clean``, ``pss``."""
+        """What it reported when it was ready, in bytes: ``private``, ``clean``, ``pss``."""
         self.born = time.monotonic()
         self._sock, theirs = socket.socketpair()
         with theirs:
@@ -88,10 +85,11 @@ class Nursery:
 
     def attach(self) -> None:
         """Let the event loop that is running now serve the socket."""
-        self._watch = watch(self._sock, self._on_readable, lambda: None)
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(self._sock.fileno(), self._on_readable)
 
     def fork(self, theirs: socket.socket) -> int:
-        """Have a worker made that serves this end of a socket pair; return the number by which it can be ended.
+        """Order a worker that serves this end of a socket pair; return the number by which it can be ended.
 
         Raises
         ------
@@ -103,13 +101,13 @@ class Nursery:
         return self._serial
 
     def kill(self, serial: int) -> None:
-        """End a worker that may no longer listen."""
+        """End a worker, even one that does not listen any more."""
         # Without a nursery the kernel has ended its workers.
         with contextlib.suppress(OSError):
             self._sock.send(ORDER.pack(KILL, serial))
 
     def is_gone(self) -> bool:
-        """Tell whether the process has let go of its socket."""
+        """Return whether the process has closed its socket."""
         try:
             return not self._sock.recv(1, socket.MSG_PEEK)
         except (BlockingIOError, InterruptedError):
@@ -118,15 +116,15 @@ class Nursery:
             return True
 
     def end(self) -> None:
-        """Have it end all its workers, and itself."""
-        if self._watch:
-            self._watch.stop()
-            self._watch = None
+        """Close the socket: the process then ends its workers, and itself."""
+        if self._loop is not None:
+            self._loop.remove_reader(self._sock.fileno())
+            self._loop = None
         self._sock.close()
         self._end_by = time.monotonic() + _SECONDS_TO_END
 
     def reap(self, timeout: float) -> bool:
-        """Wait for the process to end; False where it has not by then. One that does not end by itself is killed."""
+        """Wait for the process to end, and kill it when it does not; return False while it still runs."""
         try:
             self._process.wait(timeout)
         except subprocess.TimeoutExpired:
@@ -161,7 +159,7 @@ class Nursery:
     def _on_greeting(self, payload: bytes) -> None:
         greeting = json.loads(payload)
         if "error" in greeting:
-            # It says so itself: another one would do no better.
+            # Another one would fail for the same reason.
             self.cannot_start = True
             self._on_lost(self, f"it could not start: {greeting['error']}")
             return
@@ -178,7 +176,7 @@ def _spawn(theirs: socket.socket) -> subprocess.Popen[bytes]:
         [sys.executable, "-c", _START, str(theirs.fileno()), str(os.getpid()), json.dumps(sys.path)],
         pass_fds=(theirs.fileno(),),
         stdin=subprocess.DEVNULL,
-        # A decoder that dies may print what it was at; nobody is to read that.
+        # A decoder that dies may print what it worked on; that must not get into a log.
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         env=environment,

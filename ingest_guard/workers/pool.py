@@ -1,17 +1,17 @@
 """The workers of one version of the lists: who gets which image, what happens when one dies, and when to give up.
 
-Two bounds hold whoever asks: images in flight and bytes in flight. What is over them waits in order. A worker that dies
-or overruns costs its own image (``worker_crashed``, ``timeout``) and is replaced; when replacements die before they
-have scanned anything, several in a row, the pool fails, and with it the guard.
+Two bounds hold for all callers together: images in flight and bytes in flight. What is over them waits in order. A
+worker that dies or overruns costs its own image (``worker_crashed``, ``timeout``) and is replaced; when replacements
+die before they have scanned anything, several in a row, the pool fails, and with it the guard. Probes, pictures whose
+answer is known, are mixed in: a wrong answer to one fails the pool too.
 """
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import deque
 from typing import TYPE_CHECKING
-
-from scrapy.utils.asyncio import create_looping_call
 
 from ingest_guard.errors import GuardFailedError
 from ingest_guard.guard.scan_result import Scan
@@ -19,29 +19,24 @@ from ingest_guard.guard.transfer import pack_guard
 from ingest_guard.verdict import Reason
 from ingest_guard.workers import warmup
 from ingest_guard.workers.budget import Budget
-from ingest_guard.workers.eventloop import promise
-from ingest_guard.workers.process import Events, Job, Worker
 from ingest_guard.workers.source import START_SECONDS, Source
+from ingest_guard.workers.worker import Events, Job, Worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from scrapy.utils.asyncio import AsyncioLoopingCall
-    from twisted.internet.task import LoopingCall
-
     from ingest_guard.guard.guard import Guard
-    from ingest_guard.workers.eventloop import Promise
 
-# One image in the worker's hands and one in its socket: it never waits for the event loop.
+# One image that it scans and one in its socket: it never waits for the event loop.
 _DEPTH = 2
 _TICK = 0.25
 _DEATHS_TO_GIVE_UP = 5
-_CANARY_EVERY = 1000
+_PROBE_EVERY = 1000
 _REPORT_EVERY = 5.0
 
 
 class WorkerPool:
-    """Scan images in child processes.
+    """Scans images in child processes, for one asyncio event loop.
 
     Parameters
     ----------
@@ -56,11 +51,11 @@ class WorkerPool:
     ----------
     crashes
         Workers that died or were killed.
-    lied
-        True where a worker gave a wrong answer to a picture whose answer is known.
+    gave_wrong_answer
+        True where a worker gave a wrong answer to a probe.
     memory_peak
         The most that one worker has used, in bytes: ``private``, ``clean``, ``pss``; see
-        :meth:`~ingest_guard.workers.memory.OwnMemory.report`.
+        :meth:`~ingest_guard.workers.warmup.OwnMemory.report`.
     """
 
     def __init__(self, guard: Guard, on_failure: Callable[[str], None], budget: Budget | None = None) -> None:
@@ -70,21 +65,20 @@ class WorkerPool:
         self._events = Events(ready=self._on_ready, answer=self._on_answer, lost=self._on_lost)
         self._workers: list[Worker] = []
         self._waiting: deque[Job] = deque()
-        self._starting: list[Promise] = []
+        self._changed = asyncio.Event()
         self._deaths = 0
         self._failure: str | None = None
-        self._canary = warmup.canary()
-        self._known_answer = warmup.fingerprint(self._canary)
-        self._until_canary = 0
+        self._probe, self._probe_answer = warmup.make_probe()
+        self._until_probe = 0
         self._last_report = 0.0
         self.crashes = 0
-        self.lied = False
+        self.gave_wrong_answer = False
         self.memory_peak: dict[str, int] = {}
         self.budget = budget or Budget(guard.policy.in_flight)
-        self._ticker: AsyncioLoopingCall | LoopingCall | None = None
+        self._timer: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
-        """Start the process that workers come from; needs no running event loop.
+        """Start the process that workers come from; needs no running event loop (:meth:`ready` does).
 
         Raises
         ------
@@ -96,35 +90,32 @@ class WorkerPool:
     async def ready(self) -> None:
         """Wait until every worker has opened the lists; GuardFailedError where one cannot."""
         self._source.attach()
-        self._ticker = create_looping_call(self._tick)
-        self._ticker.start(_TICK, now=False)
+        self._timer = asyncio.get_running_loop().call_later(_TICK, self._tick)
         while self._failure is None and sum(w.is_ready for w in self._workers) < self._policy.worker_count:
-            turn = promise()
-            self._starting.append(turn)
-            await turn.awaitable()
+            self._changed.clear()
+            await self._changed.wait()
         if self._failure is not None:
             raise GuardFailedError(self._failure)
 
     async def scan(self, data: bytes) -> Scan:
-        """Scan one image; never raises for anything that it may be."""
+        """Scan one image; never raises, whatever the bytes are."""
         await self.budget.enter(len(data))
         try:
             if self._failure is not None:
                 return Scan(reason=Reason.GUARD_FAILED)
-            self._until_canary -= 1
-            if self._until_canary <= 0:
-                self._until_canary = _CANARY_EVERY
-                self._waiting.append(Job(self._canary, promise()))
-            job = Job(data, promise())
-            self._waiting.append(job)
+            self._until_probe -= 1
+            if self._until_probe <= 0:
+                self._until_probe = _PROBE_EVERY
+                self._waiting.append(Job(self._probe, None))
+            answer: asyncio.Future[Scan] = asyncio.get_running_loop().create_future()
+            self._waiting.append(Job(data, answer))
             self._hand_out()
-            scan: Scan = await job.promise.awaitable()
-            return scan
+            return await answer
         finally:
             self.budget.leave(len(data))
 
     def retire(self) -> None:
-        """End all processes without waiting for them: nobody will ask for a scan any more."""
+        """End all processes without waiting for them: no further scan will be asked for."""
         self._failure = self._failure or "the pool is retired"
         self._drop_everything()
         for worker in self._workers:
@@ -138,7 +129,6 @@ class WorkerPool:
         self._stop_ticking()
         self.retire()
         self._source.close()
-        self._wake()
 
     @property
     def is_over(self) -> bool:
@@ -175,7 +165,7 @@ class WorkerPool:
             if not old.jobs:
                 self._remove(old)
         self._hand_out()
-        self._wake()
+        self._changed.set()
 
     def _on_answer(self, worker: Worker, job: Job, payload: bytes) -> None:
         try:
@@ -183,14 +173,14 @@ class WorkerPool:
         except (ValueError, KeyError, TypeError):
             self._on_lost(worker, "its answer is not readable", job)
             return
-        if job.data is self._canary:
-            if scan.image is None or scan.image.fingerprints.get("pdq") != self._known_answer:
-                self.lied = True
+        if job.answer is None:
+            if scan.image is None or scan.image.fingerprints.get("pdq") != self._probe_answer:
+                self.gave_wrong_answer = True
                 self._fail("a worker gave a wrong answer to a picture whose answer is known")
             self._hand_out()
             return
         self._deaths = 0
-        job.promise.keep(scan)
+        job.finish(scan)
         if worker.handled >= self._policy.images_per_worker and not worker.is_retiring:
             self._retire(worker)
         elif not worker.jobs and self._is_leaving(worker):
@@ -213,7 +203,7 @@ class WorkerPool:
         self._workers.remove(worker)
 
     def _add_worker(self) -> bool:
-        """Have a worker made; False where that must wait until there is a nursery again."""
+        """Fork a worker; return False where that must wait until there is a nursery again."""
         worker = self._source.fork(self._events)
         if worker is not None:
             self._workers.append(worker)
@@ -222,7 +212,7 @@ class WorkerPool:
     def _on_lost(
         self, worker: Worker, why: str, job: Job | None = None, reason: Reason = Reason.WORKER_CRASHED
     ) -> None:
-        """Replace a worker; the image in its hands is lost to the reason, those behind it go to another one."""
+        """Replace a worker; the image that it was scanning ends with the reason, those behind it go to another one."""
         if worker not in self._workers:
             return
         self.crashes += 1
@@ -233,18 +223,19 @@ class WorkerPool:
         worker.jobs.clear()
         # Workers that ended with their nursery are one death, not several.
         if self._source.is_of_now(worker):
-            self._deaths += 0 if culprit is not None and culprit.data is not self._canary and worker.is_ready else 1
+            self._deaths += 0 if culprit is not None and culprit.answer is not None and worker.is_ready else 1
         if self._deaths >= _DEATHS_TO_GIVE_UP:
             self._fail(f"scan workers do not work ({why})")
         elif self._failure is None:
             self._add_worker()
         if culprit is not None:
-            culprit.promise.keep(Scan(reason=reason))
+            culprit.finish(Scan(reason=reason))
         self._hand_out()
-        self._wake()
 
     def _tick(self) -> None:
-        """End what overran its time, and what does not come up; ask for the workers' memory now and then."""
+        """End workers that overran their time or do not start; ask them for their use of memory now and then."""
+        # First of all: a fault below must not end the watch over time limits.
+        self._timer = asyncio.get_running_loop().call_later(_TICK, self._tick)
         now = time.monotonic()
         for worker in list(self._workers):
             if worker.jobs and worker.is_ready and now - worker.jobs[0].since > self._policy.limits.seconds:
@@ -259,8 +250,9 @@ class WorkerPool:
             self._stop_ticking()
 
     def _stop_ticking(self) -> None:
-        if self._ticker is not None and self._ticker.running:
-            self._ticker.stop()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def _take_reports(self) -> None:
         for worker in self._workers:
@@ -277,7 +269,6 @@ class WorkerPool:
             self._failure = why
             self._on_failure(why)
         self._drop_everything()
-        self._wake()
 
     def _drop_everything(self) -> None:
         jobs = [*self._waiting, *(job for worker in self._workers for job in worker.jobs)]
@@ -285,12 +276,8 @@ class WorkerPool:
         for worker in self._workers:
             worker.jobs.clear()
         for job in jobs:
-            job.promise.keep(Scan(reason=Reason.GUARD_FAILED))
-
-    def _wake(self) -> None:
-        waiting, self._starting = self._starting, []
-        for turn in waiting:
-            turn.keep(None)
+            job.finish(Scan(reason=Reason.GUARD_FAILED))
+        self._changed.set()
 
 
 def _configuration(guard: Guard) -> bytes:

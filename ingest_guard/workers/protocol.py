@@ -1,9 +1,11 @@
-"""What parent and worker say to each other: length-prefixed frames over a socket pair, one answer a question.
+"""The messages between parent, nursery and workers: length-prefixed frames over socket pairs, one answer per question.
 
 A frame is an 8-byte header (number and length, unsigned 32-bit, network order) and that many bytes. The one frame to a
-nursery is its configuration, the one frame back says that it is ready. The first frame of a worker says the same; from
-then on a frame to it is an image, and a frame back is a :class:`~ingest_guard.guard.scan_result.Scan` as JSON with the
-same number. A frame with the number :data:`REPORT` asks for, and is, an account of the worker's memory.
+nursery is its configuration, the one frame back says that it is ready. Then it gets orders: a letter and a serial
+number that the parent has chosen; with the order for a worker comes the worker's end of a socket pair. The first frame
+from a worker says that it is ready; from then on a frame to it is an image, and a frame back is a
+:class:`~ingest_guard.guard.scan_result.Scan` as JSON with the same number. A frame with the number :data:`REPORT` asks
+for the worker's use of memory, and answers it.
 """
 
 from __future__ import annotations
@@ -15,16 +17,19 @@ if TYPE_CHECKING:
     import socket
 
 HEADER = struct.Struct("!II")
+ORDER = struct.Struct("!cI")
+WORKER, KILL = b"w", b"k"
 CONFIGURATION = 0
 """The number of the first frame in either direction."""
 REPORT = (1 << 32) - 1
-"""The number of a question about the memory, and of its answer."""
+"""The number of a question about memory, and of its answer."""
 LARGEST_ANSWER = 4 << 20
 """Bytes; a worker that announces more has been taken over or is broken."""
+_WAIT_ALL = 0x100  # socket.MSG_WAITALL, which some platforms' modules lack
 
 
 class ProtocolError(ValueError):
-    """The other side said something that it must not; the text has none of its bytes."""
+    """The other side broke the protocol; the text has none of its bytes."""
 
 
 def frame_header(number: int, length: int) -> bytes:
@@ -33,7 +38,7 @@ def frame_header(number: int, length: int) -> bytes:
 
 
 class AnswerReader:
-    """Put the frames of a worker together from whatever the socket gives.
+    """Puts the frames of a worker together from the pieces that the socket gives.
 
     >>> reader = AnswerReader()
     >>> list(reader.feed(frame_header(7, 2) + b"{"))
@@ -83,6 +88,3 @@ def receive_frame(sock: socket.socket) -> tuple[int, bytes]:
 def send_frame(sock: socket.socket, number: int, payload: bytes) -> None:
     """Write one frame to a blocking socket."""
     sock.sendall(frame_header(number, len(payload)) + payload)
-
-
-_WAIT_ALL = 0x100  # socket.MSG_WAITALL, which some platforms' modules lack

@@ -1,4 +1,4 @@
-"""Where the workers of a pool come from: a nursery, and another one when that has died."""
+"""The supply of workers of a pool: a nursery, and another one when that has died."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import time
 from typing import TYPE_CHECKING
 
 from ingest_guard.workers.nursery import Nursery
-from ingest_guard.workers.process import Worker
+from ingest_guard.workers.worker import Worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ingest_guard.workers.process import Events
+    from ingest_guard.workers.worker import Events
 
 START_SECONDS = 120.0
 """How long a process may take until it is ready."""
@@ -26,9 +26,9 @@ class Source:
     configuration
         What :func:`~ingest_guard.guard.transfer.pack_guard` made.
     on_ready
-        Called when workers can be had.
+        Called when workers can be forked.
     on_lost
-        Called when they can be had no more, with the reason, and whether another nursery would do no better. Its
+        Called when the nursery has ended, with the reason, and whether another one would fail just the same. Its
         workers end with it, and are lost one by one.
     """
 
@@ -71,7 +71,7 @@ class Source:
             return None
 
     def is_of_now(self, worker: Worker) -> bool:
-        """Tell whether a worker's nursery is still there: if not, it died of that.
+        """Return whether a worker's nursery is still there: if not, the worker died of that.
 
         The end of a worker may be seen before that of its nursery.
         """
@@ -80,14 +80,14 @@ class Source:
         return worker.nursery is self.nursery
 
     def tick(self) -> None:
-        """Give up a nursery that does not come up, and let go of those that have ended."""
+        """Give up a nursery that does not start, and forget those that have ended."""
         nursery = self.nursery
         if nursery is not None and not nursery.is_ready and time.monotonic() - nursery.born > START_SECONDS:
             self._lose(nursery, f"they did not start within {START_SECONDS:.0f} seconds")
         self._ended = [ended for ended in self._ended if not ended.reap(0)]
 
     def retire(self) -> None:
-        """End all processes, and do not wait for it."""
+        """End all processes without waiting for them."""
         if self.nursery is not None:
             self.nursery.end()
             self._ended.append(self.nursery)

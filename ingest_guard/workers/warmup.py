@@ -1,8 +1,11 @@
-"""Load all that scanning loads lazily, while files may still be opened; and a picture whose answer is known."""
+"""What a child process prepares while it may still open files: decoders, its memory report, and a probe picture."""
 
 from __future__ import annotations
 
+import contextlib
 import io
+import os
+import re
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,26 +18,52 @@ if TYPE_CHECKING:
     from ingest_guard.guard.scanner import Scanner
 
 _FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "AVIF", "BMP", "ICO", "TIFF", "JPEG2000")
+_ROLLUP = "/proc/self/smaps_rollup"
+_LINE = re.compile(rb"^(Pss|Private_Dirty|Private_Clean|Pss_Anon):\s+([0-9]+) kB$", re.MULTILINE)
+_LONGEST = 1 << 13
 
 
-def picture(seed: int = 0, side: int = 160) -> Image.Image:
+class OwnMemory:
+    """The kernel's account of this process (``smaps_rollup``, proc(5)), opened while files may still be opened.
+
+    A worker reports it itself, since no other process may look into it. Open it in the process that it is about: a fork
+    that inherits it would read about its parent.
+    """
+
+    def __init__(self) -> None:
+        self._descriptor: int | None = None
+        with contextlib.suppress(OSError):
+            self._descriptor = os.open(_ROLLUP, os.O_RDONLY | os.O_CLOEXEC)
+
+    def report(self) -> dict[str, int]:
+        """Return bytes: ``private`` that this process has for itself alone, ``pss`` with its share of all it shares.
+
+        ``private`` are written pages (``Private_Dirty``); ``clean`` are pages of files that no other process has mapped
+        just now, of the lists above all: the kernel drops those when memory is short. Empty where the kernel has no
+        such account.
+        """
+        if self._descriptor is None:
+            return {}
+        with contextlib.suppress(OSError):
+            found = dict(_LINE.findall(os.pread(self._descriptor, _LONGEST, 0)))
+            wanted = {"private": b"Private_Dirty", "clean": b"Private_Clean", "pss": b"Pss"}
+            return {name: int(found[key]) * 1024 for name, key in wanted.items() if key in found}
+        return {}
+
+
+def make_picture(seed: int = 0, side: int = 160) -> Image.Image:
     """Return a generated picture with enough structure for every hash."""
     rng = np.random.default_rng(seed)
     coarse = rng.integers(0, 256, (9, 9, 3), dtype=np.uint8)
     return Image.fromarray(coarse).resize((side, side), Image.Resampling.BICUBIC)
 
 
-def canary() -> bytes:
-    """Return an image that every worker must decode to the same fingerprints."""
+def make_probe() -> tuple[bytes, str]:
+    """Return an image that every worker must decode to the same fingerprints, and its PDQ hash in hex."""
     buffer = io.BytesIO()
-    picture(20).save(buffer, "JPEG", quality=90)
-    return buffer.getvalue()
-
-
-def fingerprint(data: bytes) -> str:
-    """Return the PDQ hash of an image of our own, in hex."""
-    frame = next(open_picture(data, Limits()).frames())
-    return pdq(frame.luma)[0].hex()
+    make_picture(20).save(buffer, "JPEG", quality=90)
+    frame = next(open_picture(buffer.getvalue(), Limits()).frames())
+    return buffer.getvalue(), pdq(frame.luma)[0].hex()
 
 
 def run(scanner: Scanner) -> None:
@@ -43,7 +72,7 @@ def run(scanner: Scanner) -> None:
         for mode in ("RGB", "P", "LA", "CMYK"):
             buffer = io.BytesIO()
             try:
-                picture().convert("RGB").convert(mode).save(buffer, name)
+                make_picture().convert("RGB").convert(mode).save(buffer, name)
             except (OSError, KeyError, ValueError):
                 continue  # the format has no such mode, or this Pillow was built without it
             scanner.scan(buffer.getvalue())

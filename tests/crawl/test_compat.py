@@ -63,7 +63,6 @@ _LISTS = {
     "near": [f"pdq {pdq_of(drawn(2))}"],
 }
 _HANDLERS = "scrapy.core.downloader.handlers"
-_SELECT = {"TWISTED_REACTOR": "twisted.internet.selectreactor.SelectReactor"}
 _NO_REACTOR = {"TWISTED_REACTOR_ENABLED": False}
 
 
@@ -88,10 +87,10 @@ _HTTP2 = {"DOWNLOAD_HANDLERS": {"https": f"{_HANDLERS}.http2.H2DownloadHandler"}
 _HOSTS = {
     "asyncio": _Host({}),
     "asyncio, TLS": _Host({}, tls=True),
-    "select": _Host(_SELECT),
     "HTTP/2": _Host(_HTTP2, tls=True, protocol="HTTP/2.0"),
-    "HTTP/2, select": _Host({**_HTTP2, **_SELECT}, tls=True, protocol="HTTP/2.0"),
 }
+if _has("uvloop"):
+    _HOSTS["uvloop"] = _Host({"ASYNCIO_EVENT_LOOP": "uvloop.Loop"})
 _HAS_AIOHTTP = scrapy.version_info >= (2, 19)
 if _HAS_AIOHTTP:
     _HOSTS["aiohttp"] = _Host(_handled_by("_aiohttp.AiohttpDownloadHandler"), tls=True)

@@ -2,11 +2,14 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
 import threading
-from contextlib import suppress
+import time
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,23 +18,32 @@ from support.pictures import drawn, encode
 from ingest_guard import Reason
 from ingest_guard.guard.scan_result import Scan
 from ingest_guard.workers import child, sandbox, warmup
-from ingest_guard.workers.memory import OwnMemory
 from ingest_guard.workers.pool import _configuration
-from ingest_guard.workers.protocol import (
-    CONFIGURATION,
-    LARGEST_ANSWER,
-    REPORT,
-    AnswerReader,
-    ProtocolError,
-    frame_header,
-    receive_frame,
-    send_frame,
-)
+from ingest_guard.workers.protocol import CONFIGURATION, KILL, ORDER, REPORT, WORKER, receive_frame, send_frame
+from ingest_guard.workers.warmup import OwnMemory
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from ingest_guard import Guard
+
+_LOOP = """
+import os, socket, sys
+from ingest_guard.workers import child
+
+def echo(sock, nursery):
+    sock.sendall(f"{os.getpid()} {nursery}".encode())
+    while data := sock.recv(100):
+        sock.sendall(data)
+
+def full():
+    raise BlockingIOError(11, "no room")
+
+if sys.argv[2] == "full":
+    os.fork = full
+child._REAP_EVERY = 0.02
+child.serve_orders(socket.socket(fileno=int(sys.argv[1])), echo)
+"""
 
 
 def talk(guard: Guard, images: list[bytes]) -> tuple[dict[str, object], list[Scan]]:
@@ -118,66 +130,96 @@ def test_a_worker_that_cannot_open_the_list_says_why(guard_with: Callable[..., G
     assert answers == []
 
 
-def test_the_answer_reader_accepts_frames_in_any_pieces() -> None:
-    """Frames come out whole and in order however the bytes arrive."""
-    wire = b"".join(frame_header(number, number) + b"x" * number for number in range(5))
-    for step in (1, 2, 3, 7, len(wire)):
-        reader = AnswerReader()
-        frames = [frame for at in range(0, len(wire), step) for frame in reader.feed(wire[at : at + step])]
-        assert frames == [(number, b"x" * number) for number in range(5)]
+@contextmanager
+def loop(how: str = "") -> Iterator[socket.socket]:
+    """Run the loop in a process of its own; yield the parent's end of its socket, and see that it ends with it."""
+    ours, theirs = socket.socketpair()
+    with theirs:
+        command = [sys.executable, "-c", _LOOP, str(theirs.fileno()), how]
+        process = subprocess.Popen(command, pass_fds=(theirs.fileno(),))
+    with ours, process:
+        yield ours
+        ours.close()
+        assert process.wait(30) == 0
 
 
-def test_an_answer_that_is_too_long_is_refused_before_it_is_read() -> None:
-    """A worker that announces a huge answer is cut off at the announcement."""
-    with pytest.raises(ProtocolError):
-        AnswerReader().feed(frame_header(1, LARGEST_ANSWER + 1))
+@pytest.fixture
+def control() -> Iterator[socket.socket]:
+    """Run the loop; yield the parent's end of its socket."""
+    with loop() as ours:
+        yield ours
 
 
-SANDBOX = """
-import errno, json, os, resource, socket, sys
-from ingest_guard.workers import sandbox
-target = sys.argv[1]
-found = {"in_force": sandbox.enter(64 << 20)}
-def attempt(name, action):
-    try:
-        action()
-        found[name] = "done"
-    except OSError as error:
-        found[name] = errno.errorcode.get(error.errno, "?")
-    except MemoryError:
-        found[name] = "MemoryError"
-attempt("read", lambda: open("/etc/passwd").read())
-attempt("write", lambda: open(target, "w"))
-attempt("symlink", lambda: os.symlink("/etc", target))
-attempt("directory", lambda: os.mkdir(target))
-attempt("socket", lambda: socket.create_connection(("127.0.0.1", 9)))
-attempt("large", lambda: bytearray(128 << 20))
-attempt("small", lambda: bytearray(1 << 20))
-attempt("child", lambda: os.execv("/bin/true", ["true"]))
-found["core"] = resource.getrlimit(resource.RLIMIT_CORE)
-found["file size"] = resource.getrlimit(resource.RLIMIT_FSIZE)
-print(json.dumps(found))
-"""
+def order(control: socket.socket, serial: int) -> tuple[socket.socket, int]:
+    """Order a worker; return our end of its socket, and its process id."""
+    ours, theirs = socket.socketpair()
+    with theirs:
+        socket.send_fds(control, [ORDER.pack(WORKER, serial)], [theirs.fileno()])
+    ours.settimeout(30)
+    pid, nursery = map(int, ours.recv(100).decode().split())
+    assert pid != nursery
+    return ours, pid
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="the sandbox is made of Linux's own means")
-def test_the_sandbox_takes_files_sockets_and_memory_away(tmp_path: object) -> None:
-    """After entering, nothing can be opened, made or connected to, and memory is bounded."""
-    target = f"{tmp_path}/made-by-a-worker"
-    done = subprocess.run([sys.executable, "-c", SANDBOX, target], capture_output=True, text=True, check=True)
-    found = json.loads(done.stdout)
-    assert {"no_new_privs", "not_dumpable", "rlimit_fsize", "rlimit_data", "rlimit_nofile"} <= set(found["in_force"])
-    for action in ("read", "write", "socket"):
-        assert found[action] in ("EACCES", "EMFILE", "EPERM"), action
-    if "landlock" in found["in_force"]:
-        assert {found[action] for action in ("symlink", "directory", "child")} == {"EACCES"}
-    assert found["large"] == "MemoryError"
-    assert found["small"] == "done"
-    assert found["core"] == found["file size"] == [0, 0]
-    assert not os.path.lexists(target)
+def wait_until_reaped(pid: int) -> None:
+    """Wait until a process is gone altogether."""
+    deadline = time.monotonic() + 30
+    while Path(f"/proc/{pid}").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
-def test_a_worker_without_its_parent_leaves() -> None:
-    """A process whose parent is not the one that it was told does not go on."""
-    with pytest.raises(SystemExit):
-        sandbox.die_with_parent(os.getpid())
+def test_each_order_makes_a_worker_on_its_own_socket(control: socket.socket) -> None:
+    """Workers answer side by side, and one that leaves is reaped."""
+    (one, first), (two, second) = order(control, 1), order(control, 2)
+    with one, two:
+        assert first != second
+        two.sendall(b"to two")
+        one.sendall(b"to one")
+        assert (one.recv(100), two.recv(100)) == (b"to one", b"to two")
+        one.close()
+        wait_until_reaped(first)
+        two.sendall(b"still there")
+        assert two.recv(100) == b"still there"
+
+
+def test_a_worker_is_killed_by_its_number(control: socket.socket) -> None:
+    """An order to end one that does not listen; numbers that nobody has, or has any more, do nothing."""
+    sock, pid = order(control, 7)
+    with sock:
+        os.kill(pid, signal.SIGSTOP)
+        control.sendall(ORDER.pack(KILL, 8))
+        control.sendall(ORDER.pack(KILL, 7))
+        wait_until_reaped(pid)
+        control.sendall(ORDER.pack(KILL, 7))
+        assert sock.recv(1) == b""
+
+
+def test_all_workers_end_with_the_socket(control: socket.socket) -> None:
+    """When the crawl is gone, nobody is left, not even one that does not listen."""
+    (one, first), (two, second) = order(control, 1), order(control, 2)
+    with one, two:
+        os.kill(second, signal.SIGSTOP)
+        control.close()
+        wait_until_reaped(first)
+        wait_until_reaped(second)
+
+
+def test_half_an_order_ends_the_loop(control: socket.socket) -> None:
+    """What cannot come from the parent is not carried out."""
+    sock, pid = order(control, 1)
+    with sock:
+        control.sendall(b"w")
+        wait_until_reaped(pid)
+
+
+def test_a_fork_that_fails_shows_as_the_end_of_the_socket() -> None:
+    """The loop goes on; the parent counts a worker that ended."""
+    with loop("full") as control:
+        for serial in (1, 2):
+            ours, theirs = socket.socketpair()
+            with ours, theirs:
+                socket.send_fds(control, [ORDER.pack(WORKER, serial)], [theirs.fileno()])
+                theirs.close()
+                ours.settimeout(30)
+                assert ours.recv(1) == b""

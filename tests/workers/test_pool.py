@@ -2,19 +2,22 @@ from __future__ import annotations
 
 import asyncio
 import os
+import subprocess
+import sys
 import time
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from support.blocklists import make_blocklist
+from support.listed import pdq_of
 from support.pictures import drawn, encode
 from support.waiting import until
 
 from ingest_guard import GuardFailedError, Reason
 from ingest_guard.policy.policy import InFlight, Limits, Records
 from ingest_guard.workers import pool as pool_module
-from ingest_guard.workers.inline import InlinePool
 from ingest_guard.workers.pool import WorkerPool
 
 if TYPE_CHECKING:
@@ -175,23 +178,24 @@ def test_replacements_that_keep_dying_fail_the_pool(
     assert "do not work" in failures[0]
 
 
-def test_a_worker_that_lies_about_a_known_picture_fails_the_pool(
+def test_a_wrong_answer_to_a_probe_fails_the_pool(
     guard_with: Callable[..., Guard], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Canary images with a known answer are mixed in; a wrong answer means that no answer can be trusted."""
+    """Probes with a known answer are mixed in; a wrong answer means that no answer can be trusted."""
     guard = guard_with(workers=1)
-    monkeypatch.setattr(pool_module, "_CANARY_EVERY", 3)
+    monkeypatch.setattr(pool_module, "_PROBE_EVERY", 3)
     failures: list[str] = []
 
-    async def work(pool: WorkerPool) -> list[Any]:
+    async def work(pool: WorkerPool) -> tuple[list[Any], list[Any], bool]:
         before = [(await pool.scan(picture(90, seed))).reason for seed in range(7)]
-        pool._known_answer = "0" * 64
+        pool._probe_answer = "0" * 64
         after = [(await pool.scan(picture(90, seed))).reason for seed in range(7)]
-        return [before, after]
+        return before, after, pool.gave_wrong_answer
 
-    before, after = run(guard, work, failures)
+    before, after, gave_wrong_answer = run(guard, work, failures)
     assert set(before) == {None}
     assert after[-1] is Reason.GUARD_FAILED
+    assert gave_wrong_answer
     assert failures == ["a worker gave a wrong answer to a picture whose answer is known"]
 
 
@@ -246,35 +250,6 @@ def test_closing_ends_what_is_under_way_without_a_pass(guard_with: Callable[...,
         return [scan.reason for scan in await asyncio.gather(*tasks)]
 
     assert set(run(guard, work)) == {Reason.GUARD_FAILED}
-
-
-def test_the_inline_pool_scans_in_the_same_process(guard_with: Callable[..., Guard]) -> None:
-    """The inline mode gives the same answer, has always room, and nothing to start or end."""
-    guard = guard_with(workers="inline")
-    pool = InlinePool(guard)
-
-    async def work() -> Any:
-        pool.start()
-        await pool.ready()
-        await pool.budget.room()
-        scan = await pool.scan(picture(90))
-        pool.close()
-        return scan
-
-    assert asyncio.run(work()) == guard.scanner.scan(picture(90))
-
-
-def test_the_inline_pool_turns_lack_of_memory_into_a_reason(
-    guard_with: Callable[..., Guard], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Memory that runs out is a reason, not an exception."""
-    guard = guard_with(workers="inline")
-
-    def no_memory(data: bytes) -> None:
-        raise MemoryError
-
-    monkeypatch.setattr(guard.scanner, "scan", no_memory)
-    assert asyncio.run(InlinePool(guard).scan(b"x")).reason is Reason.MEMORY
 
 
 def test_a_nursery_that_dies_is_one_death_and_is_replaced(guard_with: Callable[..., Guard]) -> None:
@@ -366,8 +341,7 @@ def test_a_retired_pool_ends_without_being_waited_for(guard_with: Callable[..., 
         pool.retire()
         assert not pool.is_over
         await until(lambda: pool.is_over)
-        assert pool._ticker is not None
-        assert not pool._ticker.running
+        assert pool._timer is None
         assert not [pid for pid in pids if is_alive(pid)]
         return (await pool.scan(picture(90))).reason
 
@@ -380,3 +354,49 @@ def test_a_crawl_with_a_thousand_connections_can_start_workers(guard_with: Calla
         while held.enter_context(Path(os.devnull).open("rb")).fileno() < 1100:
             pass
         assert run(guard_with(workers=1), lambda pool: pool.scan(picture(91))).image is not None
+
+
+_WITHOUT_SCRAPY = """
+import asyncio, pathlib, sys
+from ingest_guard import Guard, Policy
+from ingest_guard.workers.pool import WorkerPool
+
+async def main():
+    pool = WorkerPool(Guard.from_policy(Policy(blocklist=sys.argv[1], workers=1)), sys.exit)
+    pool.start()
+    await pool.ready()
+    try:
+        image = pathlib.Path(sys.argv[2]).read_bytes()
+        scans = await asyncio.gather(*(pool.scan(image) for _ in range(5)))
+    finally:
+        pool.close()
+    print([str(hit.list_id) for scan in scans for hit in scan.matches])
+    print([name for name in ("scrapy", "twisted", "pydispatch") if name in sys.modules])
+
+asyncio.run(main())
+"""
+
+
+def test_a_pool_works_in_any_asyncio_program(tmp_path: Path) -> None:
+    """Workers scan under plain asyncio; neither Scrapy nor Twisted is imported for it."""
+    folder = make_blocklist(tmp_path / "blocklist", {"made-up": [("pdq", pdq_of(drawn(1, (320, 240))))]})
+    image = tmp_path / "image.png"
+    image.write_bytes(encode(drawn(1, (320, 240)), "PNG"))
+    command = [sys.executable, "-c", _WITHOUT_SCRAPY, str(folder), str(image)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    assert done.stdout.splitlines() == [str(["made-up"] * 5), "[]"]
+
+
+def test_a_scan_that_is_cancelled_gives_back_its_room(guard_with: Callable[..., Guard]) -> None:
+    """Callers that go away, waiting or being served, leave nothing in flight; later images are scanned."""
+    guard = guard_with(workers=1, in_flight=InFlight(images=1))
+
+    async def work(pool: WorkerPool) -> tuple[Any, int, int]:
+        tasks = [asyncio.create_task(pool.scan(picture(90, seed))) for seed in range(4)]
+        await asyncio.sleep(0)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        return (await pool.scan(picture(91))).reason, pool.budget.images, pool.budget.waiting
+
+    assert run(guard, work) == (None, 0, 0)

@@ -478,7 +478,7 @@ def test_an_old_worker_that_lied_latches_the_gate(started: Callable[..., Chain],
         with old.held():
             make_blocklist(store, {"a": NEW})
             await look(chain)
-            old.pool.lied = True
+            old.pool.gave_wrong_answer = True
             old.pool._fail("a worker gave a wrong answer")
         return chain.runtime.latched
 

@@ -1,7 +1,8 @@
-"""One worker as its parent sees it: its end of the socket pair, and the images that it has been given."""
+"""One worker as its parent sees it: the parent's end of the socket pair, and the images that the worker holds."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 import time
@@ -9,13 +10,12 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ingest_guard.workers.eventloop import watch
 from ingest_guard.workers.protocol import CONFIGURATION, REPORT, AnswerReader, ProtocolError, frame_header
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ingest_guard.workers.eventloop import Promise, Watch
+    from ingest_guard.guard.scan_result import Scan
     from ingest_guard.workers.nursery import Nursery
 
 _READ_SIZE = 1 << 16
@@ -27,14 +27,20 @@ class Job:
     """One image on its way through a worker."""
 
     data: bytes = field(repr=False)
-    promise: Promise
+    answer: asyncio.Future[Scan] | None
+    """What the caller awaits; None for a probe."""
     since: float = 0.0
     """When a worker began with it (monotonic seconds)."""
+
+    def finish(self, scan: Scan) -> None:
+        """Give the caller its scan, if it still waits."""
+        if self.answer is not None and not self.answer.done():
+            self.answer.set_result(scan)
 
 
 @dataclass(slots=True)
 class Events:
-    """Whom a worker tells what happened to it."""
+    """What a worker calls when something has happened to it."""
 
     ready: Callable[[Worker], None]
     answer: Callable[[Worker, Job, bytes], None]
@@ -42,7 +48,7 @@ class Events:
 
 
 class Worker:
-    """A child process that scans images, one after the other.
+    """A child process that scans images, one after the other; needs a running event loop.
 
     ``jobs`` holds what it was given and has not answered, oldest first: the first of them is in its hands, the others
     wait in the socket so that it never idles.
@@ -62,9 +68,9 @@ class Worker:
         self.handled_at_report = 0
         self.born = time.monotonic()
         self.pid = 0
-        """As it says itself; 0 until it is ready."""
+        """What its greeting said; 0 until it is ready."""
         self.memory: dict[str, int] = {}
-        """As it said last, in bytes: ``private``, ``clean``, ``pss``."""
+        """What it reported last, in bytes: ``private``, ``clean``, ``pss``."""
         self._events = events
         self._next = CONFIGURATION + 1
         self._expected: deque[int] = deque([CONFIGURATION])
@@ -79,7 +85,9 @@ class Worker:
                 raise
         self._sock.setblocking(False)  # noqa: FBT003 - as it is
         self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
-        self._watch: Watch | None = watch(self._sock, self._on_readable, self._flush)
+        self._loop: asyncio.AbstractEventLoop | None = asyncio.get_running_loop()
+        self._loop.add_reader(self._sock.fileno(), self._on_readable)
+        self._waits_to_write = False
 
     def give(self, job: Job) -> None:
         """Send an image to be scanned."""
@@ -87,19 +95,20 @@ class Worker:
             job.since = time.monotonic()
         self.jobs.append(job)
         self._queue(self._next, job.data)
-        # Never the number of a report.
+        # Skips the number of a report.
         self._next = (self._next + 1) % REPORT
 
     def ask_for_report(self) -> None:
-        """Have it say what memory it uses; ``memory`` holds the answer when it has come."""
+        """Ask what memory it uses; ``memory`` holds the answer when it has come."""
         self.handled_at_report = self.handled
         self._queue(REPORT, b"")
 
     def end(self, *, kill: bool) -> None:
         """Close the socket (a worker that reads the end of it leaves) or have the process killed, and forget it."""
-        if self._watch:
-            self._watch.stop()
-            self._watch = None
+        if self._loop is not None:
+            self._loop.remove_reader(self._sock.fileno())
+            self._loop.remove_writer(self._sock.fileno())
+            self._loop = None
         self._outgoing.clear()
         self._sock.close()
         if kill:
@@ -123,10 +132,14 @@ class Worker:
         except (BlockingIOError, InterruptedError):
             pass
         except OSError:
-            # The other end is gone. Reading says so too, and is where it is dealt with.
+            # The other end is gone. Reading finds that too, and deals with it.
             self._outgoing.clear()
-        if self._watch:
-            self._watch.want_write(bool(self._outgoing))
+        if self._loop is not None and self._waits_to_write is not bool(self._outgoing):
+            self._waits_to_write = not self._waits_to_write
+            if self._waits_to_write:
+                self._loop.add_writer(self._sock.fileno(), self._flush)
+            else:
+                self._loop.remove_writer(self._sock.fileno())
 
     def _on_readable(self) -> None:
         try:
@@ -176,7 +189,7 @@ def _read_object(payload: bytes) -> dict[str, Any]:
 
 
 def _read_memory(read: Any) -> dict[str, int]:
-    """Return what a report says; a worker that was taken over may say anything."""
+    """Return the plausible figures of a report: a worker that was taken over may say anything."""
     if not isinstance(read, dict):
         return {}
     known = ("private", "clean", "pss")
