@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from ingest_guard.blocklist.parts.load import load
 from ingest_guard.blocklist.store import signatures
 from ingest_guard.blocklist.store.draft import discard, point_to, retain
-from ingest_guard.blocklist.store.signing import sign
 from ingest_guard.errors import BlocklistError
+from ingest_guard.signing.signature_file import BLOCKLIST
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,8 +41,8 @@ def activate(
         # Every digest once more, of the very files that the version is made of: what was taken over included.
         load(path)
         if signing_key is not None:
-            # First of all: crawls that demand a signer look at whatever the pointer names.
-            signatures.write(folder, path.name, [sign(path.name, signing_key)])
+            # First of all: crawls that demand a signer look at what the pointer names.
+            signatures.write(folder, path.name, [BLOCKLIST.sign(path.name, signing_key)])
     except BlocklistError:
         discard(path)
         raise

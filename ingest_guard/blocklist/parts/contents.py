@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ingest_guard.blocklist.index.sorted_rows import Keys, Numbers, Values, among, different, rows_of
-from ingest_guard.blocklist.store.verify import REBUILD
 from ingest_guard.errors import BlocklistError
+from ingest_guard.files.safe import REBUILD
 from ingest_guard.hashing import algorithms
 from ingest_guard.hashing.algorithms import Kind
 

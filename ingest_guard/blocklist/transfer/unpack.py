@@ -1,7 +1,7 @@
 """A packed version back into a store: :func:`unpack`. Everything is verified before the pointer moves.
 
-Who signed it is asked before a byte is written; each file's size and digest when it is on the disk; that nothing
-follows the last one, and that an encrypted pack is whole, before the version gets its name.
+The signer is checked before a byte is written; each file's size and digest when it is on the disk; that nothing follows
+the last one, and that an encrypted pack is whole, before the version gets its name.
 """
 
 from __future__ import annotations
@@ -23,11 +23,12 @@ from ingest_guard.blocklist.parts.load import load
 from ingest_guard.blocklist.store import manifest as manifests
 from ingest_guard.blocklist.store import signatures
 from ingest_guard.blocklist.store.draft import Draft, locked, point_to, retain
-from ingest_guard.blocklist.store.pointer import VERSIONS, opened_version
-from ingest_guard.blocklist.store.verify import read_small, verified
+from ingest_guard.blocklist.store.verify import verify
+from ingest_guard.blocklist.store.versions import VERSIONS, opened_version
 from ingest_guard.blocklist.transfer import encryption
-from ingest_guard.blocklist.transfer.pack_format import Header, cut_off, damaged, read_header, read_manifest
+from ingest_guard.blocklist.transfer.pack import Header, cut_off, damaged, read_header, read_manifest
 from ingest_guard.errors import BlocklistError
+from ingest_guard.files.safe import read_small
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -71,7 +72,7 @@ def unpack(
     identities
         File with age identities, for an encrypted pack.
     signers
-        Public keys (32 bytes each), one of which must have signed it; none: nobody needs to have.
+        Public keys (32 bytes each), one of which must have signed it; empty: it need not be signed.
     keep
         How many versions to retain, the new one included.
     allow_older
@@ -80,9 +81,8 @@ def unpack(
     Raises
     ------
     BlocklistError
-        The pack is damaged, cut off, not for us, not signed, from the future, older than the current
-        version; or the store cannot be
-        written. The store is then as it was.
+        The pack is damaged, cut off, not for us, not signed, from the future, older than the current version; or the
+        store cannot be written. The store is then as it was.
     """
     file, folder = Path(file), Path(folder)
     where = str(file)
@@ -176,7 +176,7 @@ def _write_version(stream: BinaryIO, header: Header, manifest: Manifest, folder:
         signatures.write(folder, header.version, header.signatures)
         return
     if os.path.lexists(target):
-        _doom(target)
+        _set_aside(target)
     path = draft.finish(_AsPacked.of(header.manifest))
     try:
         # As any crawl will open it: what cannot be opened never becomes the current version.
@@ -184,7 +184,7 @@ def _write_version(stream: BinaryIO, header: Header, manifest: Manifest, folder:
         # Before the pointer: a crawl that demands a signer looks as soon as that has moved.
         signatures.write(folder, header.version, header.signatures)
     except BaseException:
-        _doom(path)
+        _set_aside(path)
         raise
 
 
@@ -201,14 +201,14 @@ def _is_sound(version: Path) -> bool:
     """Tell whether the store holds this very version already."""
     try:
         with opened_version(version) as (descriptor, where, name):
-            verified(descriptor, where, name)
+            verify(descriptor, where, name)
     except BlocklistError:
         return False
     return True
 
 
-def _doom(version: Path) -> None:
-    """Take a version's name away; who next holds the lock removes it."""
+def _set_aside(version: Path) -> None:
+    """Take a version's name away; the next holder of the lock removes it."""
     version.rename(version.with_name(f".removing-{uuid4().hex}"))
 
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 import click
 from rich.console import Console
@@ -14,6 +12,7 @@ from rich.text import Text
 
 from ingest_guard.blocklist.build.report import NO_SEVERITY, spoken_change
 from ingest_guard.errors import BlocklistError
+from ingest_guard.files.atomic import whole_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -120,17 +119,9 @@ def write(report: dict[str, Any], path: Path) -> None:
     BlocklistError
         It cannot be written there.
     """
-    temporary = path.with_name(f".{path.name[:64]}-{uuid4().hex}")
     try:
-        try:
-            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-            with os.fdopen(descriptor, "w", encoding="ascii") as file:
-                file.write(json.dumps(report, indent=2) + "\n")
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        with whole_file(path, 0o600) as file:
+            file.write((json.dumps(report, indent=2) + "\n").encode())
     except OSError as error:
         raise BlocklistError(
             f"report {path} cannot be written: {error.strerror}; name a file in a folder that you may write to"

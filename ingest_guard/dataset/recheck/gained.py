@@ -11,7 +11,7 @@ import numpy as np
 from ingest_guard.blocklist.blocklist import Blocklist
 from ingest_guard.blocklist.parts.contents import held, of_part
 from ingest_guard.blocklist.parts.load import load
-from ingest_guard.blocklist.store.pointer import VERSIONS, current_version, is_version_name, versions
+from ingest_guard.blocklist.store.versions import VERSIONS, current_version, is_version_name, versions
 from ingest_guard.errors import PolicyError
 
 if TYPE_CHECKING:

@@ -13,11 +13,11 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519, x25519
 
 from ingest_guard.blocklist.build.build import ListSource, build
-from ingest_guard.blocklist.store import signatures, signing
-from ingest_guard.blocklist.store.signatures import Signature
+from ingest_guard.blocklist.store import signatures
 from ingest_guard.blocklist.transfer import encryption
 from ingest_guard.errors import BlocklistError
-from ingest_guard.signing import keyfiles
+from ingest_guard.signing import keys
+from ingest_guard.signing.signature_file import BLOCKLIST, Signature
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,13 +28,13 @@ if TYPE_CHECKING:
 @pytest.fixture
 def key(tmp_path: Path) -> Path:
     """Make a signing key; return its file."""
-    signing.write_signing_key(tmp_path / "signer")
+    keys.write_signing_key(tmp_path / "signer")
     return tmp_path / "signer"
 
 
 def public(path: Path) -> bytes:
     """Return the public half of a key."""
-    return signing.read_public_key(keyfiles.public_path(path))
+    return keys.read_public_key(keys.public_path(path))
 
 
 def signature_file(made: Made) -> Path:
@@ -45,10 +45,10 @@ def signature_file(made: Made) -> Path:
 def test_sign_and_require(made: Made, key: Path) -> None:
     """A version that was signed passes for who trusts the signer, by the store or by the version's own folder."""
     before = state(made.version_folder)
-    version, made_by = signing.sign_store(made.folder, signing.read_signing_key(key))
+    version, made_by = signatures.sign_store(made.folder, keys.read_signing_key(key))
     assert (version, made_by.public_key) == (made.report.version, public(key))
     for folder in (made.folder, made.version_folder, str(made.folder)):
-        signing.require_signature(folder, version, [b"\1" * 32, public(key)])
+        signatures.require_signature(folder, version, [b"\1" * 32, public(key)])
     assert state(made.version_folder) == before
     assert signature_file(made).stat().st_mode & 0o7777 == 0o444
 
@@ -59,33 +59,33 @@ def test_not_signed_or_by_others(made: Made, key: Path) -> None:
         with pytest.raises(
             BlocklistError, match=r"is not signed by a signer that is trusted here.*blocklist sign .*store"
         ):
-            signing.require_signature(made.version_folder, made.report.version, [b"\1" * 32])
-        signing.sign_store(made.folder, signing.read_signing_key(key))
+            signatures.require_signature(made.version_folder, made.report.version, [b"\1" * 32])
+        signatures.sign_store(made.folder, keys.read_signing_key(key))
     with pytest.raises(BlocklistError, match="none is named"):
-        signing.require_signature(made.folder, made.report.version, [])
+        signatures.require_signature(made.folder, made.report.version, [])
     with pytest.raises(BlocklistError, match="is not signed"):
-        signing.require_signature(made.folder, "0" * 64, [public(key)])
+        signatures.require_signature(made.folder, "0" * 64, [public(key)])
 
 
 def test_what_is_signed_is_bound_to_its_purpose(key: Path) -> None:
     """The signature is Ed25519 over a context and the version: neither the bare version nor another fits."""
     version = hashlib.sha256(b"x").hexdigest()
-    private = signing.read_signing_key(key)
-    made = signing.sign(version, private)
+    private = keys.read_signing_key(key)
+    made = BLOCKLIST.sign(version, private)
     private.public_key().verify(made.signature, b"ingest_guard blocklist v1\0" + version.encode())
-    assert made.holds(version)
-    assert not made.holds("0" * 64)
-    assert not Signature(public(key), private.sign(version.encode())).holds(version)
-    assert not Signature(b"\xff" * 32, made.signature).holds(version)
-    assert not Signature(b"short", made.signature).holds(version)
+    assert BLOCKLIST.holds(made, version)
+    assert not BLOCKLIST.holds(made, "0" * 64)
+    assert not BLOCKLIST.holds(Signature(public(key), private.sign(version.encode())), version)
+    assert not BLOCKLIST.holds(Signature(b"\xff" * 32, made.signature), version)
+    assert not BLOCKLIST.holds(Signature(b"short", made.signature), version)
     assert made.signature.hex() not in repr(made)
 
 
 def test_several_signers(made: Made, key: Path, tmp_path: Path) -> None:
     """Each signer's signature is kept beside the others', once."""
-    signing.write_signing_key(tmp_path / "second")
+    keys.write_signing_key(tmp_path / "second")
     for path in (key, tmp_path / "second", key):
-        signing.sign_store(made.folder, signing.read_signing_key(path))
+        signatures.sign_store(made.folder, keys.read_signing_key(path))
     found = signatures.stored(made.folder, made.report.version)
     assert [each.public_key for each in found] == sorted([public(key), public(tmp_path / "second")])
 
@@ -94,12 +94,12 @@ def test_too_many_signers(made: Made, key: Path, monkeypatch: pytest.MonkeyPatch
     """More signers than a file can hold are a clear error."""
     monkeypatch.setattr(signatures, "MAX_SIGNATURES", 0)
     with pytest.raises(BlocklistError, match="1 signers are more than the 0"):
-        signing.sign_store(made.folder, signing.read_signing_key(key))
+        signatures.sign_store(made.folder, keys.read_signing_key(key))
 
 
 def test_any_changed_byte_of_a_signature_file_is_refused(made: Made, key: Path) -> None:
     """Wherever a byte of the file differs, even white space, nothing in it counts; signing anew repairs it."""
-    signing.sign_store(made.folder, signing.read_signing_key(key))
+    signatures.sign_store(made.folder, keys.read_signing_key(key))
     path, trusted = signature_file(made), [public(key)]
     good = path.read_bytes()
     for position in range(len(good)):
@@ -107,22 +107,22 @@ def test_any_changed_byte_of_a_signature_file_is_refused(made: Made, key: Path) 
             bad = good[:position] + bytes([good[position] ^ by]) + good[position + 1 :]
             poke(path, lambda _, bad=bad: bad)
             with pytest.raises(BlocklistError, match="was changed or damaged"):
-                signing.require_signature(made.folder, made.report.version, trusted)
+                signatures.require_signature(made.folder, made.report.version, trusted)
     for bad in (b"", good[:-1], good + b"\n", good.replace(b'": "', b'":"'), b"[" * 60_000, good * 200):
         poke(path, lambda _, bad=bad: bad)
         with pytest.raises(BlocklistError, match=r"damaged|bytes long"):
-            signing.require_signature(made.folder, made.report.version, trusted)
-    signing.sign_store(made.folder, signing.read_signing_key(key))
+            signatures.require_signature(made.folder, made.report.version, trusted)
+    signatures.sign_store(made.folder, keys.read_signing_key(key))
     assert path.read_bytes() == good
 
 
 def test_signatures_of_another_version_or_order(made: Made, key: Path, tmp_path: Path) -> None:
     """A signature file under another version's name, or with signers out of order, is refused."""
     other_store(tmp_path / "other")
-    signing.write_signing_key(tmp_path / "second")
+    keys.write_signing_key(tmp_path / "second")
     for path in (key, tmp_path / "second"):
-        signing.sign_store(made.folder, signing.read_signing_key(path))
-        version, _ = signing.sign_store(tmp_path / "other", signing.read_signing_key(path))
+        signatures.sign_store(made.folder, keys.read_signing_key(path))
+        version, _ = signatures.sign_store(tmp_path / "other", keys.read_signing_key(path))
     content = json.loads(signature_file(made).read_bytes())
     content["signatures"].reverse()
     for bad in (
@@ -131,49 +131,49 @@ def test_signatures_of_another_version_or_order(made: Made, key: Path, tmp_path:
     ):
         poke(signature_file(made), lambda _, bad=bad: bad)
         with pytest.raises(BlocklistError, match="damaged"):
-            signing.require_signature(made.folder, made.report.version, [public(key)])
+            signatures.require_signature(made.folder, made.report.version, [public(key)])
 
 
 def test_signature_files_are_guarded_like_the_rest(made: Made, key: Path) -> None:
     """Links, and what others may write to, are refused."""
-    signing.sign_store(made.folder, signing.read_signing_key(key))
+    signatures.sign_store(made.folder, keys.read_signing_key(key))
     path = signature_file(made)
     for guarded in (path, path.parent):
         mode = guarded.stat().st_mode & 0o777
         guarded.chmod(mode | 0o002)
         with pytest.raises(BlocklistError, match="chmod go-w"):
-            signing.require_signature(made.folder, made.report.version, [public(key)])
+            signatures.require_signature(made.folder, made.report.version, [public(key)])
         guarded.chmod(mode)
         real = made.folder.parent / "real"
         guarded.rename(real)
         guarded.symlink_to(real)
         with pytest.raises(BlocklistError, match="symbolic link"):
-            signing.require_signature(made.folder, made.report.version, [public(key)])
+            signatures.require_signature(made.folder, made.report.version, [public(key)])
         guarded.unlink()
         real.rename(guarded)
-    signing.require_signature(made.folder, made.report.version, [public(key)])
+    signatures.require_signature(made.folder, made.report.version, [public(key)])
 
 
 def test_only_what_verifies_is_signed(made: Made, key: Path, tmp_path: Path) -> None:
     """A damaged version is not signed, and where there is no store none is made."""
-    private = signing.read_signing_key(key)
+    private = keys.read_signing_key(key)
     poke(made.version_folder / "known.md5.bloom", lambda data: data[:-1] + b"\xff")
     with pytest.raises(BlocklistError, match="was changed"):
-        signing.sign_store(made.folder, private)
+        signatures.sign_store(made.folder, private)
     assert not signature_file(made).exists()
     with pytest.raises(BlocklistError, match="does not exist"):
-        signing.sign_store(tmp_path / "nowhere", private)
+        signatures.sign_store(tmp_path / "nowhere", private)
     assert not (tmp_path / "nowhere").exists()
 
 
 def test_signatures_of_versions_that_are_gone_go(made: Made, key: Path) -> None:
     """Signing clears away the signatures of versions that were removed, and nothing else."""
-    signing.sign_store(made.folder, signing.read_signing_key(key))
+    signatures.sign_store(made.folder, keys.read_signing_key(key))
     notes = made.folder / "signatures" / "notes.txt"
     notes.write_text("mine", encoding="ascii")
     source = ListSource("known", "plain", made.folder.parent / "list.txt")
     version = build(made.folder, [source], keep=1).version
-    signing.sign_store(made.folder, signing.read_signing_key(key))
+    signatures.sign_store(made.folder, keys.read_signing_key(key))
     assert names(made.folder / "signatures") == sorted([f"{version}.sig", "notes.txt"])
 
 
@@ -181,12 +181,12 @@ def test_signatures_that_cannot_be_written(made: Made, key: Path) -> None:
     """A file in the folder's place is a clear error."""
     (made.folder / "signatures").write_text("", encoding="ascii")
     with pytest.raises(BlocklistError, match="signatures cannot be written: File exists"):
-        signing.sign_store(made.folder, signing.read_signing_key(key))
+        signatures.sign_store(made.folder, keys.read_signing_key(key))
 
 
 def test_keygen_files(tmp_path: Path) -> None:
     """The secret is its owner's alone, the public half is for all, and neither is ever written over."""
-    beside, text = signing.write_signing_key(tmp_path / "signer")
+    beside, text = keys.write_signing_key(tmp_path / "signer")
     assert beside == tmp_path / "signer.pub"
     assert (tmp_path / "signer").stat().st_mode & 0o7777 == 0o600
     assert beside.read_text() == f"{text}\n"
@@ -194,13 +194,13 @@ def test_keygen_files(tmp_path: Path) -> None:
     for path in (tmp_path / "signer", tmp_path / "fresh"):
         (tmp_path / "fresh.pub").touch()
         with pytest.raises(BlocklistError, match="exists; a key is never written over another"):
-            signing.write_signing_key(path)
+            keys.write_signing_key(path)
         with pytest.raises(BlocklistError, match="exists; a key is never written over another"):
             encryption.write_identity(path)
     (tmp_path / "fresh.pub").unlink()
     assert state(tmp_path) == before
     with pytest.raises(BlocklistError, match="cannot be written: No such file"):
-        signing.write_signing_key(tmp_path / "missing" / "key")
+        keys.write_signing_key(tmp_path / "missing" / "key")
 
 
 def test_public_keys_are_read_from_hex_or_files(tmp_path: Path, key: Path) -> None:
@@ -213,7 +213,7 @@ def test_public_keys_are_read_from_hex_or_files(tmp_path: Path, key: Path) -> No
         )
     )
     for given in (expected.hex(), f" {expected.hex().upper()}\n", pem, str(pem), str(key) + ".pub"):
-        assert signing.read_public_key(given) == expected
+        assert keys.read_public_key(given) == expected
 
 
 def test_what_is_no_public_key(tmp_path: Path, key: Path) -> None:
@@ -230,17 +230,17 @@ def test_what_is_no_public_key(tmp_path: Path, key: Path) -> None:
     for name, data in files.items():
         (tmp_path / name).write_bytes(data)
         with pytest.raises(BlocklistError, match=f"{name} is not a"):
-            signing.read_public_key(tmp_path / name)
+            keys.read_public_key(tmp_path / name)
     for text in ("ab" * 31, str(tmp_path / "missing")):
         with pytest.raises(BlocklistError, match="neither a public key of 64 hex digits nor a file"):
-            signing.read_public_key(text)
+            keys.read_public_key(text)
     with pytest.raises(BlocklistError, match="cannot be opened: No such file"):
-        signing.read_public_key(tmp_path / "missing")
+        keys.read_public_key(tmp_path / "missing")
     with pytest.raises(BlocklistError, match="is not a key file"):
-        signing.read_public_key(tmp_path)
-    keyfiles.public_path(key).chmod(0o646)
+        keys.read_public_key(tmp_path)
+    keys.public_path(key).chmod(0o646)
     with pytest.raises(BlocklistError, match="can be written to by"):
-        signing.read_public_key(keyfiles.public_path(key))
+        keys.read_public_key(keys.public_path(key))
 
 
 def test_what_is_no_signing_key(tmp_path: Path) -> None:
@@ -256,17 +256,18 @@ def test_what_is_no_signing_key(tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(data)
         (tmp_path / name).chmod(0o600)
         with pytest.raises(BlocklistError, match=f"{name} is (not a private|protected)") as caught:
-            signing.read_signing_key(tmp_path / name)
+            keys.read_signing_key(tmp_path / name)
         assert "secret" not in str(caught.value)
     (tmp_path / "junk").chmod(0o604)
     with pytest.raises(BlocklistError, match="mode 0604"):
-        signing.read_signing_key(tmp_path / "junk")
+        keys.read_signing_key(tmp_path / "junk")
 
 
 def test_openssl_is_loaded_by_signatures_alone() -> None:
     """Importing what a crawl imports loads no OpenSSL: only a signature does."""
     program = (
-        "import sys, ingest_guard.blocklist.store.signing\nassert not {'cryptography', 'pyrage'} & set(sys.modules)\n"
+        "import sys, ingest_guard.blocklist.store.signatures\n"
+        "assert not {'cryptography', 'pyrage'} & set(sys.modules)\n"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
