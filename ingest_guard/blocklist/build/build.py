@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ingest_guard._version import __version__
 from ingest_guard.blocklist.build.activate import DEFAULT_KEEP, activate
-from ingest_guard.blocklist.build.changes import MAX_SHRINK, compare_with, previous_version, refuse_shrunk
+from ingest_guard.blocklist.build.changes import MAX_SHRINK, note_changes, previous_version, refuse_shrunk
 from ingest_guard.blocklist.build.collect import MAX_REJECTED_SHARE, ListSource, collect, version_of
 from ingest_guard.blocklist.build.report import BuildReport, ListReport
 from ingest_guard.blocklist.build.write import IndexEntry, by_kind, stem, write_filter, write_index, write_rows
@@ -19,7 +19,7 @@ from ingest_guard.blocklist.parts import bloom
 from ingest_guard.blocklist.parts.contents import is_near
 from ingest_guard.blocklist.parts.seal import Sealer
 from ingest_guard.blocklist.store import manifest as manifests
-from ingest_guard.blocklist.store.draft import Draft, locked
+from ingest_guard.blocklist.store.draft import Draft, building
 from ingest_guard.errors import BlocklistError
 from ingest_guard.hashing import algorithms
 from ingest_guard.lists import reader
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-    from ingest_guard.blocklist.build.gather import Values
+    from ingest_guard.blocklist.index.sorted_rows import ListValues
 
 MAX_LISTS = 1 << 16
 
@@ -96,45 +96,40 @@ def build(
     listed = sorted(sources, key=lambda source: source.list_id)
     _check(listed, error_rate, keep, allow_empty=allow_empty)
     chosen = _thresholds(listed, thresholds or {}, accept_false_matches=accept_false_matches)
-    try:
-        with locked(folder):
-            previous = previous_version(folder)
-            salt = previous.manifest.salt if previous else secrets.token_hex(32)
-            sealer = Sealer(bytes.fromhex(salt), key)
-            lists = [
-                collect(source, sealer, accept=accept, allow_empty=allow_empty, max_rejected=max_rejected)
-                for source in listed
-            ]
-            gone = compare_with(previous, lists, sealer) if previous else Counter[str]()
-            if not accept:
-                refuse_shrunk([each.report for each in lists], gone, max_shrink)
-            draft = Draft(folder)
-            parts = [
-                _Part(each.source, severity, held, chosen.get(each.source.list_id, {}), each.report)
-                for each in lists
-                for severity, held in each.parts.items()
-            ]
-            parts.append(_planted(parts, sealer))
-            entries = [part.write(draft, error_rate, confirm=confirm) for part in parts]
-            bits, vectors = by_kind(_indexes(draft, parts))
-            manifest = manifests.Manifest(
-                format=manifests.FORMAT,
-                created=manifests.now(),
-                generator=f"ingest-guard {__version__}",
-                error_rate=error_rate,
-                confirm=confirm,
-                salt=salt,
-                sealed=sealer.check,
-                lists=entries,
-                indexes=bits,
-                vectors=vectors,
-                files=dict(draft.files),
-            )
-            version, removed = activate(folder, draft, manifest, keep, signing_key)
-    except OSError as error:
-        raise BlocklistError(
-            f"{error.filename or folder}: {error.strerror}; the blocklist was left as it was"
-        ) from error
+    with building(folder):
+        previous = previous_version(folder)
+        salt = previous.manifest.salt if previous else secrets.token_hex(32)
+        sealer = Sealer(bytes.fromhex(salt), key)
+        lists = [
+            collect(source, sealer, accept=accept, allow_empty=allow_empty, max_rejected=max_rejected)
+            for source in listed
+        ]
+        gone = note_changes(previous, lists, sealer) if previous else Counter[str]()
+        if not accept:
+            refuse_shrunk([each.report for each in lists], gone, max_shrink)
+        draft = Draft(folder)
+        parts = [
+            _Part(each.source, severity, held, chosen.get(each.source.list_id, {}), each.report)
+            for each in lists
+            for severity, held in each.parts.items()
+        ]
+        parts.append(_planted(parts, sealer))
+        entries = [part.write(draft, error_rate, confirm=confirm) for part in parts]
+        bits, vectors = by_kind(_indexes(draft, parts))
+        manifest = manifests.Manifest(
+            format=manifests.FORMAT,
+            created=manifests.now(),
+            generator=f"ingest-guard {__version__}",
+            error_rate=error_rate,
+            confirm=confirm,
+            salt=salt,
+            sealed=sealer.check,
+            lists=entries,
+            indexes=bits,
+            vectors=vectors,
+            files=dict(draft.files),
+        )
+        version, removed = activate(folder, draft, manifest, keep, signing_key)
     return BuildReport(
         str(folder),
         version,
@@ -191,7 +186,7 @@ class _Part:
 
     source: ListSource
     severity: str | None
-    held: Mapping[str, Values]
+    held: Mapping[str, ListValues]
     wanted: Mapping[str, float]
     report: ListReport
 

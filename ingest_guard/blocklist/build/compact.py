@@ -12,13 +12,12 @@ from ingest_guard.blocklist.build.activate import DEFAULT_KEEP, activate
 from ingest_guard.blocklist.build.layers import Layering, OfTheBase
 from ingest_guard.blocklist.build.report import BuildReport
 from ingest_guard.blocklist.build.write import IndexEntry, by_kind, stem, write_filter, write_rows
-from ingest_guard.blocklist.index.sorted_rows import among, among_keys, distinct_pairs, rows_of
+from ingest_guard.blocklist.index.sorted_rows import among, distinct_pairs, rows_of
 from ingest_guard.blocklist.parts import near
 from ingest_guard.blocklist.parts.contents import held, references
 from ingest_guard.blocklist.parts.load import Loaded, load
 from ingest_guard.blocklist.store import manifest as manifests
-from ingest_guard.blocklist.store.draft import Draft, locked
-from ingest_guard.errors import BlocklistError
+from ingest_guard.blocklist.store.draft import Draft, building
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -51,16 +50,11 @@ def compact(
         No store there, it is damaged, or another build is at work.
     """
     folder = Path(folder)
-    try:
-        with locked(folder):
-            loaded = load(folder, later=OfTheBase())
-            draft = Draft(folder)
-            manifest = _Compaction(loaded, draft).write()
-            version, removed = activate(folder, draft, manifest, keep, signing_key)
-    except OSError as error:
-        raise BlocklistError(
-            f"{error.filename or folder}: {error.strerror}; the blocklist was left as it was"
-        ) from error
+    with building(folder):
+        loaded = load(folder, later=OfTheBase())
+        draft = Draft(folder)
+        manifest = _Compaction(loaded, draft).write()
+        version, removed = activate(folder, draft, manifest, keep, signing_key)
     return BuildReport(str(folder), version, manifest.created, [], removed, loaded.version)
 
 
@@ -134,7 +128,7 @@ class _Compaction:
             rows = np.arange(len(found.base), dtype=np.int64)
             keys = np.zeros(len(rows), np.uint64)
         else:
-            live = ~among_keys(np.ascontiguousarray(refs.base[:, 0]), refs.voided)
+            live = ~among(np.ascontiguousarray(refs.base[:, 0]), refs.voided)
             keys, rows = refs.base[live, 0], refs.base[live, 1].astype(np.int64)
         there = ~among(rows, found.gone)
         keys, rows = keys[there], rows_of(values, found.base[rows[there]])

@@ -17,7 +17,6 @@ from ingest_guard.blocklist.index.sorted_rows import (
     Numbers,
     Values,
     among,
-    among_keys,
     different,
     distinct_pairs,
     rows_of,
@@ -25,7 +24,7 @@ from ingest_guard.blocklist.index.sorted_rows import (
 from ingest_guard.blocklist.parts.contents import Held, References, held, nothing, references
 
 if TYPE_CHECKING:
-    from ingest_guard.blocklist.build.gather import Values as Collected
+    from ingest_guard.blocklist.index.sorted_rows import ListValues
     from ingest_guard.blocklist.parts.load import Loaded
 
 
@@ -86,13 +85,13 @@ class Slot:
         from_base = np.empty(0, np.int64)
         voided = self.refs.voided
         if base is not None:
-            wanted = touched[~among_keys(touched, voided)]
+            wanted = touched[~among(touched, voided)]
             column = np.ascontiguousarray(base[:, 0])
             first, last = np.searchsorted(column, wanted, "left"), np.searchsorted(column, wanted, "right")
             positions = _ranges(first, last)
             from_base = np.unique(base[positions, 1].astype(np.int64))
             voided = np.union1d(voided, wanted[last > first])
-        from_delta = among_keys(self.refs.keys, touched)
+        from_delta = among(self.refs.keys, touched)
         candidates = different(np.concatenate([self.now.base[from_base], self.refs.values[from_delta]]))
         if not len(candidates) and len(voided) == len(self.refs.voided):
             return
@@ -109,7 +108,7 @@ class Slot:
             return kept | ((rows >= 0) & ~among(rows, self.now.gone))
         inside = np.unique(rows[rows >= 0])
         hits = np.flatnonzero(np.isin(self.refs.base[:, 1], inside.astype(np.uint64)))
-        live = hits[~among_keys(self.refs.base[hits, 0], self.refs.voided)]
+        live = hits[~among(self.refs.base[hits, 0], self.refs.voided)]
         return kept | among(rows, np.unique(self.refs.base[live, 1].astype(np.int64)))
 
     def take_out(self, values: Values) -> None:
@@ -121,7 +120,7 @@ class Slot:
         doomed = doomed[doomed >= 0]
         self._change(gone, np.delete(added, doomed, axis=0) if len(doomed) else added)
 
-    def put_in(self, new: Collected, *, keyed: bool) -> int:
+    def put_in(self, new: ListValues, *, keyed: bool) -> int:
         """Put values in, and the records that they are from; return how many were there already."""
         there = self.now.has(new.values)
         rows = rows_of(self.now.base, new.values)
@@ -132,7 +131,7 @@ class Slot:
             self._refer(new)
         return int(np.count_nonzero(there))
 
-    def _refer(self, new: Collected) -> None:
+    def _refer(self, new: ListValues) -> None:
         keys = np.zeros(len(new.values), np.uint64) if new.keys is None else new.keys[:, 0]
         values = new.values if new.keys is None else new.values[new.keys[:, 1].astype(np.int64)]
         if self.refs.base is None and not self.refs.any and len(self.now.added):

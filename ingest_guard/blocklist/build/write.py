@@ -14,9 +14,9 @@ from ingest_guard.hashing import algorithms
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from ingest_guard.blocklist.index.sorted_rows import Values
     from ingest_guard.blocklist.store.draft import Draft
 
-Values = npt.NDArray[np.uint8]
 IndexEntry = manifests.IndexEntry | manifests.VectorEntry
 
 _HEX_CHUNK = 1 << 14

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from ingest_guard.blocklist.index.arrays import array_over
+from ingest_guard.blocklist.index.sorted_rows import array_over
 from ingest_guard.blocklist.parts import bloom, near
 from ingest_guard.blocklist.parts.exact import NOTHING_GONE, ExactValues, Layer
 from ingest_guard.blocklist.store.manifest import IndexEntry, VectorEntry

@@ -70,6 +70,24 @@ def locked(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
+@contextmanager
+def building(folder: Path) -> Iterator[None]:
+    """Hold the store's lock while a version is made; an error of the file system becomes one of this package.
+
+    Raises
+    ------
+    BlocklistError
+        As of :func:`locked`; or something cannot be read or written.
+    """
+    try:
+        with locked(folder):
+            yield
+    except OSError as error:
+        raise BlocklistError(
+            f"{error.filename or folder}: {error.strerror}; the blocklist was left as it was"
+        ) from error
+
+
 class Draft:
     """A version in the making: a hidden folder that :meth:`finish` turns into a version."""
 

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ingest_guard.blocklist.build.report import NO_SEVERITY, spoken_change
+from ingest_guard.blocklist.build.report import NO_SEVERITY, format_change
 from ingest_guard.errors import BlocklistError
 from ingest_guard.files.atomic import whole_file
 
@@ -86,7 +86,7 @@ def _lines(report: ListReport, share: float | None) -> Iterator[_Line]:
     yield from _counts("duplicates", report.duplicates)
     yield from _counts("allowed", report.allowed)
     for name, change in sorted(report.changes.items()):
-        yield "since last version", name, None, spoken_change(change)
+        yield "since last version", name, None, format_change(change)
 
 
 def _counts(what: str, counts: Mapping[str, int]) -> Iterator[_Line]:

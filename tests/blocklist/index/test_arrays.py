@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from ingest_guard.blocklist.index.arrays import array_over
+from ingest_guard.blocklist.index.sorted_rows import array_over
 from ingest_guard.errors import BlocklistError
 
 if TYPE_CHECKING:
