@@ -129,7 +129,7 @@ def build(
             vectors=vectors,
             files=dict(draft.files),
         )
-        version, removed = activate(folder, draft, manifest, keep, signing_key)
+        version, removed = activate(folder, draft, manifest.to_bytes(), keep, signing_key=signing_key)
     return BuildReport(
         str(folder),
         version,

@@ -54,7 +54,7 @@ def compact(
         loaded = load(folder, later=OfTheBase())
         draft = Draft(folder)
         manifest = _Compaction(loaded, draft).write()
-        version, removed = activate(folder, draft, manifest, keep, signing_key)
+        version, removed = activate(folder, draft, manifest.to_bytes(), keep, signing_key=signing_key)
     return BuildReport(str(folder), version, manifest.created, [], removed, loaded.version)
 
 

@@ -99,7 +99,7 @@ def update(
         if not accept:
             refuse_shrunk(reports, Counter(), max_shrink)
         draft = Draft(folder)
-        version, removed = activate(folder, draft, changes.write(draft), keep, signing_key)
+        version, removed = activate(folder, draft, changes.write(draft).to_bytes(), keep, signing_key=signing_key)
     return BuildReport(str(folder), version, changes.created, reports, removed, loaded.version)
 
 

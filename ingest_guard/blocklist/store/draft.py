@@ -12,7 +12,7 @@ import fcntl
 import hashlib
 import os
 import shutil
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from ingest_guard.blocklist.store.manifest import FileEntry, Manifest
+    from ingest_guard.blocklist.store.manifest import FileEntry
 
 _LOCK = ".lock"
 _TEMPORARY = (".building-", ".removing-")
@@ -65,7 +65,12 @@ def locked(folder: Path) -> Iterator[None]:
                 f"another build is at work in {folder}; wait until it is done, then try again"
             ) from None
         _clear(folder)
-        yield
+        try:
+            yield
+        except Exception:
+            _clear_if_possible(folder)
+            raise
+        _clear_if_possible(folder)
     finally:
         os.close(descriptor)
 
@@ -143,11 +148,10 @@ class Draft:
             free = f"{number}.{name}"
         return free
 
-    def finish(self, manifest: Manifest) -> Path:
+    def finish(self, manifest: bytes) -> Path:
         """Write the manifest and give the folder its name; return its path. Nothing points to it yet."""
-        data = manifest.to_bytes()
-        self.write(manifests.NAME, lambda file: file.write(data))
-        version = manifests.version_of(data)
+        self.write(manifests.NAME, lambda file: file.write(manifest))
+        version = manifests.version_of(manifest)
         self._folder.chmod(_FOLDER_MODE)
         flush_folder(self._folder)
         # Within one parent: moving a folder to another parent needs write access to the folder itself.
@@ -209,6 +213,12 @@ def _clear(folder: Path) -> None:
     for parent in (folder, folder / SIGNATURES):
         if parent.is_dir() and not parent.is_symlink():
             remove_hidden(parent)
+
+
+def _clear_if_possible(folder: Path) -> None:
+    """Clear away what was written and is not used, as the next holder of the lock would."""
+    with suppress(OSError):
+        _clear(folder)
 
 
 def _remove(path: Path) -> None:

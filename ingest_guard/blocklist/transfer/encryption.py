@@ -107,6 +107,28 @@ def decrypted(source: BinaryIO, identities: Path | str, where: str) -> Iterator[
         yield io.BufferedReader(raw, _BLOCK)
 
 
+class Blocks(io.RawIOBase):
+    """Blocks as a file to read from."""
+
+    def __init__(self, blocks: Iterator[bytes]) -> None:
+        super().__init__()
+        self._blocks = blocks
+        self._rest = memoryview(b"")
+
+    def readable(self) -> bool:
+        """Return True."""
+        return True
+
+    def readinto(self, buffer: Any, /) -> int:
+        """Fill a buffer from the next block; return how many bytes that were."""
+        if not self._rest:
+            self._rest = memoryview(next(self._blocks, b""))
+        size = min(len(buffer), len(self._rest))
+        buffer[:size] = self._rest[:size]
+        self._rest = self._rest[size:]
+        return size
+
+
 class _Decryption(io.RawIOBase):
     """What comes out of pyrage, which pushes, for readers that pull: a thread and a pipe between them."""
 

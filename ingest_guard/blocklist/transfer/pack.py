@@ -29,7 +29,7 @@ import shutil
 import struct
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from ingest_guard.blocklist.store import manifest as manifests
 from ingest_guard.blocklist.store import signatures, verify
@@ -112,7 +112,7 @@ def pack(
         signed = [] if key is None else [BLOCKLIST.sign(version, key)]
         header = Header(version, signatures.merge(signatures.stored(folder, version), signed), data)
         manifest = read_manifest(header, str(where))
-        source = io.BufferedReader(_Blocks(_blocks(header, manifest, descriptor, where)), _BLOCK)
+        source = io.BufferedReader(encryption.Blocks(_blocks(header, manifest, descriptor, where)), _BLOCK)
         try:
             with whole_file(out, _MODE) as file:
                 if recipients:
@@ -151,26 +151,6 @@ def _read(descriptor: int, size: int, where: str) -> bytes:
         return os.read(descriptor, size)
     except OSError as error:
         raise BlocklistError(f"{where} cannot be read: {error.strerror}; {REBUILD}") from error
-
-
-class _Blocks(io.RawIOBase):
-    """Blocks as a file to read from."""
-
-    def __init__(self, blocks: Iterator[bytes]) -> None:
-        super().__init__()
-        self._blocks = blocks
-        self._rest = memoryview(b"")
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any, /) -> int:
-        if not self._rest:
-            self._rest = memoryview(next(self._blocks, b""))
-        size = min(len(buffer), len(self._rest))
-        buffer[:size] = self._rest[:size]
-        self._rest = self._rest[size:]
-        return size
 
 
 def read_header(file: BinaryIO, where: str) -> Header:

@@ -88,13 +88,13 @@ def write(
     """
     try:
         with whole_file(path, _MODE, replace=False) as file:
-            lines = _Lines(_lines(head, doomed))
+            lines = _lines(head, doomed)
             if recipients:
                 from ingest_guard.blocklist.transfer import encryption  # noqa: PLC0415 - pyrage is an extra
 
-                encryption.encrypt(io.BufferedReader(lines), file, recipients)
+                encryption.encrypt(io.BufferedReader(encryption.Blocks(lines)), file, recipients)
             else:
-                file.writelines(iter(lambda: lines.read(1 << 16), b""))
+                file.writelines(lines)
     except (OSError, BlocklistError) as error:
         why = getattr(error, "strerror", None) or str(error)
         raise DatasetError(f"{path}: the tombstones cannot be written ({why}); no record was removed") from None
@@ -118,25 +118,3 @@ def _lines(head: Mapping[str, Any], doomed: Mapping[str, Mapping[int, Doomed]]) 
 
 def _line(content: Mapping[str, Any]) -> bytes:
     return (json.dumps(content) + "\n").encode()
-
-
-class _Lines(io.RawIOBase):
-    """Lines as a file to read from."""
-
-    def __init__(self, lines: Iterator[bytes]) -> None:
-        super().__init__()
-        self._lines = lines
-        self._rest = b""
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any, /) -> int:
-        while not self._rest:
-            line = next(self._lines, None)
-            if line is None:
-                return 0
-            self._rest = line
-        size = min(len(buffer), len(self._rest))
-        buffer[:size], self._rest = self._rest[:size], self._rest[size:]
-        return size

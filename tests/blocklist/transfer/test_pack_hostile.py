@@ -153,7 +153,7 @@ def test_declared_sizes(made: Made, refused: Callable[..., str], monkeypatch: py
     """A size of an exabyte is refused before anything is written, as is none; another than the file's is found out."""
     manifest, files = contents(made.version_folder)
     with monkeypatch.context() as patched:
-        patched.delattr(unpacks, "_write_version")
+        patched.delattr(unpacks, "_write_files")
         for size, text in ((1 << 60, "cut off"), (0, "names a file that no version has"), (-1, "not a manifest")):
             changed = edited(manifest, lambda m, size=size: m["files"]["known.md5.bloom"].update(size=size))
             assert text in refused(by_hand(changed, files))

@@ -144,6 +144,7 @@ def test_pack_killed_anywhere(made: Made, tmp_path: Path) -> None:
 _MEASURE = """
 import re, sys
 from pathlib import Path
+from ingest_guard.blocklist.build import activate
 from ingest_guard.blocklist.transfer import unpack as unpacks
 from ingest_guard.blocklist.transfer.pack import pack
 import cryptography.hazmat.primitives.asymmetric.ed25519, pyrage
@@ -153,7 +154,7 @@ if sys.argv[1] == "pack":
     at_rest = peak()
     pack(sys.argv[2], sys.argv[3], recipients=sys.argv[4:])
 else:
-    unpacks.load = lambda path: None
+    activate.load = lambda path: None
     at_rest = peak()
     unpacks.unpack(sys.argv[2], sys.argv[3], identities=sys.argv[4] if sys.argv[4:] else None)
 print(at_rest, peak())
