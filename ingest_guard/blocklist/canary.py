@@ -61,7 +61,7 @@ def canary(seed: bytes, number: int = 0) -> bytes:
     return _bmp(pixels)
 
 
-def planted(sealer: Sealer, names: Collection[str]) -> dict[str, ListValues]:
+def plant(sealer: Sealer, names: Collection[str]) -> dict[str, ListValues]:
     """Return what a blocklist is to know of its canary, as it is stored.
 
     Parameters

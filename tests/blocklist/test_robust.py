@@ -17,7 +17,7 @@ from ingest_guard.blocklist.blocklist import Blocklist
 from ingest_guard.blocklist.build.build import ListSource, build
 from ingest_guard.blocklist.build.compact import compact
 from ingest_guard.blocklist.build.update import update
-from ingest_guard.blocklist.parts.contents import held
+from ingest_guard.blocklist.parts.contents import stored_values
 from ingest_guard.blocklist.parts.load import load
 from ingest_guard.blocklist.store import versions
 from ingest_guard.errors import BlocklistError
@@ -81,7 +81,7 @@ def layered(tmp_path: Path, files: list[Path]) -> Path:
 def contents(folder: Path) -> tuple[int, int]:
     """Return how many MD5 and PDQ values the current version holds; it must be whole."""
     loaded = load(folder)
-    md5, pdq = (held(loaded, 0, name, 0) for name in ("md5", "pdq"))
+    md5, pdq = (stored_values(loaded, 0, name, 0) for name in ("md5", "pdq"))
     assert md5 is not None
     assert pdq is not None
     assert len(md5.all()) == len(pdq.all())

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-    from ingest_guard.blocklist.store.draft import Draft
+    from ingest_guard.blocklist.store.draft import VersionDraft
     from ingest_guard.signing.signature_file import Signature
 
 DEFAULT_KEEP = 3
@@ -23,7 +23,7 @@ DEFAULT_KEEP = 3
 
 def activate(
     folder: Path,
-    draft: Draft,
+    draft: VersionDraft,
     manifest: bytes,
     keep: int,
     *,

@@ -14,12 +14,12 @@ from ingest_guard.blocklist.build.changes import MAX_SHRINK, note_changes, previ
 from ingest_guard.blocklist.build.collect import MAX_REJECTED_SHARE, ListSource, collect, version_of
 from ingest_guard.blocklist.build.report import BuildReport, ListReport
 from ingest_guard.blocklist.build.write import IndexEntry, by_kind, stem, write_filter, write_index, write_rows
-from ingest_guard.blocklist.canary import planted
+from ingest_guard.blocklist.canary import plant
 from ingest_guard.blocklist.parts import bloom
 from ingest_guard.blocklist.parts.contents import is_near
 from ingest_guard.blocklist.parts.seal import Sealer
 from ingest_guard.blocklist.store import manifest as manifests
-from ingest_guard.blocklist.store.draft import Draft, building
+from ingest_guard.blocklist.store.draft import VersionDraft, building
 from ingest_guard.errors import BlocklistError
 from ingest_guard.hashing import algorithms
 from ingest_guard.lists import reader
@@ -107,15 +107,15 @@ def build(
         gone = note_changes(previous, lists, sealer) if previous else Counter[str]()
         if not accept:
             refuse_shrunk([each.report for each in lists], gone, max_shrink)
-        draft = Draft(folder)
+        draft = VersionDraft(folder)
         parts = [
             _Part(each.source, severity, held, chosen.get(each.source.list_id, {}), each.report)
             for each in lists
             for severity, held in each.parts.items()
         ]
-        parts.append(_planted(parts, sealer))
+        parts.append(_plant_canary(parts, sealer))
         entries = [part.write(draft, error_rate, confirm=confirm) for part in parts]
-        bits, vectors = by_kind(_indexes(draft, parts))
+        bits, vectors = by_kind(_write_indexes(draft, parts))
         manifest = manifests.Manifest(
             format=manifests.FORMAT,
             created=manifests.now(),
@@ -195,7 +195,7 @@ class _Part:
         within = {name: algorithms.get(name).default_threshold for name in self.held if is_near(name)}
         return {**within, **self.wanted}
 
-    def write(self, draft: Draft, error_rate: float, *, confirm: bool) -> manifests.ListEntry:
+    def write(self, draft: VersionDraft, error_rate: float, *, confirm: bool) -> manifests.ListEntry:
         exact: dict[str, manifests.ExactEntry] = {}
         keys: dict[str, manifests.KeysEntry] = {}
         for name, held in self.held.items():
@@ -219,9 +219,9 @@ class _Part:
         )
 
 
-def _planted(parts: Iterable[_Part], sealer: Sealer) -> _Part:
+def _plant_canary(parts: Iterable[_Part], sealer: Sealer) -> _Part:
     """Return the canary as a list of its own."""
-    held = planted(sealer, {name for part in parts for name in part.held})
+    held = plant(sealer, {name for part in parts for name in part.held})
     source = ListSource(manifests.CANARY, "generated", Path("canary"))
     return _Part(source, None, held, {}, ListReport(manifests.CANARY, source.format, ""))
 
@@ -231,7 +231,7 @@ def _text(text: str) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
-def _indexes(draft: Draft, parts: Sequence[_Part]) -> dict[str, list[IndexEntry]]:
+def _write_indexes(draft: VersionDraft, parts: Sequence[_Part]) -> dict[str, list[IndexEntry]]:
     """Write one near index an algorithm, over all parts."""
     indexes: dict[str, list[IndexEntry]] = {}
     for name in sorted({name for part in parts for name in part.held if is_near(name)}):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ingest_guard.blocklist.build.report import NO_SEVERITY, Change, format_change
-from ingest_guard.blocklist.parts.contents import held
+from ingest_guard.blocklist.parts.contents import stored_values
 from ingest_guard.blocklist.parts.load import Loaded, load
 from ingest_guard.blocklist.store.manifest import CANARY
 from ingest_guard.errors import BlocklistError
@@ -73,7 +73,7 @@ def _kept(previous: Loaded, now: CollectedList, name: str) -> int | None:
         values = now.parts.get(entry.severity, {}).get(name) if entry.id == now.source.list_id else None
         if values is None or name not in entry.counts:
             continue
-        old = held(previous, number, name, values.values.shape[1])
+        old = stored_values(previous, number, name, values.values.shape[1])
         if old is None:
             return None
         if old.base.shape[1] == values.values.shape[1]:
@@ -140,7 +140,7 @@ class Comparison:
 
 
 def compare(a: Path | str, b: Path | str) -> Comparison:
-    """Compare two versions, or the current versions of two stores. The key of a sealed one is not needed.
+    """Compare two versions, or the current versions of two stores. The key of a keyed one is not needed.
 
     Parameters
     ----------
@@ -176,7 +176,7 @@ def _change(a: Loaded, b: Loaded, first: int | None, second: int | None, name: s
         return Change(before, after, 0)
     if not _comparable(a, b, name):
         return Change(before, after)
-    one, other = held(a, first, name, 0), held(b, second, name, 0)
+    one, other = stored_values(a, first, name, 0), stored_values(b, second, name, 0)
     if one is None or other is None or one.base.shape[1] != other.base.shape[1]:
         return Change(before, after)
     return Change(before, after, int(one.has(other.all()).sum()))

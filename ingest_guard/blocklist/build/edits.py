@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ingest_guard.blocklist.index.sorted_rows import ListValues
     from ingest_guard.blocklist.parts.load import Loaded
     from ingest_guard.blocklist.parts.seal import Sealer
-    from ingest_guard.blocklist.store.draft import Draft
+    from ingest_guard.blocklist.store.draft import VersionDraft
 
 _ADVICE = "build the blocklist again from whole lists, best with --confirm, which keeps what that takes"
 
@@ -105,7 +105,7 @@ class Changes:
         return part.slots[name]
 
     def _near(self, name: str) -> bool:
-        # What is there already tells without its plug-in.
+        # What is there already says so without its plug-in.
         return name in self._loaded.near or is_near(name)
 
     def _void(self, mine: list[int], came: CollectedList) -> None:
@@ -169,7 +169,7 @@ class Changes:
             for name in sorted({*before, *came})
         }
 
-    def write(self, draft: Draft) -> manifests.Manifest:
+    def write(self, draft: VersionDraft) -> manifests.Manifest:
         """Write the files of the new version and return its manifest."""
         old = self._loaded.manifest
         layering = Layering(self._loaded, draft)

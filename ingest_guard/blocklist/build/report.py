@@ -234,7 +234,7 @@ def format_rows(rows: Rows) -> str:
 
 
 def format_change(change: Change) -> str:
-    """Return a change in a few words: ``+10 -2 =88``, or ``90 -> 98`` where nobody knows which."""
+    """Return a change in a few words: ``+10 -2 =88``, or ``90 -> 98`` where it is unknown which."""
     if change.kept is None:
         return f"{change.before:,} -> {change.after:,}"
     return f"+{change.added:,} -{change.removed:,} ={change.kept:,}"

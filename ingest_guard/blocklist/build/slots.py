@@ -21,7 +21,7 @@ from ingest_guard.blocklist.index.sorted_rows import (
     distinct_pairs,
     rows_of,
 )
-from ingest_guard.blocklist.parts.contents import Held, References, held, nothing, references
+from ingest_guard.blocklist.parts.contents import References, StoredValues, no_values, references, stored_values
 
 if TYPE_CHECKING:
     from ingest_guard.blocklist.index.sorted_rows import ListValues
@@ -44,8 +44,8 @@ class Slot:
         Whether they are other ones than before.
     """
 
-    before: Held
-    now: Held
+    before: StoredValues
+    now: StoredValues
     refs: References
     keyed: bool
     refs_changed: bool = field(default=False)
@@ -53,7 +53,7 @@ class Slot:
     @classmethod
     def of(cls, loaded: Loaded, number: int, name: str, size: int) -> Slot | None:
         """Return the slot of an algorithm in a part; None where a filter is all there is of it."""
-        found = held(loaded, number, name, size)
+        found = stored_values(loaded, number, name, size)
         if found is None:
             return None
         refs = references(loaded, number, name, found)
@@ -64,7 +64,7 @@ class Slot:
         """Return the slot of an algorithm that a part does not hold yet."""
         none = np.empty(0, np.uint64)
         return cls(
-            nothing(size), nothing(size), References(None, none, none, np.empty((0, size), np.uint8)), keyed=False
+            no_values(size), no_values(size), References(None, none, none, np.empty((0, size), np.uint8)), keyed=False
         )
 
     @property
@@ -146,7 +146,7 @@ class Slot:
     def _change(self, gone: Numbers, added: Values) -> None:
         if len(gone) == len(self.now.gone) and (gone == self.now.gone).all():
             gone = self.now.gone
-        self.now = Held(self.now.base, gone, added)
+        self.now = StoredValues(self.now.base, gone, added)
 
     def pairs(self) -> Keys:
         """Return the records that came since, uint64[j, 2]: key, and row among the base's and then the added values."""

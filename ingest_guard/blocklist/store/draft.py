@@ -93,7 +93,7 @@ def building(folder: Path) -> Iterator[None]:
         ) from error
 
 
-class Draft:
+class VersionDraft:
     """A version in the making: a hidden folder that :meth:`finish` turns into a version."""
 
     def __init__(self, folder: Path) -> None:

@@ -64,7 +64,7 @@ def verify(
 
 
 def read_manifest(folder: int, where: Path, version: str) -> bytes:
-    """Return the bytes of a version's manifest, of which its name is the digest.
+    """Return the bytes of a version's manifest; its name is their digest.
 
     Parameters
     ----------

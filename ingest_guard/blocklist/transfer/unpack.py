@@ -18,7 +18,7 @@ from ingest_guard.blocklist.build.activate import DEFAULT_KEEP, activate, use
 from ingest_guard.blocklist.list_info import refuse_old
 from ingest_guard.blocklist.store import manifest as manifests
 from ingest_guard.blocklist.store import signatures
-from ingest_guard.blocklist.store.draft import Draft, discard, locked
+from ingest_guard.blocklist.store.draft import VersionDraft, discard, locked
 from ingest_guard.blocklist.store.verify import verify
 from ingest_guard.blocklist.store.versions import VERSIONS, opened_version
 from ingest_guard.blocklist.transfer import encryption
@@ -153,9 +153,9 @@ def _refuse_older(folder: Path, manifest: Manifest, where: str, *, allow_older: 
     return version
 
 
-def _write_files(stream: BinaryIO, manifest: Manifest, folder: Path, where: str) -> Draft:
+def _write_files(stream: BinaryIO, manifest: Manifest, folder: Path, where: str) -> VersionDraft:
     """Write the files of a pack, and make sure that nothing follows them."""
-    draft = Draft(folder)
+    draft = VersionDraft(folder)
     for name in sorted(manifest.files):
         entry = manifest.files[name]
         draft.write(name, partial(_copy, stream, entry.size, where))

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import hashlib
 import json
 import subprocess
 import sys
@@ -9,15 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 from blocklist.helpers import poke
 from blocklist.packs import names, other_store, state
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ed25519, x25519
 
 from ingest_guard.blocklist.build.build import ListSource, build
 from ingest_guard.blocklist.store import signatures
-from ingest_guard.blocklist.transfer import encryption
 from ingest_guard.errors import BlocklistError
 from ingest_guard.signing import keys
-from ingest_guard.signing.signature_file import BLOCKLIST, Signature
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -65,20 +60,6 @@ def test_not_signed_or_by_others(made: Made, key: Path) -> None:
         signatures.require_signature(made.folder, made.report.version, [])
     with pytest.raises(BlocklistError, match="is not signed"):
         signatures.require_signature(made.folder, "0" * 64, [public(key)])
-
-
-def test_what_is_signed_is_bound_to_its_purpose(key: Path) -> None:
-    """The signature is Ed25519 over a context and the version: neither the bare version nor another fits."""
-    version = hashlib.sha256(b"x").hexdigest()
-    private = keys.read_signing_key(key)
-    made = BLOCKLIST.sign(version, private)
-    private.public_key().verify(made.signature, b"ingest_guard blocklist v1\0" + version.encode())
-    assert BLOCKLIST.holds(made, version)
-    assert not BLOCKLIST.holds(made, "0" * 64)
-    assert not BLOCKLIST.holds(Signature(public(key), private.sign(version.encode())), version)
-    assert not BLOCKLIST.holds(Signature(b"\xff" * 32, made.signature), version)
-    assert not BLOCKLIST.holds(Signature(b"short", made.signature), version)
-    assert made.signature.hex() not in repr(made)
 
 
 def test_several_signers(made: Made, key: Path, tmp_path: Path) -> None:
@@ -182,85 +163,6 @@ def test_signatures_that_cannot_be_written(made: Made, key: Path) -> None:
     (made.folder / "signatures").write_text("", encoding="ascii")
     with pytest.raises(BlocklistError, match="signatures cannot be written: File exists"):
         signatures.sign_store(made.folder, keys.read_signing_key(key))
-
-
-def test_keygen_files(tmp_path: Path) -> None:
-    """The secret is its owner's alone, the public half is for all, and neither is ever written over."""
-    beside, text = keys.write_signing_key(tmp_path / "signer")
-    assert beside == tmp_path / "signer.pub"
-    assert (tmp_path / "signer").stat().st_mode & 0o7777 == 0o600
-    assert beside.read_text() == f"{text}\n"
-    before = state(tmp_path)
-    for path in (tmp_path / "signer", tmp_path / "fresh"):
-        (tmp_path / "fresh.pub").touch()
-        with pytest.raises(BlocklistError, match="exists; a key is never written over another"):
-            keys.write_signing_key(path)
-        with pytest.raises(BlocklistError, match="exists; a key is never written over another"):
-            encryption.write_identity(path)
-    (tmp_path / "fresh.pub").unlink()
-    assert state(tmp_path) == before
-    with pytest.raises(BlocklistError, match="cannot be written: No such file"):
-        keys.write_signing_key(tmp_path / "missing" / "key")
-
-
-def test_public_keys_are_read_from_hex_or_files(tmp_path: Path, key: Path) -> None:
-    """Hex, a file of hex and a file of PEM are the same key."""
-    expected = public(key)
-    pem = tmp_path / "pem"
-    pem.write_bytes(
-        ed25519.Ed25519PublicKey.from_public_bytes(expected).public_bytes(
-            serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-        )
-    )
-    for given in (expected.hex(), f" {expected.hex().upper()}\n", pem, str(pem), str(key) + ".pub"):
-        assert keys.read_public_key(given) == expected
-
-
-def test_what_is_no_public_key(tmp_path: Path, key: Path) -> None:
-    """Other text, missing files, private keys, other kinds of key and files open to others are refused."""
-    other = x25519.X25519PrivateKey.generate().public_key()
-    files = {
-        "x25519": other.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo),
-        "junk": b"junk",
-        "short": b"ab" * 31,
-        "private": key.read_bytes(),
-        "binary": b"\xff\xfe",
-        "large": b"a" * (1 << 17),
-    }
-    for name, data in files.items():
-        (tmp_path / name).write_bytes(data)
-        with pytest.raises(BlocklistError, match=f"{name} is not a"):
-            keys.read_public_key(tmp_path / name)
-    for text in ("ab" * 31, str(tmp_path / "missing")):
-        with pytest.raises(BlocklistError, match="neither a public key of 64 hex digits nor a file"):
-            keys.read_public_key(text)
-    with pytest.raises(BlocklistError, match="cannot be opened: No such file"):
-        keys.read_public_key(tmp_path / "missing")
-    with pytest.raises(BlocklistError, match="is not a key file"):
-        keys.read_public_key(tmp_path)
-    keys.public_path(key).chmod(0o646)
-    with pytest.raises(BlocklistError, match="can be written to by"):
-        keys.read_public_key(keys.public_path(key))
-
-
-def test_what_is_no_signing_key(tmp_path: Path) -> None:
-    """Other kinds of key, other files, locked keys and keys that others may read are refused; no byte is quoted."""
-    private = ed25519.Ed25519PrivateKey.generate()
-    plain = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8)
-    files = {
-        "x25519": x25519.X25519PrivateKey.generate().private_bytes(*plain, serialization.NoEncryption()),
-        "junk": b"secret junk",
-        "locked": private.private_bytes(*plain, serialization.BestAvailableEncryption(b"word")),
-    }
-    for name, data in files.items():
-        (tmp_path / name).write_bytes(data)
-        (tmp_path / name).chmod(0o600)
-        with pytest.raises(BlocklistError, match=f"{name} is (not a private|protected)") as caught:
-            keys.read_signing_key(tmp_path / name)
-        assert "secret" not in str(caught.value)
-    (tmp_path / "junk").chmod(0o604)
-    with pytest.raises(BlocklistError, match="mode 0604"):
-        keys.read_signing_key(tmp_path / "junk")
 
 
 def test_openssl_is_loaded_by_signatures_alone() -> None:
