@@ -215,10 +215,6 @@ class Blocklist:
         opened = self._still_open()
         return type(self)(opened, selection.select(self._parts, rules, opened.near), self._allowance)
 
-    def with_thresholds(self, overrides: Mapping[str, Mapping[str, float]]) -> Self:
-        """Return the same blocklist with other thresholds: :meth:`select` with nothing else in the rules."""
-        return self.select({list_id: Rule(thresholds=wanted) for list_id, wanted in overrides.items()})
-
     def allowing(self, allowed: Mapping[str, npt.NDArray[np.uint8]], radius: Mapping[str, int]) -> Self:
         """Return the same blocklist without what an operator allows; nothing is opened or copied.
 
