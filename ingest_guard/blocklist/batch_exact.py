@@ -1,8 +1,8 @@
 """Exact values by the hundred thousand: which of them a list *may* hold, so that few are left to be looked up.
 
 A look-up of one value costs some microseconds in Python, whatever it finds. Of the values of a million records hardly
-one is listed, and that is told here for a whole batch at once: by the leading bits of a sorted table where one is kept
-and not too large, else by the first cells that pybloom-live would look at. Nothing that a list holds is ever ruled out;
+one is listed. A whole batch is sifted at once: by the leading bits of a sorted table where one is kept and not too
+large, else by the first cells that pybloom-live would look at. Nothing that a list holds is ever ruled out;
 what remains is asked for one by one, by :meth:`ExactValues.__contains__`, as a crawl asks.
 """
 

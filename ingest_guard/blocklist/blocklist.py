@@ -11,10 +11,10 @@ import numpy.typing as npt
 
 from ingest_guard.blocklist import selection
 from ingest_guard.blocklist.canary import canary
-from ingest_guard.blocklist.list_info import ListInfo, infos, refuse_empty, refuse_old, refuse_without_hashers
+from ingest_guard.blocklist.list_info import ListInfo, list_infos, refuse_empty, refuse_old, refuse_without_hashers
 from ingest_guard.blocklist.lookups import Lookups
 from ingest_guard.blocklist.parts.load import load
-from ingest_guard.blocklist.parts.seal import opened_sealer
+from ingest_guard.blocklist.parts.seal import open_sealer
 from ingest_guard.blocklist.selection import Allowance, Opened, Rule
 from ingest_guard.blocklist.store.manifest import CANARY
 from ingest_guard.errors import BlocklistError
@@ -57,7 +57,7 @@ class Blocklist:
     sealed
         Whether it is keyed.
     allowed
-        (list id, algorithm) -> number of entries that never match, as :meth:`allowing` was told.
+        (list id, algorithm) -> number of entries that never match, given to :meth:`allowing`.
     """
 
     def __init__(
@@ -98,7 +98,7 @@ class Blocklist:
         folder
             What ``ingest-guard blocklist build`` wrote.
         key
-            The key of a sealed blocklist (:func:`ingest_guard.blocklist.parts.keys.read_key`).
+            The key of a keyed blocklist (:func:`ingest_guard.blocklist.parts.keys.read_key`).
         allow_empty
             Accept a blocklist without lists, and lists without entries.
         max_age
@@ -111,9 +111,9 @@ class Blocklist:
         """
         loaded = load(folder)
         manifest = loaded.manifest
-        sealer = opened_sealer(manifest.salt, manifest.sealed, key, str(loaded.where))
+        sealer = open_sealer(manifest.salt, manifest.sealed, key, str(loaded.where))
         version = Opened(loaded.version, manifest.created_at, len(manifest.lists), loaded.exact, loaded.near, sealer)
-        parts = list(enumerate(infos(manifest.lists)))
+        parts = list(enumerate(list_infos(manifest.lists)))
         # The canary's comes last, so that a list index is a position in ``lists``.
         opened = cls(version, sorted(parts, key=lambda part: part[1].id == CANARY))
         if not allow_empty:
@@ -209,15 +209,11 @@ class Blocklist:
         Raises
         ------
         BlocklistError
-            A list that does not exist or of which nothing would count; a threshold for what is not a near algorithm,
+            A list that does not exist, or that would count for nothing; a threshold for what is not a near algorithm,
             or of more bits than the index was built for.
         """
         opened = self._still_open()
         return type(self)(opened, selection.select(self._parts, rules, opened.near), self._allowance)
-
-    def with_thresholds(self, overrides: Mapping[str, Mapping[str, float]]) -> Self:
-        """Return the same blocklist with other thresholds: :meth:`select` with nothing else in the rules."""
-        return self.select({list_id: Rule(thresholds=wanted) for list_id, wanted in overrides.items()})
 
     def allowing(self, allowed: Mapping[str, npt.NDArray[np.uint8]], radius: Mapping[str, int]) -> Self:
         """Return the same blocklist without what an operator allows; nothing is opened or copied.
@@ -227,7 +223,7 @@ class Blocklist:
         Parameters
         ----------
         allowed
-            Algorithm -> uint8[n, size]: values in clear, also for a sealed blocklist.
+            Algorithm -> uint8[n, size]: values in clear, also for a keyed blocklist.
         radius
             Near algorithm -> bits (of byte vectors: distance): entries within so much of an allowed value never match;
             0 where it is not named. Of exact values equal ones never match.

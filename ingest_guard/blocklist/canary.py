@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ingest_guard.blocklist.build.gather import Values
-from ingest_guard.blocklist.index.sorted_rows import different
+from ingest_guard.blocklist.index.sorted_rows import ListValues, different
 from ingest_guard.hashing import algorithms, registry
 from ingest_guard.hashing.algorithms import Kind
 from ingest_guard.hashing.digests import digests
@@ -62,7 +61,7 @@ def canary(seed: bytes, number: int = 0) -> bytes:
     return _bmp(pixels)
 
 
-def planted(sealer: Sealer, names: Collection[str]) -> dict[str, Values]:
+def plant(sealer: Sealer, names: Collection[str]) -> dict[str, ListValues]:
     """Return what a blocklist is to know of its canary, as it is stored.
 
     Parameters
@@ -77,7 +76,7 @@ def planted(sealer: Sealer, names: Collection[str]) -> dict[str, Values]:
     exact = next((name for name in _EXACT if name in names), _EXACT[0])
     values = {exact: [bytes.fromhex(digests(data)[exact])]}
     values |= _near_values(data, sorted(name for name in names if _is_ours(name)))
-    return {name: Values(different(sealer.seal(name, _rows(each)))) for name, each in values.items() if each}
+    return {name: ListValues(different(sealer.seal(name, _rows(each)))) for name, each in values.items() if each}
 
 
 def _is_ours(name: str) -> bool:

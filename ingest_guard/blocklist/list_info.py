@@ -1,4 +1,4 @@
-"""What an operator is told of a list, and when a blocklist is not sound enough: empty, too old, or beyond our means."""
+"""The description of a list, and the checks that refuse a blocklist: empty, too old, or without its hashers."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ class ListInfo:
     severity: str | None = None
 
 
-def infos(entries: Iterable[ListEntry]) -> Iterator[ListInfo]:
-    """Yield what an operator is told of each part of a manifest, in its order."""
+def list_infos(entries: Iterable[ListEntry]) -> Iterator[ListInfo]:
+    """Yield the description of each part of a manifest, in its order."""
     for entry in entries:
         counts, thresholds = MappingProxyType(dict(entry.counts)), MappingProxyType(dict(entry.thresholds))
         yield ListInfo(entry.id, entry.version, entry.owner, entry.source, counts, thresholds, entry.severity)
@@ -76,11 +76,11 @@ def refuse_old(created: datetime, max_age: timedelta, where: Path) -> None:
     age = datetime.now(UTC) - created
     if age > max_age:
         raise BlocklistError(
-            f"{where} is {_spoken(age)} old, more than the {_spoken(max_age)} allowed; fetch the lists and rebuild it: "
-            "ingest-guard blocklist build"
+            f"{where} is {_format_span(age)} old, more than the {_format_span(max_age)} allowed; fetch the lists and "
+            "rebuild it: ingest-guard blocklist build"
         )
     if age < -_CLOCK_SKEW:
-        raise BlocklistError(f"{where} was built {_spoken(-age)} in the future; set the clock, then rebuild it")
+        raise BlocklistError(f"{where} was built {_format_span(-age)} in the future; set the clock, then rebuild it")
 
 
 def refuse_without_hashers(sizes: Mapping[str, int], distances: Mapping[str, str]) -> None:
@@ -107,7 +107,7 @@ def refuse_without_hashers(sizes: Mapping[str, int], distances: Mapping[str, str
             )
 
 
-def _spoken(span: timedelta) -> str:
+def _format_span(span: timedelta) -> str:
     seconds = int(span.total_seconds())
     for unit, size in (("days", 86_400), ("hours", 3_600), ("minutes", 60)):
         if seconds >= 2 * size:

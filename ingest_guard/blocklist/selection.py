@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 NO_SEVERITY = "NONE"
 """What a rule calls the part of a list to which the source gave no severity."""
 
-# A part of a blocklist: its number in the manifest, and what is told of it.
+# A part of a blocklist: its number in the manifest, and its description.
 Part: TypeAlias = "tuple[int, ListInfo]"
 
 
@@ -94,7 +94,7 @@ def select(parts: Sequence[Part], rules: Mapping[str, Rule], near: Mapping[str, 
         for name, value in rule.thresholds.items():
             _check_threshold(list_id, name, value, near)
     kept = [
-        (number, _narrowed(info, rule))
+        (number, _narrow(info, rule))
         for number, info in parts
         for rule in [rules.get(info.id, Rule())]
         if rule.severities is None or (info.severity or NO_SEVERITY) in rule.severities
@@ -106,8 +106,8 @@ def select(parts: Sequence[Part], rules: Mapping[str, Rule], near: Mapping[str, 
             held = {name for _, info in parts if info.id == list_id for name in info.counts}
             raise BlocklistError(
                 f"nothing of list {list_id} would count: it holds {', '.join(sorted(held))} of severities "
-                f"{', '.join(sorted(severities))}; asked for are {_spoken(rule.algorithms)} of severities "
-                f"{_spoken(rule.severities)}. Correct the rule, or leave the list out of the blocklist"
+                f"{', '.join(sorted(severities))}; asked for are {_format_names(rule.algorithms)} of severities "
+                f"{_format_names(rule.severities)}. Correct the rule, or leave the list out of the blocklist"
             )
     return kept
 
@@ -167,7 +167,7 @@ def _check_shape(name: str, given: npt.NDArray[np.uint8], size: int) -> None:
         raise ValueError(f"allowed {name} values: expected uint8[n, {size}]")
 
 
-def _narrowed(info: ListInfo, rule: Rule) -> ListInfo:
+def _narrow(info: ListInfo, rule: Rule) -> ListInfo:
     counts = {name: count for name, count in info.counts.items() if rule.algorithms is None or name in rule.algorithms}
     thresholds = {**info.thresholds, **rule.thresholds}
     return replace(info, counts=MappingProxyType(counts), thresholds=MappingProxyType(thresholds))
@@ -184,5 +184,5 @@ def _check_threshold(list_id: str, name: str, value: float, near: Mapping[str, N
         )
 
 
-def _spoken(names: frozenset[str] | None) -> str:
+def _format_names(names: frozenset[str] | None) -> str:
     return "all" if names is None else ", ".join(sorted(names)) or "none"

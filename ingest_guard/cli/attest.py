@@ -52,7 +52,7 @@ def verify_command(folder: Path, signers: tuple[str, ...], policy_file: Path | N
 
     Exit code: 0 everything holds, 4 something does not, or there is no manifest; 2 wrong use.
     """
-    from ingest_guard.blocklist.store.signing import read_public_key  # noqa: PLC0415 - show needs no OpenSSL
+    from ingest_guard.signing.keys import read_public_key  # noqa: PLC0415 - show needs no OpenSSL
 
     keys = [read_public_key(each) for each in signers]
     digest = None if policy_file is None else facts.policy_digest(Policy.load(policy_file))
@@ -115,7 +115,7 @@ def sign_command(folder: Path, sign_key: Path) -> int:
 def _key(path: Path | None) -> Ed25519PrivateKey | None:
     if path is None:
         return None
-    from ingest_guard.blocklist.store.signing import read_signing_key  # noqa: PLC0415 - loaded where somebody signs
+    from ingest_guard.signing.keys import read_signing_key  # noqa: PLC0415 - loaded where somebody signs
 
     return read_signing_key(path)
 

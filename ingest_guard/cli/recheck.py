@@ -150,6 +150,6 @@ def _signer(file: Path | None, policy: Policy) -> Ed25519PrivateKey | None:
     chosen = file or policy.dataset.sign_key
     if chosen is None:
         return None
-    from ingest_guard.blocklist.store.signing import read_signing_key  # noqa: PLC0415 - as above
+    from ingest_guard.signing.keys import read_signing_key  # noqa: PLC0415 - as above
 
     return read_signing_key(chosen)

@@ -44,7 +44,8 @@ def require_signer(policy: Policy, version: str) -> None:
     """
     if not policy.signer:
         return
-    from ingest_guard.blocklist.store import signing  # noqa: PLC0415 - loaded where a policy asks for it
+    from ingest_guard.blocklist.store import signatures  # noqa: PLC0415 - loaded where a policy asks for it
+    from ingest_guard.signing import keys  # noqa: PLC0415 - loaded where a policy asks for it
 
-    keys = [signing.read_public_key(each) for each in policy.signer]
-    signing.require_signature(policy.blocklist, version, keys)
+    trusted = [keys.read_public_key(each) for each in policy.signer]
+    signatures.require_signature(policy.blocklist, version, trusted)

@@ -7,7 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from ingest_guard.blocklist.build.build import ListSource, build
-from ingest_guard.blocklist.transfer.pack_format import Header
+from ingest_guard.blocklist.transfer.pack import Header
 
 if TYPE_CHECKING:
     from collections.abc import Callable

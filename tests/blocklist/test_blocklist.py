@@ -14,7 +14,7 @@ import pytest
 from blocklist.helpers import lines_of, poke
 
 from ingest_guard.blocklist import list_info as soundness
-from ingest_guard.blocklist.blocklist import Blocklist
+from ingest_guard.blocklist.blocklist import Blocklist, Rule
 from ingest_guard.blocklist.build.build import ListSource, build
 from ingest_guard.blocklist.store import manifest
 from ingest_guard.errors import BlocklistError
@@ -128,9 +128,9 @@ def test_an_algorithm_that_no_list_holds_finds_nothing(made: Made) -> None:
 
 
 def test_thresholds_of_a_policy(two: Made) -> None:
-    """with_thresholds changes what matches, in the copy alone."""
+    """Thresholds of a rule change what matches, in the copy alone."""
     opened = Blocklist.open(two.folder)
-    stricter = opened.with_thresholds({"one": {"pdq": 0}, "other": {"pdq": 31, "phash": 8}})
+    stricter = opened.select({"one": Rule(thresholds={"pdq": 0}), "other": Rule(thresholds={"pdq": 31, "phash": 8})})
     query = flipped(two.pdq[25], 11)[None]
     assert stricter.match_near("pdq", query)[1].tolist() == [1]
     assert opened.match_near("pdq", query)[1].tolist() == [0]
@@ -152,7 +152,7 @@ def test_thresholds_of_a_policy(two: Made) -> None:
 def test_thresholds_that_cannot_be_are_refused(made: Made, overrides: Any, said: str) -> None:
     """A list, algorithm or distance that the blocklist does not have is an error, not ignored."""
     with pytest.raises(BlocklistError, match=said):
-        Blocklist.open(made.folder).with_thresholds(overrides)
+        Blocklist.open(made.folder).select({name: Rule(thresholds=each) for name, each in overrides.items()})
 
 
 def test_a_closed_blocklist_raises(made: Made) -> None:
@@ -164,7 +164,7 @@ def test_a_closed_blocklist_raises(made: Made) -> None:
         lambda: opened.match_exact({"md5": made.md5[0]}),
         lambda: opened.match_near("pdq", made.pdq),
         lambda: opened.match_url("https://example.org/"),
-        lambda: opened.with_thresholds({}),
+        lambda: opened.select({}),
     ):
         with pytest.raises(BlocklistError, match="closed"):
             ask()

@@ -11,8 +11,8 @@ from PIL import Image
 
 from ingest_guard.blocklist.blocklist import Blocklist
 from ingest_guard.blocklist.build.build import ListSource, build
+from ingest_guard.blocklist.build.changes import compare
 from ingest_guard.blocklist.build.compact import compact
-from ingest_guard.blocklist.build.compare import compare
 from ingest_guard.blocklist.build.update import update
 from ingest_guard.blocklist.canary import MOST, canary
 from ingest_guard.blocklist.parts.load import load

@@ -17,9 +17,9 @@ from ingest_guard.blocklist.blocklist import Blocklist
 from ingest_guard.blocklist.build.build import ListSource, build
 from ingest_guard.blocklist.build.compact import compact
 from ingest_guard.blocklist.build.update import update
-from ingest_guard.blocklist.parts.contents import held
+from ingest_guard.blocklist.parts.contents import stored_values
 from ingest_guard.blocklist.parts.load import load
-from ingest_guard.blocklist.store import store
+from ingest_guard.blocklist.store import versions
 from ingest_guard.errors import BlocklistError
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def layered(tmp_path: Path, files: list[Path]) -> Path:
 def contents(folder: Path) -> tuple[int, int]:
     """Return how many MD5 and PDQ values the current version holds; it must be whole."""
     loaded = load(folder)
-    md5, pdq = (held(loaded, 0, name, 0) for name in ("md5", "pdq"))
+    md5, pdq = (stored_values(loaded, 0, name, 0) for name in ("md5", "pdq"))
     assert md5 is not None
     assert pdq is not None
     assert len(md5.all()) == len(pdq.all())
@@ -121,7 +121,7 @@ def test_killed_at_each_step_the_store_opens(
     while not ended:
         # Some steps are left out: each is tried in a test of builds.
         step += 3
-        before = store.current_version(layered)
+        before = versions.current_version(layered)
         with monkeypatch.context() as patched:
             kill_after(patched, step)
             try:
@@ -133,7 +133,7 @@ def test_killed_at_each_step_the_store_opens(
             except Killed:
                 pass
         assert contents(layered) in {(40, 40), (60, 60)}
-        seen.add(store.current_version(layered) == before)
+        seen.add(versions.current_version(layered) == before)
     assert False in seen
     assert step > 20
 
@@ -186,7 +186,7 @@ def test_one_of_many_builders_at_a_time(layered: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("limit", [64, 2000])
 def test_a_full_disk_leaves_the_old_version(layered: Path, files: list[Path], limit: int) -> None:
     """Where no more can be written, an update is an error that says so, and the old version stays."""
-    version = store.current_version(layered)
+    version = versions.current_version(layered)
     code = (
         "import resource, sys; from pathlib import Path; from ingest_guard.blocklist.build.build import ListSource;"
         "from ingest_guard.blocklist.build.update import update;"
@@ -200,7 +200,7 @@ def test_a_full_disk_leaves_the_old_version(layered: Path, files: list[Path], li
     )
     assert done.returncode
     assert "File too large; the blocklist was left as it was" in done.stderr
-    assert store.current_version(layered) == version
+    assert versions.current_version(layered) == version
     contents(layered)
     compact(layered)
     assert not list(layered.glob("**/.building-*"))
@@ -209,7 +209,7 @@ def test_a_full_disk_leaves_the_old_version(layered: Path, files: list[Path], li
 def test_a_removed_version_leaves_its_links(layered: Path, files: list[Path]) -> None:
     """Files that two versions share stay when one of them goes, and stay read-only."""
     update(layered, [ListSource("l", "plain", files[2])], keep=1)
-    assert len(store.versions(layered)) == 1
+    assert len(versions.versions(layered)) == 1
     where = load(layered).where
     assert {path.stat().st_mode & 0o7777 for path in where.iterdir()} == {0o444}
     assert where.stat().st_mode & 0o7777 == 0o555

@@ -9,11 +9,11 @@ import pytest
 from click.testing import CliRunner, Result
 from support.attested import data_set, manifest, record, run, write_shard
 
-from ingest_guard.blocklist.store.signing import write_signing_key
 from ingest_guard.cli.attest import command
 from ingest_guard.dataset.attestation.draft import DRAFT
 from ingest_guard.dataset.attestation.manifest import Manifest
 from ingest_guard.errors import AttestationError, BlocklistError, PolicyError
+from ingest_guard.signing.keys import write_signing_key
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,12 +10,12 @@ from click.testing import CliRunner, Result
 from support.blocklists import make_blocklist
 from support.rechecks import read_lines, record, uids, value, write_lines
 
-from ingest_guard.blocklist.store import signing
 from ingest_guard.blocklist.transfer import encryption
 from ingest_guard.cli.main import cli, main
 from ingest_guard.dataset.attestation.manifest import Manifest, Source
 from ingest_guard.dataset.attestation.verify import verify
 from ingest_guard.errors import BlocklistError, PolicyError
+from ingest_guard.signing import keys
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -114,7 +114,7 @@ def test_the_manifest_is_issued_again(out: Path, tmp_path: Path) -> None:
     """What is left verifies, tells where it comes from, and the next recheck goes on from there."""
     blocklist = tmp_path / "blocklist"
     attested(out)
-    _, public = signing.write_signing_key(tmp_path / "key")
+    _, public = keys.write_signing_key(tmp_path / "key")
     signed = run(out, "--blocklist", blocklist, "-o", tmp_path / "clean", "--sign-key", tmp_path / "key")
     assert signed.return_value == 1
     found = verify(tmp_path / "clean", signers=[bytes.fromhex(public)])

@@ -11,7 +11,8 @@ from support.pictures import drawn, encode
 from support.server import Server
 
 from ingest_guard.blocklist.build.build import ListSource, build
-from ingest_guard.blocklist.store.signing import read_signing_key, sign_store, write_signing_key
+from ingest_guard.blocklist.store.signatures import sign_store
+from ingest_guard.signing.keys import read_signing_key, write_signing_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,11 +10,11 @@ from support.crawl import Crawl, Project, page
 from support.pictures import drawn, encode
 from support.server import Server
 
-from ingest_guard.blocklist.store.signing import read_public_key, write_signing_key
 from ingest_guard.dataset.attestation.draft import DRAFT
 from ingest_guard.dataset.attestation.manifest import Manifest
 from ingest_guard.dataset.attestation.verify import verify
 from ingest_guard.dataset.shards.shards import read_rows
+from ingest_guard.signing.keys import read_public_key, write_signing_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -17,7 +17,7 @@ from support.server import Reply, Seen, Server
 
 from ingest_guard.blocklist.blocklist import Blocklist
 from ingest_guard.blocklist.store.draft import retain
-from ingest_guard.blocklist.store.store import current_version
+from ingest_guard.blocklist.store.versions import current_version
 
 if TYPE_CHECKING:
     import subprocess

@@ -1,30 +1,47 @@
-"""The last steps of a build, an update and a compaction: the draft gets its name, proves that it opens, and is used."""
+"""The last steps of every new version: the draft gets its name, proves that it opens, and becomes the current one."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from ingest_guard.blocklist.parts.load import load
-from ingest_guard.blocklist.store import signatures
+from ingest_guard.blocklist.store import signatures as store_signatures
 from ingest_guard.blocklist.store.draft import discard, point_to, retain
-from ingest_guard.blocklist.store.signing import sign
-from ingest_guard.errors import BlocklistError
+from ingest_guard.signing.signature_file import BLOCKLIST
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-    from ingest_guard.blocklist.store.draft import Draft
-    from ingest_guard.blocklist.store.manifest import Manifest
+    from ingest_guard.blocklist.store.draft import VersionDraft
+    from ingest_guard.signing.signature_file import Signature
 
 DEFAULT_KEEP = 3
 
 
 def activate(
-    folder: Path, draft: Draft, manifest: Manifest, keep: int, signing_key: Ed25519PrivateKey | None = None
+    folder: Path,
+    draft: VersionDraft,
+    manifest: bytes,
+    keep: int,
+    *,
+    signatures: Sequence[Signature] = (),
+    signing_key: Ed25519PrivateKey | None = None,
 ) -> tuple[str, list[str]]:
-    """Make a draft the current version; with a key, sign it before anything points to it.
+    """Make a draft the current version.
+
+    Parameters
+    ----------
+    folder, draft
+        The store, whose lock the caller holds; what was written so far.
+    manifest
+        The bytes of the manifest.
+    keep
+        How many versions to retain, this one included.
+    signatures, signing_key
+        Signatures that came with it; and a key to sign it with, before anything points to it.
 
     Returns
     -------
@@ -33,21 +50,25 @@ def activate(
     Raises
     ------
     BlocklistError
-        It does not open, as it would not for any crawl, or its signature cannot be written. It never becomes the
+        It does not open, as it would not for any crawl, or its signatures cannot be written. It never becomes the
         current version.
     """
     path = draft.finish(manifest)
     try:
         # Every digest once more, of the very files that the version is made of: what was taken over included.
         load(path)
-        if signing_key is not None:
-            # First of all: crawls that demand a signer look at whatever the pointer names.
-            signatures.write(folder, path.name, [sign(path.name, signing_key)])
-    except BlocklistError:
+        made = [] if signing_key is None else [BLOCKLIST.sign(path.name, signing_key)]
+        # Before the pointer: a crawl that demands a signer looks as soon as that has moved.
+        store_signatures.write(folder, path.name, [*signatures, *made])
+    except Exception:
         discard(path)
         raise
-    point_to(folder, path.name)
-    removed = retain(folder, path.name, keep)
-    if signing_key is not None:
-        signatures.prune(folder)
-    return path.name, removed
+    return path.name, use(folder, path.name, keep)
+
+
+def use(folder: Path, version: str, keep: int) -> list[str]:
+    """Make a version of a store the current one; return the older ones that retention removed."""
+    point_to(folder, version)
+    removed = retain(folder, version, keep)
+    store_signatures.prune(folder)
+    return removed

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING
 
 from ingest_guard._version import __version__
 from ingest_guard.blocklist.build.activate import DEFAULT_KEEP, activate
-from ingest_guard.blocklist.build.changes import MAX_SHRINK, compare_with, previous_version, refuse_shrunk
+from ingest_guard.blocklist.build.changes import MAX_SHRINK, note_changes, previous_version, refuse_shrunk
 from ingest_guard.blocklist.build.collect import MAX_REJECTED_SHARE, ListSource, collect, version_of
 from ingest_guard.blocklist.build.report import BuildReport, ListReport
 from ingest_guard.blocklist.build.write import IndexEntry, by_kind, stem, write_filter, write_index, write_rows
-from ingest_guard.blocklist.canary import planted
+from ingest_guard.blocklist.canary import plant
 from ingest_guard.blocklist.parts import bloom
 from ingest_guard.blocklist.parts.contents import is_near
 from ingest_guard.blocklist.parts.seal import Sealer
 from ingest_guard.blocklist.store import manifest as manifests
-from ingest_guard.blocklist.store.draft import Draft, locked
+from ingest_guard.blocklist.store.draft import VersionDraft, building
 from ingest_guard.errors import BlocklistError
 from ingest_guard.hashing import algorithms
 from ingest_guard.lists import reader
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-    from ingest_guard.blocklist.build.gather import Values
+    from ingest_guard.blocklist.index.sorted_rows import ListValues
 
 MAX_LISTS = 1 << 16
 
@@ -96,45 +96,40 @@ def build(
     listed = sorted(sources, key=lambda source: source.list_id)
     _check(listed, error_rate, keep, allow_empty=allow_empty)
     chosen = _thresholds(listed, thresholds or {}, accept_false_matches=accept_false_matches)
-    try:
-        with locked(folder):
-            previous = previous_version(folder)
-            salt = previous.manifest.salt if previous else secrets.token_hex(32)
-            sealer = Sealer(bytes.fromhex(salt), key)
-            lists = [
-                collect(source, sealer, accept=accept, allow_empty=allow_empty, max_rejected=max_rejected)
-                for source in listed
-            ]
-            gone = compare_with(previous, lists, sealer) if previous else Counter[str]()
-            if not accept:
-                refuse_shrunk([each.report for each in lists], gone, max_shrink)
-            draft = Draft(folder)
-            parts = [
-                _Part(each.source, severity, held, chosen.get(each.source.list_id, {}), each.report)
-                for each in lists
-                for severity, held in each.parts.items()
-            ]
-            parts.append(_planted(parts, sealer))
-            entries = [part.write(draft, error_rate, confirm=confirm) for part in parts]
-            bits, vectors = by_kind(_indexes(draft, parts))
-            manifest = manifests.Manifest(
-                format=manifests.FORMAT,
-                created=manifests.now(),
-                generator=f"ingest-guard {__version__}",
-                error_rate=error_rate,
-                confirm=confirm,
-                salt=salt,
-                sealed=sealer.check,
-                lists=entries,
-                indexes=bits,
-                vectors=vectors,
-                files=dict(draft.files),
-            )
-            version, removed = activate(folder, draft, manifest, keep, signing_key)
-    except OSError as error:
-        raise BlocklistError(
-            f"{error.filename or folder}: {error.strerror}; the blocklist was left as it was"
-        ) from error
+    with building(folder):
+        previous = previous_version(folder)
+        salt = previous.manifest.salt if previous else secrets.token_hex(32)
+        sealer = Sealer(bytes.fromhex(salt), key)
+        lists = [
+            collect(source, sealer, accept=accept, allow_empty=allow_empty, max_rejected=max_rejected)
+            for source in listed
+        ]
+        gone = note_changes(previous, lists, sealer) if previous else Counter[str]()
+        if not accept:
+            refuse_shrunk([each.report for each in lists], gone, max_shrink)
+        draft = VersionDraft(folder)
+        parts = [
+            _Part(each.source, severity, held, chosen.get(each.source.list_id, {}), each.report)
+            for each in lists
+            for severity, held in each.parts.items()
+        ]
+        parts.append(_plant_canary(parts, sealer))
+        entries = [part.write(draft, error_rate, confirm=confirm) for part in parts]
+        bits, vectors = by_kind(_write_indexes(draft, parts))
+        manifest = manifests.Manifest(
+            format=manifests.FORMAT,
+            created=manifests.now(),
+            generator=f"ingest-guard {__version__}",
+            error_rate=error_rate,
+            confirm=confirm,
+            salt=salt,
+            sealed=sealer.check,
+            lists=entries,
+            indexes=bits,
+            vectors=vectors,
+            files=dict(draft.files),
+        )
+        version, removed = activate(folder, draft, manifest.to_bytes(), keep, signing_key=signing_key)
     return BuildReport(
         str(folder),
         version,
@@ -191,7 +186,7 @@ class _Part:
 
     source: ListSource
     severity: str | None
-    held: Mapping[str, Values]
+    held: Mapping[str, ListValues]
     wanted: Mapping[str, float]
     report: ListReport
 
@@ -200,7 +195,7 @@ class _Part:
         within = {name: algorithms.get(name).threshold for name in self.held if is_near(name)}
         return {**within, **self.wanted}
 
-    def write(self, draft: Draft, error_rate: float, *, confirm: bool) -> manifests.ListEntry:
+    def write(self, draft: VersionDraft, error_rate: float, *, confirm: bool) -> manifests.ListEntry:
         exact: dict[str, manifests.ExactEntry] = {}
         keys: dict[str, manifests.KeysEntry] = {}
         for name, held in self.held.items():
@@ -224,9 +219,9 @@ class _Part:
         )
 
 
-def _planted(parts: Iterable[_Part], sealer: Sealer) -> _Part:
+def _plant_canary(parts: Iterable[_Part], sealer: Sealer) -> _Part:
     """Return the canary as a list of its own."""
-    held = planted(sealer, {name for part in parts for name in part.held})
+    held = plant(sealer, {name for part in parts for name in part.held})
     source = ListSource(manifests.CANARY, "generated", Path("canary"))
     return _Part(source, None, held, {}, ListReport(manifests.CANARY, source.format, ""))
 
@@ -236,7 +231,7 @@ def _text(text: str) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
-def _indexes(draft: Draft, parts: Sequence[_Part]) -> dict[str, list[IndexEntry]]:
+def _write_indexes(draft: VersionDraft, parts: Sequence[_Part]) -> dict[str, list[IndexEntry]]:
     """Write one near index an algorithm, over all parts."""
     indexes: dict[str, list[IndexEntry]] = {}
     for name in sorted({name for part in parts for name in part.held if is_near(name)}):

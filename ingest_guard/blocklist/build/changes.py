@@ -1,26 +1,32 @@
-"""What a build changes: each list held against the current version, and the brake on lists that shrink."""
+"""What changes from one version to another, in counts: in a build, which may not shrink a list, and between any two.
+
+No value is ever shown.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-from ingest_guard.blocklist.build.report import Change
-from ingest_guard.blocklist.parts.contents import held
-from ingest_guard.blocklist.parts.load import load
+from ingest_guard.blocklist.build.report import NO_SEVERITY, Change, format_change
+from ingest_guard.blocklist.parts.contents import stored_values
+from ingest_guard.blocklist.parts.load import Loaded, load
+from ingest_guard.blocklist.store.manifest import CANARY
 from ingest_guard.errors import BlocklistError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from ingest_guard.blocklist.build.collect import Collected
+    from ingest_guard.blocklist.build.collect import CollectedList
     from ingest_guard.blocklist.build.report import ListReport
-    from ingest_guard.blocklist.parts.load import Loaded
     from ingest_guard.blocklist.parts.seal import Sealer
 
 MAX_SHRINK = 0.2
 """Share of its entries that a list may lose from one version to the next without consent."""
+
+_ADDRESSES = frozenset({"url", "domain"})
 
 
 class _Everything:
@@ -42,7 +48,7 @@ def previous_version(folder: Path) -> Loaded | None:
         return None
 
 
-def compare_with(previous: Loaded, lists: Sequence[Collected], sealer: Sealer) -> Counter[str]:
+def note_changes(previous: Loaded, lists: Sequence[CollectedList], sealer: Sealer) -> Counter[str]:
     """Note in each list's report what changed; return the ids of lists that are gone, with their entries."""
     comparable = previous.manifest.sealed == sealer.check
     before: dict[str, Counter[str]] = {}
@@ -60,14 +66,14 @@ def compare_with(previous: Loaded, lists: Sequence[Collected], sealer: Sealer) -
     return Counter({list_id: counts.total() for list_id, counts in before.items() if list_id not in named})
 
 
-def _kept(previous: Loaded, now: Collected, name: str) -> int | None:
+def _kept(previous: Loaded, now: CollectedList, name: str) -> int | None:
     """Count the values in both; one whose severity changed went and came."""
     kept = 0
     for number, entry in enumerate(previous.manifest.lists):
         values = now.parts.get(entry.severity, {}).get(name) if entry.id == now.source.list_id else None
         if values is None or name not in entry.counts:
             continue
-        old = held(previous, number, name, values.values.shape[1])
+        old = stored_values(previous, number, name, values.values.shape[1])
         if old is None:
             return None
         if old.base.shape[1] == values.values.shape[1]:
@@ -98,3 +104,87 @@ def refuse_shrunk(reports: Sequence[ListReport], gone: Counter[str], max_shrink:
                 f"list {list_id} is not in this build, and the current version holds {count} entries of it; name it "
                 "with --list; or, if it is to go, give --accept"
             )
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What differs between two versions.
+
+    Attributes
+    ----------
+    a, b
+        The versions.
+    changes
+        (list id, severity, algorithm) -> how many values A and B hold and, where both keep tables of them, how many are
+        in both.
+    """
+
+    a: str
+    b: str
+    changes: Mapping[tuple[str, str | None, str], Change]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as JSON-ready data."""
+        changes = [
+            {"list": list_id, "severity": severity, "algorithm": name, **change.to_json()}
+            for (list_id, severity, name), change in self.changes.items()
+        ]
+        return {"a": self.a, "b": self.b, "changes": changes}
+
+    def lines(self) -> list[str]:
+        """Return it as lines of text."""
+        out = [f"A {self.a}", f"B {self.b}"]
+        for (list_id, severity, name), change in self.changes.items():
+            out.append(f"{list_id}, {severity or NO_SEVERITY}, {name}: {format_change(change)}")
+        return out
+
+
+def compare(a: Path | str, b: Path | str) -> Comparison:
+    """Compare two versions, or the current versions of two stores. The key of a keyed one is not needed.
+
+    Parameters
+    ----------
+    a, b
+        Folders of stores or of versions.
+
+    Raises
+    ------
+    BlocklistError
+        Missing, damaged, changed, or writable by others.
+    """
+    before, after = load(a), load(b)
+    first, second = _parts(before), _parts(after)
+    changes = {key: _change(before, after, first.get(key), second.get(key), key[2]) for key in first.keys() | second}
+    order = sorted(changes, key=lambda key: (key[0], key[1] or "", key[2]))
+    return Comparison(before.version, after.version, {key: changes[key] for key in order})
+
+
+def _parts(loaded: Loaded) -> dict[tuple[str, str | None, str], int]:
+    """Return the position of each part that holds an algorithm."""
+    return {
+        (entry.id, entry.severity, name): number
+        for number, entry in enumerate(loaded.manifest.lists)
+        if entry.id != CANARY
+        for name in entry.counts
+    }
+
+
+def _change(a: Loaded, b: Loaded, first: int | None, second: int | None, name: str) -> Change:
+    before = 0 if first is None else a.manifest.lists[first].counts[name]
+    after = 0 if second is None else b.manifest.lists[second].counts[name]
+    if first is None or second is None or not before or not after:
+        return Change(before, after, 0)
+    if not _comparable(a, b, name):
+        return Change(before, after)
+    one, other = stored_values(a, first, name, 0), stored_values(b, second, name, 0)
+    if one is None or other is None or one.base.shape[1] != other.base.shape[1]:
+        return Change(before, after)
+    return Change(before, after, int(one.has(other.all()).sum()))
+
+
+def _comparable(a: Loaded, b: Loaded, name: str) -> bool:
+    """Tell whether equal values are stored alike: nothing is keyed, or both by the same key."""
+    if a.manifest.sealed != b.manifest.sealed:
+        return False
+    plain = a.manifest.sealed is None and name not in _ADDRESSES
+    return plain or a.manifest.salt == b.manifest.salt

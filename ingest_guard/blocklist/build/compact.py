@@ -12,19 +12,18 @@ from ingest_guard.blocklist.build.activate import DEFAULT_KEEP, activate
 from ingest_guard.blocklist.build.layers import Layering, OfTheBase
 from ingest_guard.blocklist.build.report import BuildReport
 from ingest_guard.blocklist.build.write import IndexEntry, by_kind, stem, write_filter, write_rows
-from ingest_guard.blocklist.index.sorted_rows import among, among_keys, distinct_pairs, rows_of
+from ingest_guard.blocklist.index.sorted_rows import among, distinct_pairs, rows_of
 from ingest_guard.blocklist.parts import near
-from ingest_guard.blocklist.parts.contents import held, references
+from ingest_guard.blocklist.parts.contents import references, stored_values
 from ingest_guard.blocklist.parts.load import Loaded, load
 from ingest_guard.blocklist.store import manifest as manifests
-from ingest_guard.blocklist.store.draft import Draft, locked
-from ingest_guard.errors import BlocklistError
+from ingest_guard.blocklist.store.draft import VersionDraft, building
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
     from ingest_guard.blocklist.index.sorted_rows import Keys, Values
-    from ingest_guard.blocklist.parts.contents import Held
+    from ingest_guard.blocklist.parts.contents import StoredValues
     from ingest_guard.blocklist.store.manifest import ListEntry
 
 
@@ -33,7 +32,7 @@ def compact(
 ) -> BuildReport:
     """Make one base of the current version's base and what came and went since, and make that the current version.
 
-    Nothing is listed afterwards that was not before, and the other way round; the key of a sealed blocklist is not
+    Nothing is listed afterwards that was not before, and the other way round; the key of a keyed blocklist is not
     needed. Filters without tables of their values stay beside each other as they are.
 
     Parameters
@@ -51,25 +50,20 @@ def compact(
         No store there, it is damaged, or another build is at work.
     """
     folder = Path(folder)
-    try:
-        with locked(folder):
-            loaded = load(folder, later=OfTheBase())
-            draft = Draft(folder)
-            manifest = _Compaction(loaded, draft).write()
-            version, removed = activate(folder, draft, manifest, keep, signing_key)
-    except OSError as error:
-        raise BlocklistError(
-            f"{error.filename or folder}: {error.strerror}; the blocklist was left as it was"
-        ) from error
+    with building(folder):
+        loaded = load(folder, later=OfTheBase())
+        draft = VersionDraft(folder)
+        manifest = _Compaction(loaded, draft).write()
+        version, removed = activate(folder, draft, manifest.to_bytes(), keep, signing_key=signing_key)
     return BuildReport(str(folder), version, manifest.created, [], removed, loaded.version)
 
 
 class _Compaction:
-    def __init__(self, loaded: Loaded, draft: Draft) -> None:
+    def __init__(self, loaded: Loaded, draft: VersionDraft) -> None:
         self._loaded = loaded
         self._draft = draft
         self._layering = Layering(loaded, draft)
-        # Old position -> new one, without the parts of which nothing is left; but of each list one stays.
+        # Old position -> new one, without the parts that are empty now; but one part of each list stays.
         kept: dict[int, int] = {}
         lists = loaded.manifest.lists
         for number, entry in enumerate(lists):
@@ -103,7 +97,7 @@ class _Compaction:
         keys: dict[str, manifests.KeysEntry] = {}
         for name in counts:
             beginning = stem(old.id, old.severity, name)
-            found = held(self._loaded, number, name, 0)
+            found = stored_values(self._loaded, number, name, 0)
             values = None
             if found is not None and (len(found.gone) or len(found.added)):
                 values = found.all()
@@ -119,14 +113,16 @@ class _Compaction:
         rate = self._loaded.manifest.error_rate
         return manifests.ExactEntry(layers=[write_filter(self._draft, beginning, values, rate, confirm=True)[0]])
 
-    def _keys(self, number: int, name: str, beginning: str, found: Held, values: Values | None) -> manifests.KeysEntry:
+    def _keys(
+        self, number: int, name: str, beginning: str, found: StoredValues, values: Values | None
+    ) -> manifests.KeysEntry:
         old = self._loaded.manifest.lists[number].keys[name]
         if values is None and old.base and not (old.delta or old.voided):
             return manifests.KeysEntry(base=self._layering.adopt(old.base))
         pairs = self._pairs(number, name, found, found.base if values is None else values)
         return manifests.KeysEntry(base=write_rows(self._draft, beginning, "keys", pairs))
 
-    def _pairs(self, number: int, name: str, found: Held, values: Values) -> Keys:
+    def _pairs(self, number: int, name: str, found: StoredValues, values: Values) -> Keys:
         """Return the records that the values of the new base are from."""
         refs = references(self._loaded, number, name, found)
         if refs.base is None:
@@ -134,7 +130,7 @@ class _Compaction:
             rows = np.arange(len(found.base), dtype=np.int64)
             keys = np.zeros(len(rows), np.uint64)
         else:
-            live = ~among_keys(np.ascontiguousarray(refs.base[:, 0]), refs.voided)
+            live = ~among(np.ascontiguousarray(refs.base[:, 0]), refs.voided)
             keys, rows = refs.base[live, 0], refs.base[live, 1].astype(np.int64)
         there = ~among(rows, found.gone)
         keys, rows = keys[there], rows_of(values, found.base[rows[there]])
@@ -150,7 +146,7 @@ class _Compaction:
         values: dict[int, Values] = {}
         for number, position in self._kept.items():
             if manifest.lists[number].counts.get(name):
-                found = held(self._loaded, number, name, 0)
+                found = stored_values(self._loaded, number, name, 0)
                 if found is not None:
                     values[position] = found.all()
         radius = old[0].max_distance if isinstance(old[0], manifests.IndexEntry) else 0

@@ -21,12 +21,12 @@ from ingest_guard.hashing import algorithms
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ingest_guard.blocklist.build.collect import Collected
-    from ingest_guard.blocklist.build.gather import Values
+    from ingest_guard.blocklist.build.collect import CollectedList
     from ingest_guard.blocklist.build.report import ListReport
+    from ingest_guard.blocklist.index.sorted_rows import ListValues
     from ingest_guard.blocklist.parts.load import Loaded
     from ingest_guard.blocklist.parts.seal import Sealer
-    from ingest_guard.blocklist.store.draft import Draft
+    from ingest_guard.blocklist.store.draft import VersionDraft
 
 _ADVICE = "build the blocklist again from whole lists, best with --confirm, which keeps what that takes"
 
@@ -51,11 +51,11 @@ class Changes:
         self._parts = [Part(entry) for entry in loaded.manifest.lists]
         self.created = manifests.now()
 
-    def apply(self, came: Mapping[str, Collected], went: Mapping[str, Collected]) -> list[ListReport]:
+    def apply(self, came: Mapping[str, CollectedList], went: Mapping[str, CollectedList]) -> list[ListReport]:
         """Apply what came and what went, by list id; return a report a list."""
         return [self._apply(list_id, came.get(list_id), went.get(list_id)) for list_id in sorted({*came, *went})]
 
-    def _apply(self, list_id: str, came: Collected | None, went: Collected | None) -> ListReport:
+    def _apply(self, list_id: str, came: CollectedList | None, went: CollectedList | None) -> ListReport:
         mine = [number for number, part in enumerate(self._parts) if part.entry.id == list_id]
         duplicates: Counter[str] = Counter()
         if came:
@@ -105,10 +105,10 @@ class Changes:
         return part.slots[name]
 
     def _near(self, name: str) -> bool:
-        # What is there already tells without its plug-in.
+        # What is there already says so without its plug-in.
         return name in self._loaded.near or is_near(name)
 
-    def _void(self, mine: list[int], came: Collected) -> None:
+    def _void(self, mine: list[int], came: CollectedList) -> None:
         if not len(came.touched):
             return
         keyed = [(number, name) for number in mine for name in self._parts[number].entry.keys]
@@ -122,7 +122,7 @@ class Changes:
             if slot is not None:
                 slot.void(came.touched)
 
-    def _take_out(self, mine: list[int], name: str, values: Values) -> None:
+    def _take_out(self, mine: list[int], name: str, values: ListValues) -> None:
         for number in mine:
             if name not in self._parts[number].entry.counts:
                 continue
@@ -133,7 +133,7 @@ class Changes:
                 )
             slot.take_out(values.values)
 
-    def _put_in(self, number: int, name: str, values: Values) -> int:
+    def _put_in(self, number: int, name: str, values: ListValues) -> int:
         """Put values into a part; return how many were there already."""
         slot = self._slot(number, name)
         if slot is not None:
@@ -169,7 +169,7 @@ class Changes:
             for name in sorted({*before, *came})
         }
 
-    def write(self, draft: Draft) -> manifests.Manifest:
+    def write(self, draft: VersionDraft) -> manifests.Manifest:
         """Write the files of the new version and return its manifest."""
         old = self._loaded.manifest
         layering = Layering(self._loaded, draft)

@@ -9,7 +9,7 @@ import numpy as np
 
 from ingest_guard.blocklist.build.write import IndexEntry, stem, write_filter, write_rows
 from ingest_guard.blocklist.parts import near
-from ingest_guard.blocklist.parts.contents import held, of_part
+from ingest_guard.blocklist.parts.contents import of_part, stored_values
 from ingest_guard.blocklist.store import manifest as manifests
 from ingest_guard.errors import BlocklistError
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ingest_guard.blocklist.build.slots import Slot
     from ingest_guard.blocklist.index.sorted_rows import Values
     from ingest_guard.blocklist.parts.load import Loaded
-    from ingest_guard.blocklist.store.draft import Draft
+    from ingest_guard.blocklist.store.draft import VersionDraft
 
 DELTA = ".delta."
 """Part of the name of each file that an update writes."""
@@ -65,7 +65,7 @@ class Layering:
     """Writes the files of a version that follows another one."""
 
     loaded: Loaded
-    draft: Draft
+    draft: VersionDraft
 
     def adopt(self, file: str) -> str:
         """Take a file over as it is; return its name in the new version."""
@@ -150,7 +150,7 @@ class Layering:
         added = {number: slot.now.added for number, slot in slots.items()}
         for number, entry in enumerate(self.loaded.manifest.lists):
             if number not in added and name in entry.counts and name in self.loaded.near:
-                found = held(self.loaded, number, name, self.loaded.near[name].size)
+                found = stored_values(self.loaded, number, name, self.loaded.near[name].size)
                 added[number] = found.added if found else np.empty((0, 1), np.uint8)
         return {number: values for number, values in sorted(added.items()) if len(values)}
 

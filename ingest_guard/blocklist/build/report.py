@@ -156,14 +156,14 @@ class ListReport:
         """Return the report as lines of text."""
         held = ", ".join(f"{name} {count}" for name, count in sorted(self.accepted.items())) or "nothing"
         out = [f"{self.list_id}: {self.rows} rows of {self.path} ({self.format}); accepted: {held}"]
-        out += [f"  rejected, {reason}: {spoken_rows(rows)}" for reason, rows in sorted(self.rejected.items())]
+        out += [f"  rejected, {reason}: {format_rows(rows)}" for reason, rows in sorted(self.rejected.items())]
         out += [f"  not compared, {kind}: {count}" for kind, count in sorted(self.unsupported.items())]
         out += [f"  withdrawn: {self.removed}"] if self.removed else []
         out += [f"  replaced or withdrawn, {name}: {count}" for name, count in sorted(self.superseded.items())]
-        out += [f"  refused, degenerate {name}: {spoken_rows(rows)}" for name, rows in sorted(self.degenerate.items())]
+        out += [f"  refused, degenerate {name}: {format_rows(rows)}" for name, rows in sorted(self.degenerate.items())]
         out += [f"  duplicates, {name}: {count}" for name, count in sorted(self.duplicates.items())]
         out += [f"  allowed, {name}: {count}" for name, count in sorted(self.allowed.items())]
-        out += [f"  since the last version, {name}: {spoken_change(c)}" for name, c in sorted(self.changes.items())]
+        out += [f"  since the last version, {name}: {format_change(c)}" for name, c in sorted(self.changes.items())]
         return out
 
 
@@ -226,15 +226,15 @@ class BuildReport:
         return out
 
 
-def spoken_rows(rows: Rows) -> str:
+def format_rows(rows: Rows) -> str:
     """Return a count and the first row numbers: ``3 (rows 4, 8, 9)``."""
     more = ", ..." if rows.count > len(rows.first) else ""
     word = "row" if rows.count == 1 else "rows"
     return f"{rows.count} ({word} {', '.join(str(row) for row in rows.first)}{more})"
 
 
-def spoken_change(change: Change) -> str:
-    """Return a change in a few words: ``+10 -2 =88``, or ``90 -> 98`` where nobody knows which."""
+def format_change(change: Change) -> str:
+    """Return a change in a few words: ``+10 -2 =88``, or ``90 -> 98`` where it is unknown which."""
     if change.kept is None:
         return f"{change.before:,} -> {change.after:,}"
     return f"+{change.added:,} -{change.removed:,} ={change.kept:,}"

@@ -17,15 +17,14 @@ from ingest_guard.blocklist.index.sorted_rows import (
     Numbers,
     Values,
     among,
-    among_keys,
     different,
     distinct_pairs,
     rows_of,
 )
-from ingest_guard.blocklist.parts.contents import Held, References, held, nothing, references
+from ingest_guard.blocklist.parts.contents import References, StoredValues, no_values, references, stored_values
 
 if TYPE_CHECKING:
-    from ingest_guard.blocklist.build.gather import Values as Collected
+    from ingest_guard.blocklist.index.sorted_rows import ListValues
     from ingest_guard.blocklist.parts.load import Loaded
 
 
@@ -45,8 +44,8 @@ class Slot:
         Whether they are other ones than before.
     """
 
-    before: Held
-    now: Held
+    before: StoredValues
+    now: StoredValues
     refs: References
     keyed: bool
     refs_changed: bool = field(default=False)
@@ -54,7 +53,7 @@ class Slot:
     @classmethod
     def of(cls, loaded: Loaded, number: int, name: str, size: int) -> Slot | None:
         """Return the slot of an algorithm in a part; None where a filter is all there is of it."""
-        found = held(loaded, number, name, size)
+        found = stored_values(loaded, number, name, size)
         if found is None:
             return None
         refs = references(loaded, number, name, found)
@@ -65,7 +64,7 @@ class Slot:
         """Return the slot of an algorithm that a part does not hold yet."""
         none = np.empty(0, np.uint64)
         return cls(
-            nothing(size), nothing(size), References(None, none, none, np.empty((0, size), np.uint8)), keyed=False
+            no_values(size), no_values(size), References(None, none, none, np.empty((0, size), np.uint8)), keyed=False
         )
 
     @property
@@ -86,13 +85,13 @@ class Slot:
         from_base = np.empty(0, np.int64)
         voided = self.refs.voided
         if base is not None:
-            wanted = touched[~among_keys(touched, voided)]
+            wanted = touched[~among(touched, voided)]
             column = np.ascontiguousarray(base[:, 0])
             first, last = np.searchsorted(column, wanted, "left"), np.searchsorted(column, wanted, "right")
             positions = _ranges(first, last)
             from_base = np.unique(base[positions, 1].astype(np.int64))
             voided = np.union1d(voided, wanted[last > first])
-        from_delta = among_keys(self.refs.keys, touched)
+        from_delta = among(self.refs.keys, touched)
         candidates = different(np.concatenate([self.now.base[from_base], self.refs.values[from_delta]]))
         if not len(candidates) and len(voided) == len(self.refs.voided):
             return
@@ -109,7 +108,7 @@ class Slot:
             return kept | ((rows >= 0) & ~among(rows, self.now.gone))
         inside = np.unique(rows[rows >= 0])
         hits = np.flatnonzero(np.isin(self.refs.base[:, 1], inside.astype(np.uint64)))
-        live = hits[~among_keys(self.refs.base[hits, 0], self.refs.voided)]
+        live = hits[~among(self.refs.base[hits, 0], self.refs.voided)]
         return kept | among(rows, np.unique(self.refs.base[live, 1].astype(np.int64)))
 
     def take_out(self, values: Values) -> None:
@@ -121,7 +120,7 @@ class Slot:
         doomed = doomed[doomed >= 0]
         self._change(gone, np.delete(added, doomed, axis=0) if len(doomed) else added)
 
-    def put_in(self, new: Collected, *, keyed: bool) -> int:
+    def put_in(self, new: ListValues, *, keyed: bool) -> int:
         """Put values in, and the records that they are from; return how many were there already."""
         there = self.now.has(new.values)
         rows = rows_of(self.now.base, new.values)
@@ -132,7 +131,7 @@ class Slot:
             self._refer(new)
         return int(np.count_nonzero(there))
 
-    def _refer(self, new: Collected) -> None:
+    def _refer(self, new: ListValues) -> None:
         keys = np.zeros(len(new.values), np.uint64) if new.keys is None else new.keys[:, 0]
         values = new.values if new.keys is None else new.values[new.keys[:, 1].astype(np.int64)]
         if self.refs.base is None and not self.refs.any and len(self.now.added):
@@ -147,7 +146,7 @@ class Slot:
     def _change(self, gone: Numbers, added: Values) -> None:
         if len(gone) == len(self.now.gone) and (gone == self.now.gone).all():
             gone = self.now.gone
-        self.now = Held(self.now.base, gone, added)
+        self.now = StoredValues(self.now.base, gone, added)
 
     def pairs(self) -> Keys:
         """Return the records that came since, uint64[j, 2]: key, and row among the base's and then the added values."""

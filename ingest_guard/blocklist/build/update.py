@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 from ingest_guard.blocklist.build.activate import DEFAULT_KEEP, activate
 from ingest_guard.blocklist.build.build import check_sources
 from ingest_guard.blocklist.build.changes import MAX_SHRINK, refuse_shrunk
-from ingest_guard.blocklist.build.collect import MAX_REJECTED_SHARE, Collected, ListSource, collect
+from ingest_guard.blocklist.build.collect import MAX_REJECTED_SHARE, CollectedList, ListSource, collect
 from ingest_guard.blocklist.build.edits import Changes
 from ingest_guard.blocklist.build.layers import OfTheBase
 from ingest_guard.blocklist.build.report import BuildReport
 from ingest_guard.blocklist.parts.load import Loaded, load
-from ingest_guard.blocklist.parts.seal import opened_sealer
-from ingest_guard.blocklist.store.draft import Draft, locked
+from ingest_guard.blocklist.parts.seal import open_sealer
+from ingest_guard.blocklist.store.draft import VersionDraft, building
 from ingest_guard.errors import BlocklistError
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def update(
     removals
         What goes by value: each value of these files is taken out of its list.
     key
-        Of a sealed blocklist.
+        Of a keyed blocklist.
     accept
         Leave rejected rows out however many they are, let lists shrink, and leave withdrawn records listed that cannot
         be found because the store has no table of keys.
@@ -82,29 +82,24 @@ def update(
         raise BlocklistError("nothing to update from; name a file: --list ID:FORMAT:FILE")
     for each in (came, went):
         check_sources(each)
-    try:
-        with locked(folder):
-            loaded = load(folder, later=OfTheBase())
-            manifest = loaded.manifest
-            sealer = opened_sealer(manifest.salt, manifest.sealed, key, str(loaded.where))
-            _refuse_unknown(loaded, [*came, *went])
+    with building(folder):
+        loaded = load(folder, later=OfTheBase())
+        manifest = loaded.manifest
+        sealer = open_sealer(manifest.salt, manifest.sealed, key, str(loaded.where))
+        _refuse_unknown(loaded, [*came, *went])
 
-            def collected(files: Sequence[ListSource]) -> dict[str, Collected]:
-                return {
-                    source.list_id: collect(source, sealer, accept=accept, allow_empty=True, max_rejected=max_rejected)
-                    for source in files
-                }
+        def collect_all(files: Sequence[ListSource]) -> dict[str, CollectedList]:
+            return {
+                source.list_id: collect(source, sealer, accept=accept, allow_empty=True, max_rejected=max_rejected)
+                for source in files
+            }
 
-            changes = Changes(loaded, sealer, accept=accept)
-            reports = changes.apply(collected(came), collected(went))
-            if not accept:
-                refuse_shrunk(reports, Counter(), max_shrink)
-            draft = Draft(folder)
-            version, removed = activate(folder, draft, changes.write(draft), keep, signing_key)
-    except OSError as error:
-        raise BlocklistError(
-            f"{error.filename or folder}: {error.strerror}; the blocklist was left as it was"
-        ) from error
+        changes = Changes(loaded, sealer, accept=accept)
+        reports = changes.apply(collect_all(came), collect_all(went))
+        if not accept:
+            refuse_shrunk(reports, Counter(), max_shrink)
+        draft = VersionDraft(folder)
+        version, removed = activate(folder, draft, changes.write(draft).to_bytes(), keep, signing_key=signing_key)
     return BuildReport(str(folder), version, changes.created, reports, removed, loaded.version)
 
 

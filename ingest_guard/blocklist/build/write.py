@@ -14,9 +14,9 @@ from ingest_guard.hashing import algorithms
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from ingest_guard.blocklist.store.draft import Draft
+    from ingest_guard.blocklist.index.sorted_rows import Values
+    from ingest_guard.blocklist.store.draft import VersionDraft
 
-Values = npt.NDArray[np.uint8]
 IndexEntry = manifests.IndexEntry | manifests.VectorEntry
 
 _HEX_CHUNK = 1 << 14
@@ -28,7 +28,7 @@ def stem(list_id: str, severity: str | None, name: str) -> str:
 
 
 def write_filter(
-    draft: Draft, beginning: str, values: Values, error_rate: float, *, confirm: bool
+    draft: VersionDraft, beginning: str, values: Values, error_rate: float, *, confirm: bool
 ) -> tuple[manifests.FilterEntry, float]:
     """Write a filter of stored values, uint8[n, size], and, if wanted, the table that confirms its hits.
 
@@ -46,7 +46,7 @@ def write_filter(
     return manifests.FilterEntry(file=file, count=len(values), values=table), rates[0]
 
 
-def write_index(draft: Draft, name: str, lists: Mapping[int, Values], largest: float) -> IndexEntry:
+def write_index(draft: VersionDraft, name: str, lists: Mapping[int, Values], largest: float) -> IndexEntry:
     """Write the near index of one algorithm; see :func:`ingest_guard.blocklist.parts.near.write`.
 
     Parameters
@@ -62,7 +62,9 @@ def write_index(draft: Draft, name: str, lists: Mapping[int, Values], largest: f
     return near.write(name, lists, radius, draft.write_array)
 
 
-def write_rows(draft: Draft, beginning: str, what: str, numbers: npt.NDArray[np.int64] | npt.NDArray[np.uint64]) -> str:
+def write_rows(
+    draft: VersionDraft, beginning: str, what: str, numbers: npt.NDArray[np.int64] | npt.NDArray[np.uint64]
+) -> str:
     """Write row numbers or keys of records; return the file's name."""
     dtype = "<i8" if numbers.dtype.kind == "i" else "<u8"
     return draft.write_array(f"{beginning}.{what}.npy", np.ascontiguousarray(numbers).astype(dtype, copy=False))

@@ -1,13 +1,75 @@
-"""Sorted tables of values: which row a value stands in, by binary search, one value or many."""
+"""Arrays of values: read from ``.npy`` files over verified maps, sorted, and searched for one value or many.
+
+NumPy's own reader of ``.npy`` headers takes any Python literal, and repairs some that are none. The builder writes one
+shape of header only, so a pattern is enough: the data is never copied, and nothing is ever evaluated or unpickled.
+"""
 
 from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
+from ingest_guard.errors import BlocklistError
+from ingest_guard.files.safe import REBUILD
+
+if TYPE_CHECKING:
+    import mmap
+
 Values = npt.NDArray[np.uint8]
 Numbers = npt.NDArray[np.int64]
 Keys = npt.NDArray[np.uint64]
+
+_MAGIC = b"\x93NUMPY\x01\x00"
+_PREFIX = len(_MAGIC) + 2
+_HEADER = re.compile(
+    rb"\{'descr': '(\|u1|<u2|<u4|<u8|<i4|<i8)', 'fortran_order': False, "
+    rb"'shape': \(([0-9]{1,15}),(?: ([0-9]{1,15}))?\), \} *\n"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ListValues:
+    """Values of one algorithm in a list that is being read.
+
+    Attributes
+    ----------
+    values
+        uint8[n, size], different, sorted, as they are stored.
+    keys
+        uint64[m, 2], sorted: digest of a record's key (0: it has none), row of one of its values. None where the
+        source has no keys at all.
+    """
+
+    values: Values
+    keys: Keys | None = None
+
+
+def array_over(data: mmap.mmap, where: str) -> npt.NDArray[np.generic]:
+    """Return the array that a ``.npy`` file holds, as a read-only view of its map.
+
+    Raises
+    ------
+    BlocklistError
+        Not a ``.npy`` file of format 1.0, in C order, of one or two dimensions, of a plain little-endian whole-number
+        type, and of exactly this size.
+    """
+    start = _PREFIX + int.from_bytes(data[len(_MAGIC) : _PREFIX], "little")
+    header = _HEADER.fullmatch(data[_PREFIX:start])
+    if data[: len(_MAGIC)] != _MAGIC or header is None:
+        raise BlocklistError(f"{where} is not an array of this package; {REBUILD}")
+    dtype = np.dtype(header[1].decode())
+    shape = tuple(int(side) for side in header.groups()[1:] if side is not None)
+    count = math.prod(shape)
+    if len(data) != start + count * dtype.itemsize:
+        raise BlocklistError(f"{where} is not an array of this package; {REBUILD}")
+    if not count:
+        return np.empty(shape, dtype)
+    return np.frombuffer(data, dtype, count, start).reshape(shape)
 
 
 def row_of(table: Values, value: bytes) -> int:
@@ -35,22 +97,13 @@ def rows_of(table: Values, values: Values) -> Numbers:
     return np.where(same, rows, -1).astype(np.int64)
 
 
-def among(numbers: Numbers, ordered: Numbers) -> npt.NDArray[np.bool_]:
-    """Tell which of `numbers` stand in `ordered`, sorted int64[n]."""
+def among(numbers: Numbers | Keys, ordered: Numbers | Keys) -> npt.NDArray[np.bool_]:
+    """Tell which of `numbers` stand in `ordered`, sorted; both int64 or both uint64."""
     if not len(ordered):
         return np.zeros(len(numbers), bool)
     at = np.searchsorted(ordered, numbers)
     at[at == len(ordered)] = 0
     return np.asarray(ordered[at] == numbers)
-
-
-def among_keys(keys: Keys, ordered: Keys) -> npt.NDArray[np.bool_]:
-    """Tell which keys stand in `ordered`, sorted uint64[n]."""
-    if not len(ordered):
-        return np.zeros(len(keys), bool)
-    at = np.searchsorted(ordered, keys)
-    at[at == len(ordered)] = 0
-    return np.asarray(ordered[at] == keys)
 
 
 def distinct_pairs(keys: Keys, rows: Numbers) -> Keys:

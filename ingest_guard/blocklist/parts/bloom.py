@@ -2,8 +2,8 @@
 
 Keys are lower-case hex ``str``. Each filter that :func:`write` makes also holds one planted key. pybloom-live's file
 does not say how keys were hashed; if another release, or another build of its hash functions, ever placed keys
-elsewhere, every look-up would answer "not there", and nothing would be blocked. The planted key is asked for at opening
-and tells.
+elsewhere, every look-up would answer "not there", and nothing would be blocked. So the planted key is looked up at
+opening.
 """
 
 from __future__ import annotations
@@ -137,7 +137,7 @@ def write(file: BinaryIO, keys: Iterable[str], count: int, error_rate: float = D
         )
     file.write(_HEADER.pack(bloom.error_rate, bloom.num_slices, bloom.bits_per_slice, bloom.capacity, bloom.count))
     file.write(bits.data)
-    return _measured(bloom)
+    return _measure(bloom)
 
 
 def _chunks(keys: Iterable[str]) -> Iterator[list[str]]:
@@ -210,7 +210,7 @@ def _expected(count: int, capacity: int, error_rate: float) -> float:
     return float(a_slice**slices)
 
 
-def _measured(bloom: BloomFilter) -> float:
+def _measure(bloom: BloomFilter) -> float:
     """Return the chance of a false hit, from the bits that are set in each slice."""
     first, often, seldom = _shares(bloom.bits_per_slice)
     rate = 1.0

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ingest_guard.blocklist.index.sorted_rows import Keys, Numbers, Values, among, different, rows_of
-from ingest_guard.blocklist.store.verify import REBUILD
 from ingest_guard.errors import BlocklistError
+from ingest_guard.files.safe import REBUILD
 from ingest_guard.hashing import algorithms
 from ingest_guard.hashing.algorithms import Kind
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class StoredValues:
     """The values of one algorithm in one part.
 
     Attributes
@@ -55,13 +55,13 @@ class Held:
         return different(np.concatenate([self.base[keep], self.added]))
 
 
-def nothing(size: int) -> Held:
+def no_values(size: int) -> StoredValues:
     """Return what is held where there is nothing, of values of `size` bytes."""
     empty = np.empty((0, size), np.uint8)
-    return Held(empty, np.empty(0, np.int64), empty)
+    return StoredValues(empty, np.empty(0, np.int64), empty)
 
 
-def held(loaded: Loaded, number: int, name: str, size: int) -> Held | None:
+def stored_values(loaded: Loaded, number: int, name: str, size: int) -> StoredValues | None:
     """Return the values of an algorithm, `size` bytes each, in a part; None where a filter is all there is of them."""
     if (number, name) in loaded.exact:
         exact = loaded.exact[number, name]
@@ -69,14 +69,14 @@ def held(loaded: Loaded, number: int, name: str, size: int) -> Held | None:
         if len(tables) < len(exact.layers):
             return None
         base, *since = tables
-        return Held(base, exact.gone, since[0] if since else base[:0])
+        return StoredValues(base, exact.gone, since[0] if since else base[:0])
     if name not in loaded.near:
-        return nothing(size)
+        return no_values(size)
     base_layer, *later = loaded.near[name].layers
     start, base = of_part(base_layer, number)
     gone = base_layer.origins.gone
     inside = gone[(gone >= start) & (gone < start + len(base))] - start
-    return Held(base, inside, of_part(later[0], number)[1] if later else base[:0])
+    return StoredValues(base, inside, of_part(later[0], number)[1] if later else base[:0])
 
 
 def of_part(layer: BitLists | VectorLists, number: int) -> tuple[int, Values]:
@@ -119,7 +119,7 @@ class References:
         return self.base is not None or bool(len(self.keys))
 
 
-def references(loaded: Loaded, number: int, name: str, of: Held) -> References:
+def references(loaded: Loaded, number: int, name: str, of: StoredValues) -> References:
     """Return the references to what is held of an algorithm in a part.
 
     Raises

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from ingest_guard.blocklist.index.arrays import array_over
+from ingest_guard.blocklist.index.sorted_rows import array_over
 from ingest_guard.blocklist.parts import bloom, near
 from ingest_guard.blocklist.parts.exact import NOTHING_GONE, ExactValues, Layer
 from ingest_guard.blocklist.store.manifest import IndexEntry, VectorEntry
-from ingest_guard.blocklist.store.pointer import opened_version
-from ingest_guard.blocklist.store.verify import REBUILD, verified
+from ingest_guard.blocklist.store.verify import verify
+from ingest_guard.blocklist.store.versions import opened_version
 from ingest_guard.errors import BlocklistError
+from ingest_guard.files.safe import REBUILD
 from ingest_guard.hashing import algorithms
 from ingest_guard.hashing.algorithms import Kind
 
@@ -72,7 +73,7 @@ def load(folder: Path | str, *, later: Container[str] = ()) -> Loaded:
         Missing, damaged, changed, or writable by others.
     """
     with opened_version(folder) as (descriptor, where, version):
-        manifest, maps = verified(descriptor, where, version, later=later)
+        manifest, maps = verify(descriptor, where, version, later=later)
     exact: dict[tuple[int, str], ExactValues] = {}
     for number, entry in enumerate(manifest.lists):
         _check_list(entry, manifest, where)

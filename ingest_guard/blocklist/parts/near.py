@@ -1,10 +1,9 @@
 """The near indexes of a version: those of one algorithm, over all lists; made by a build, opened again, and searched.
 
 Bits are looked up by :class:`~ingest_guard.blocklist.index.HammingIndex`, byte vectors of hasher plug-ins by
-:class:`~ingest_guard.blocklist.index.vectors.VectorIndex`. What is said here of both: an array of owners tells which
-part of the blocklist each entry is from, each part has a threshold of its own, entries can be gone, and whoever
-searches need not know which of the two it is. :class:`NearLayers` is what came with the base and what came since,
-searched as one.
+:class:`~ingest_guard.blocklist.index.vectors.VectorIndex`. Both have an array of owners, which says from which
+part of the blocklist each entry is. Each part has a threshold of its own, entries can be gone, and both are searched
+alike. :class:`NearLayers` is what came with the base and what came since, searched as one.
 """
 
 from __future__ import annotations

@@ -1,10 +1,11 @@
-"""What is stored of a value: the value itself, or, in a keyed ("sealed") blocklist, what its key makes of it.
+"""What is stored of a value: the value itself, or, in a keyed blocklist, what its key makes of it.
 
-What sealing is worth differs. Of an **exact value** HMAC-SHA-256 is stored: without the key nobody can tell whether a
-given file is listed. That is cryptographic. The bits of a **near value** are exchanged and some of them inverted, all
-values of an algorithm in the same way, as anything else would change their distances: who holds some pictures that are
-listed can work the exchange out. That is obfuscation, and keeps off no more than a glance or a tool that reads lists.
-Of byte vectors the bytes are exchanged, and some of them counted from 255 down, which leaves L1 and L2 as they are.
+What a key is worth differs. Of an **exact value** HMAC-SHA-256 is stored: without the key there is no way to find out
+whether a given file is listed. That is cryptographic. The bits of a **near value** are exchanged and some of them
+inverted, all values of an algorithm in the same way, as anything else would change their distances: who holds some
+pictures that are listed can work the exchange out. That is obfuscation, and keeps off no more than a glance or a tool
+that reads lists. Of byte vectors the bytes are exchanged, and some of them counted from 255 down, which leaves L1 and
+L2 as they are.
 
 Addresses and domains are HMAC-SHA-256 in every blocklist; without a key of the operator's the salt in the manifest is
 used, so that no table of other people's digests fits, but who has the file can try addresses.
@@ -41,7 +42,7 @@ class Sealer:
     salt
         32 bytes from the manifest; no secret.
     key
-        The operator's key; None for a blocklist that is not sealed.
+        The operator's key; None for a blocklist that is not keyed.
     """
 
     def __init__(self, salt: bytes, key: bytes | None = None) -> None:
@@ -57,7 +58,7 @@ class Sealer:
 
     @cached_property
     def check(self) -> str | None:
-        """Hex that the manifest of a sealed blocklist holds, to tell a wrong key; None without a key."""
+        """Hex that the manifest of a keyed blocklist holds, to recognise a wrong key; None without a key."""
         return None if self._key is None else self._derived("check", self._salt).hex()
 
     def stored_size(self, name: str) -> int:
@@ -160,8 +161,8 @@ class Sealer:
         return np.frombuffer(b"".join(blocks), np.uint8)[:size]
 
 
-def opened_sealer(salt: str, sealed: str | None, key: bytes | None, where: str) -> Sealer:
-    """Return the sealer of a version, if the key is the one that it was sealed with.
+def open_sealer(salt: str, sealed: str | None, key: bytes | None, where: str) -> Sealer:
+    """Return the sealer of a version, if the key is the one that it was built with.
 
     Parameters
     ----------

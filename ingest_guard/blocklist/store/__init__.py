@@ -1,1 +1,1 @@
-"""The folder of versions: what a version says of itself, which one is current, and the proof that it is whole."""
+"""The folder of versions: the manifest of each, which one is current, the proof that it is whole, and who signed it."""

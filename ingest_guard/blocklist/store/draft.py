@@ -12,16 +12,17 @@ import fcntl
 import hashlib
 import os
 import shutil
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import numpy as np
 
 from ingest_guard.blocklist.store import manifest as manifests
-from ingest_guard.blocklist.store.pointer import CURRENT, VERSIONS, versions
-from ingest_guard.blocklist.store.verify import check_mode, opened_folder
+from ingest_guard.blocklist.store.versions import CURRENT, SIGNATURES, VERSIONS, versions
 from ingest_guard.errors import BlocklistError
+from ingest_guard.files.atomic import flush, flush_folder, remove_hidden, whole_file
+from ingest_guard.files.safe import opened_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -30,11 +31,10 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from ingest_guard.blocklist.store.manifest import FileEntry, Manifest
+    from ingest_guard.blocklist.store.manifest import FileEntry
 
 _LOCK = ".lock"
-_TEMPORARY = (".building-", ".removing-", ".current-")
-_BLOCK = 1 << 20
+_TEMPORARY = (".building-", ".removing-")
 _FILE_MODE = 0o444
 _FOLDER_MODE = 0o555
 _STORE_MODE = 0o755
@@ -65,12 +65,35 @@ def locked(folder: Path) -> Iterator[None]:
                 f"another build is at work in {folder}; wait until it is done, then try again"
             ) from None
         _clear(folder)
-        yield
+        try:
+            yield
+        except Exception:
+            _clear_if_possible(folder)
+            raise
+        _clear_if_possible(folder)
     finally:
         os.close(descriptor)
 
 
-class Draft:
+@contextmanager
+def building(folder: Path) -> Iterator[None]:
+    """Hold the store's lock while a version is made; an error of the file system becomes one of this package.
+
+    Raises
+    ------
+    BlocklistError
+        As of :func:`locked`; or something cannot be read or written.
+    """
+    try:
+        with locked(folder):
+            yield
+    except OSError as error:
+        raise BlocklistError(
+            f"{error.filename or folder}: {error.strerror}; the blocklist was left as it was"
+        ) from error
+
+
+class VersionDraft:
     """A version in the making: a hidden folder that :meth:`finish` turns into a version."""
 
     def __init__(self, folder: Path) -> None:
@@ -88,10 +111,11 @@ class Draft:
         path = self._folder / name
         with path.open("xb") as file:
             fill(file)
-            file.flush()
             os.fchmod(file.fileno(), _FILE_MODE)
-            os.fsync(file.fileno())
-        self.files[name] = manifests.FileEntry(size=path.stat().st_size, sha256=_digest(path))
+            flush(file)
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        self.files[name] = manifests.FileEntry(size=path.stat().st_size, sha256=digest)
         return name
 
     def write_array(self, name: str, array: npt.NDArray[Any]) -> str:
@@ -101,7 +125,7 @@ class Draft:
     def adopt(self, version: Path, name: str, entry: FileEntry) -> str:
         """Take a file over from another version: as a hard link, or as a copy where the file system has none.
 
-        Its digest is the old manifest's; whoever opens the new version finds out whether that is still true.
+        Its digest is the old manifest's; opening the new version checks whether that is still true.
         """
         free = self._free(name)
         try:
@@ -110,7 +134,7 @@ class Draft:
             if error.errno not in _NO_LINK:
                 raise
             with (version / name).open("rb") as old:
-                self.write(free, lambda file: shutil.copyfileobj(old, file, _BLOCK))
+                self.write(free, lambda file: shutil.copyfileobj(old, file))
         self.files[free] = entry
         return free
 
@@ -124,29 +148,22 @@ class Draft:
             free = f"{number}.{name}"
         return free
 
-    def finish(self, manifest: Manifest) -> Path:
+    def finish(self, manifest: bytes) -> Path:
         """Write the manifest and give the folder its name; return its path. Nothing points to it yet."""
-        data = manifest.to_bytes()
-        self.write(manifests.NAME, lambda file: file.write(data))
-        version = manifests.version_of(data)
+        self.write(manifests.NAME, lambda file: file.write(manifest))
+        version = manifests.version_of(manifest)
         self._folder.chmod(_FOLDER_MODE)
-        _sync_folder(self._folder)
+        flush_folder(self._folder)
         # Within one parent: moving a folder to another parent needs write access to the folder itself.
         self._folder = self._folder.rename(self._store / VERSIONS / version)
-        _sync_folder(self._store / VERSIONS)
+        flush_folder(self._store / VERSIONS)
         return self._folder
 
 
 def point_to(folder: Path, version: str) -> None:
     """Make `version` the current one."""
-    temporary = folder / f".current-{uuid4().hex}"
-    with temporary.open("xb") as file:
+    with whole_file(folder / CURRENT, _FILE_MODE) as file:
         file.write(f"{version}\n".encode())
-        file.flush()
-        os.fchmod(file.fileno(), _FILE_MODE)
-        os.fsync(file.fileno())
-    temporary.replace(folder / CURRENT)
-    _sync_folder(folder)
 
 
 def retain(folder: Path, current: str, keep: int) -> list[str]:
@@ -173,10 +190,8 @@ def retain(folder: Path, current: str, keep: int) -> list[str]:
 
 
 def discard(version: Path) -> None:
-    """Remove a version that nothing points to; renamed first, so that nobody finds half of it under its own name."""
-    doomed = version.with_name(f".removing-{uuid4().hex}")
-    version.rename(doomed)
-    _remove(doomed)
+    """Remove a version that nothing points to; renamed first, so that half of it is never found under its own name."""
+    _remove(version.rename(version.with_name(f".removing-{uuid4().hex}")))
 
 
 def _make_folder(path: Path) -> None:
@@ -186,8 +201,8 @@ def _make_folder(path: Path) -> None:
         pass
     else:
         path.chmod(_STORE_MODE)
-    with opened_folder(path, str(path)) as descriptor:
-        check_mode(os.fstat(descriptor), str(path))
+    with opened_folder(path, str(path)):
+        pass  # its mode is what is checked
 
 
 def _clear(folder: Path) -> None:
@@ -195,6 +210,15 @@ def _clear(folder: Path) -> None:
         for entry in parent.iterdir():
             if entry.name.startswith(_TEMPORARY):
                 _remove(entry)
+    for parent in (folder, folder / SIGNATURES):
+        if parent.is_dir() and not parent.is_symlink():
+            remove_hidden(parent)
+
+
+def _clear_if_possible(folder: Path) -> None:
+    """Clear away what was written and is not used, as the next holder of the lock would."""
+    with suppress(OSError):
+        _clear(folder)
 
 
 def _remove(path: Path) -> None:
@@ -203,19 +227,3 @@ def _remove(path: Path) -> None:
         return
     path.chmod(0o700)
     shutil.rmtree(path)
-
-
-def _digest(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()
-
-
-def _sync_folder(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -121,7 +121,7 @@ class VectorEntry(_Part):
 class Manifest(_Part):
     """A whole version.
 
-    ``error_rate`` is what each filter was made for; ``confirm`` tells whether the tables of exact values are kept;
+    ``error_rate`` is what each filter was made for; ``confirm`` says whether the tables of exact values are kept;
     ``salt`` keys the digests of addresses; ``sealed`` proves the key of a keyed list. Of an algorithm's indexes the
     first is the base, the second what came since.
     """

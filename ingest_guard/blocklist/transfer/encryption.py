@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from ingest_guard.errors import BlocklistError
-from ingest_guard.signing import keyfiles
+from ingest_guard.signing.keys import read_private, read_public, write_pair
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -38,20 +38,20 @@ def write_identity(path: Path | str) -> tuple[Path, str]:
     recipient = str(identity.to_public())
     made = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     text = f"# created: {made}\n# public key: {recipient}\n{identity}\n"
-    return keyfiles.write_pair(Path(path), text.encode(), recipient), recipient
+    return write_pair(Path(path), text.encode(), recipient), recipient
 
 
 def read_recipients(path: Path | str) -> list[str]:
-    """Return the recipients in a file: one a line; empty lines and those that begin with ``#`` do not count.
+    """Return the recipients in a file: one on each line; empty lines and those that begin with ``#`` do not count.
 
     Raises
     ------
     BlocklistError
-        It cannot be read, is writable by others, or names nobody.
+        It cannot be read, is writable by others, or names no recipient.
     """
-    found = _lines(keyfiles.read_public(path))
+    found = _lines(read_public(path))
     if not found:
-        raise BlocklistError(f"{path} names no recipient; write one a line, each beginning with age1")
+        raise BlocklistError(f"{path} names no recipient; write one on each line, each beginning with age1")
     return found
 
 
@@ -85,7 +85,7 @@ def encrypt(source: io.BufferedIOBase, target: BinaryIO, recipients: Sequence[st
 def decrypted(source: BinaryIO, identities: Path | str, where: str) -> Iterator[BinaryIO]:
     """Decrypt `source` with the identities in a file; yield a stream of what is inside.
 
-    Whoever reads the stream to its end, and gets an end rather than an error, has read all of it, unchanged.
+    A reader that gets to the end of the stream without an error has read all of it, unchanged.
 
     Raises
     ------
@@ -93,7 +93,7 @@ def decrypted(source: BinaryIO, identities: Path | str, where: str) -> Iterator[
         pyrage is missing, no usable identity; while reading: none of them fits, or the file is damaged or cut off.
     """
     pyrage = _pyrage()
-    lines = _lines(keyfiles.read_private(identities).decode("ascii", "replace"))
+    lines = _lines(read_private(identities).decode("ascii", "replace"))
     try:
         parsed = [pyrage.x25519.Identity.from_str(line) for line in lines]
     except pyrage.IdentityError:
@@ -105,6 +105,28 @@ def decrypted(source: BinaryIO, identities: Path | str, where: str) -> Iterator[
         )
     with closing(_Decryption(pyrage, source, parsed, where)) as raw:
         yield io.BufferedReader(raw, _BLOCK)
+
+
+class Blocks(io.RawIOBase):
+    """Blocks as a file to read from."""
+
+    def __init__(self, blocks: Iterator[bytes]) -> None:
+        super().__init__()
+        self._blocks = blocks
+        self._rest = memoryview(b"")
+
+    def readable(self) -> bool:
+        """Return True."""
+        return True
+
+    def readinto(self, buffer: Any, /) -> int:
+        """Fill a buffer from the next block; return how many bytes that were."""
+        if not self._rest:
+            self._rest = memoryview(next(self._blocks, b""))
+        size = min(len(buffer), len(self._rest))
+        buffer[:size] = self._rest[:size]
+        self._rest = self._rest[size:]
+        return size
 
 
 class _Decryption(io.RawIOBase):
@@ -141,7 +163,7 @@ class _Decryption(io.RawIOBase):
     def _run(self, source: BinaryIO, identities: list[Any]) -> None:
         try:
             self._pyrage.decrypt_io(source, _PipeWriter(self._write_end), identities)
-        except Exception as error:  # noqa: BLE001 - told in the thread that reads
+        except Exception as error:  # noqa: BLE001 - raised in the thread that reads
             self._error = error
         finally:
             os.close(self._write_end)

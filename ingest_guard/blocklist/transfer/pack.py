@@ -1,33 +1,73 @@
-"""One version in one file: :func:`pack`. Streamed, verified on the way, and given its name only when it is whole."""
+r"""One version in one file: :func:`pack`. Streamed, verified on the way, and given its name only when it is whole.
+
+A pack is a header, the manifest, and the files one after another, in the order of their names.
+
+======  ==================================================================
+bytes   what
+======  ==================================================================
+8       ``igpack\r\n``
+2       format version, 1
+2       number of signatures, at most 64
+4       bytes of the manifest
+32      the version's name: SHA-256 of the manifest
+96 x n  signatures: public key (32), signature (64), sorted by public key
+...     the manifest
+...     its files, sorted by name, with nothing between or after them
+======  ==================================================================
+
+Numbers are big-endian. A pack has no names, sizes, modes or links of its own: names come from the manifest, whose
+patterns allow no path, and each file is as long as the manifest says. So there is nothing to lie about, one version has
+one spelling, and both ends are passed through once.
+"""
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import io
 import os
 import shutil
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+import struct
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
-from uuid import uuid4
+from typing import TYPE_CHECKING, BinaryIO
 
 from ingest_guard.blocklist.store import manifest as manifests
-from ingest_guard.blocklist.store import signatures, signing
-from ingest_guard.blocklist.store.pointer import opened_version
-from ingest_guard.blocklist.store.verify import REBUILD, opened_file, read_small
+from ingest_guard.blocklist.store import signatures, verify
+from ingest_guard.blocklist.store.versions import opened_version
 from ingest_guard.blocklist.transfer import encryption
-from ingest_guard.blocklist.transfer.pack_format import Header, read_manifest
 from ingest_guard.errors import BlocklistError
+from ingest_guard.files.atomic import whole_file
+from ingest_guard.files.safe import REBUILD, opened_file
+from ingest_guard.signing.keys import read_signing_key
+from ingest_guard.signing.signature_file import BLOCKLIST, MAX_SIGNATURES, Signature, in_order
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from ingest_guard.blocklist.store.manifest import FileEntry, Manifest
 
+MAGIC = b"igpack\r\n"
+FORMAT = 1
+
+_START = struct.Struct(">8sHHI32s")
+_SIGNATURE = struct.Struct(">32s64s")
 _BLOCK = 1 << 20
 _MODE = 0o600
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What a pack says before its files: the version's name, who signed it, the manifest's bytes."""
+
+    version: str
+    signatures: tuple[Signature, ...]
+    manifest: bytes = field(repr=False)
+
+    def to_bytes(self) -> bytes:
+        """Return it as packs begin."""
+        start = _START.pack(MAGIC, FORMAT, len(self.signatures), len(self.manifest), bytes.fromhex(self.version))
+        signed = [_SIGNATURE.pack(each.public_key, each.signature) for each in self.signatures]
+        return b"".join([start, *signed, self.manifest])
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,21 +104,23 @@ def pack(
         is then as it was.
     """
     folder, out = Path(folder), Path(out)
-    key = None if sign_key is None else signing.read_signing_key(sign_key)
+    if out.is_dir():
+        raise BlocklistError(f"{out} is a folder; name a file for the pack, such as {out / 'blocklist.igpack'}")
+    key = None if sign_key is None else read_signing_key(sign_key)
     with opened_version(folder) as (descriptor, where, version):
-        path = str(where / manifests.NAME)
-        data = read_small(manifests.NAME, path, inside=descriptor, limit=manifests.MAX_BYTES)
-        if manifests.version_of(data) != version:
-            raise BlocklistError(f"{path} was changed: its digest is not the folder's name; {REBUILD}")
-        signed = [] if key is None else [signing.sign(version, key)]
-        header = Header(version, signatures.merged(signatures.stored(folder, version), signed), data)
+        data = verify.read_manifest(descriptor, where, version)
+        signed = [] if key is None else [BLOCKLIST.sign(version, key)]
+        header = Header(version, signatures.merge(signatures.stored(folder, version), signed), data)
         manifest = read_manifest(header, str(where))
-        source = io.BufferedReader(_Blocks(_blocks(header, manifest, descriptor, where)), _BLOCK)
-        with _replacing(out) as file:
-            if recipients:
-                encryption.encrypt(source, file, recipients)
-            else:
-                shutil.copyfileobj(source, file, _BLOCK)
+        source = io.BufferedReader(encryption.Blocks(_blocks(header, manifest, descriptor, where)), _BLOCK)
+        try:
+            with whole_file(out, _MODE) as file:
+                if recipients:
+                    encryption.encrypt(source, file, recipients)
+                else:
+                    shutil.copyfileobj(source, file, _BLOCK)
+        except OSError as error:
+            raise BlocklistError(f"{out} cannot be written: {error.strerror or error}") from None
     signers = tuple(each.public_key.hex() for each in header.signatures)
     return PackReport(version, len(manifest.files), out.stat().st_size, len(recipients), signers)
 
@@ -111,67 +153,66 @@ def _read(descriptor: int, size: int, where: str) -> bytes:
         raise BlocklistError(f"{where} cannot be read: {error.strerror}; {REBUILD}") from error
 
 
-class _Blocks(io.RawIOBase):
-    """Blocks, for who reads a file."""
+def read_header(file: BinaryIO, where: str) -> Header:
+    """Read the beginning of a pack. Every signature in it holds; whether the signers are trusted is not checked.
 
-    def __init__(self, blocks: Iterator[bytes]) -> None:
-        super().__init__()
-        self._blocks = blocks
-        self._rest = memoryview(b"")
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any, /) -> int:
-        if not self._rest:
-            self._rest = memoryview(next(self._blocks, b""))
-        size = min(len(buffer), len(self._rest))
-        buffer[:size] = self._rest[:size]
-        self._rest = self._rest[size:]
-        return size
-
-
-@contextmanager
-def _replacing(path: Path) -> Iterator[BinaryIO]:
-    """Write a file under a hidden name; rename it when it is whole and on the disk, remove it when something fails."""
-    if path.is_dir():
-        raise BlocklistError(f"{path} is a folder; name a file for the pack, such as {path / 'blocklist.igpack'}")
-    prefix = f".{path.name}.packing-"
-    temporary = path.with_name(f"{prefix}{uuid4().hex}")
-    try:
-        _clear(path.parent, prefix)
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, _MODE)
-        with os.fdopen(descriptor, "wb") as file:
-            os.fchmod(descriptor, _MODE)
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            yield cast("BinaryIO", file)
-            file.flush()
-            os.fsync(descriptor)
-            temporary.replace(path)
-        _sync_folder(path.parent)
-    except OSError as error:
-        raise BlocklistError(f"{path} cannot be written: {error.strerror or error}") from None
-    finally:
-        with suppress(OSError):
-            temporary.unlink()
+    Raises
+    ------
+    BlocklistError
+        Not a pack, one of a later format, cut off or damaged.
+    """
+    start = file.read(_START.size)
+    if not start.startswith(MAGIC):
+        raise BlocklistError(f"{where} is not a pack; name a file that ingest-guard blocklist pack wrote")
+    if len(start) < _START.size:
+        raise cut_off(where)
+    _, number, signed, size, name = _START.unpack(start)
+    if number != FORMAT:
+        raise BlocklistError(
+            f"{where} is a pack of format {number}, and this release reads {FORMAT}; update ingest-guard, or, if the "
+            "file is damaged, get it again"
+        )
+    if signed > MAX_SIGNATURES or size > manifests.MAX_BYTES:
+        raise damaged(where, "its header")
+    version = name.hex()
+    found = tuple(Signature(*_SIGNATURE.unpack(exactly(file, _SIGNATURE.size, where))) for _ in range(signed))
+    manifest = exactly(file, size, where)
+    if manifests.version_of(manifest) != version:
+        raise damaged(where, "its manifest")
+    if not in_order(found) or not all(BLOCKLIST.holds(signature, version) for signature in found):
+        raise damaged(where, "a signature")
+    return Header(version, found, manifest)
 
 
-def _clear(folder: Path, prefix: str) -> None:
-    """Remove what killed packers left behind: what nobody holds the lock of, which the kernel lets go of at a death."""
-    for path in folder.iterdir():
-        if not path.name.startswith(prefix) or path.is_symlink():
-            continue
-        with path.open("rb") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                continue
-            path.unlink(missing_ok=True)
+def read_manifest(header: Header, where: str) -> Manifest:
+    """Return the manifest in a header, if files can be made of it.
+
+    Raises
+    ------
+    BlocklistError
+        This release cannot read it, or it names a file that no version has.
+    """
+    manifest = manifests.parse(header.manifest, f"the manifest in {where}")
+    # Compared as file systems do that do not tell upper from lower case.
+    names = {name.lower() for name in (manifests.NAME, *manifest.files)}
+    if len(names) <= len(manifest.files) or not all(entry.size for entry in manifest.files.values()):
+        raise BlocklistError(f"the manifest in {where} names a file that no version has; do not trust where it is from")
+    return manifest
 
 
-def _sync_folder(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def exactly(file: BinaryIO, size: int, where: str) -> bytes:
+    """Read `size` bytes; fewer are an error."""
+    data = file.read(size)
+    if len(data) != size:
+        raise cut_off(where)
+    return data
+
+
+def cut_off(where: str) -> BlocklistError:
+    """Return the error for a pack that ends too early."""
+    return BlocklistError(f"{where} is cut off: it ends before what its header announces; get it again")
+
+
+def damaged(where: str, part: str) -> BlocklistError:
+    """Return the error for a pack that is not as it was written."""
+    return BlocklistError(f"{where} is damaged or was changed: {part} is not as it was packed; get it again")

@@ -1,33 +1,30 @@
 """A packed version back into a store: :func:`unpack`. Everything is verified before the pointer moves.
 
-Who signed it is asked before a byte is written; each file's size and digest when it is on the disk; that nothing
-follows the last one, and that an encrypted pack is whole, before the version gets its name.
+The signer is checked before a byte is written; each file's size and digest when it is on the disk; that nothing follows
+the last one, and that an encrypted pack is whole, before the version gets its name.
 """
 
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Self
-from uuid import uuid4
+from typing import TYPE_CHECKING, BinaryIO
 
-from pydantic import PrivateAttr
-
-from ingest_guard.blocklist.build.build import DEFAULT_KEEP
+from ingest_guard.blocklist.build.activate import DEFAULT_KEEP, activate, use
 from ingest_guard.blocklist.list_info import refuse_old
-from ingest_guard.blocklist.parts.load import load
 from ingest_guard.blocklist.store import manifest as manifests
 from ingest_guard.blocklist.store import signatures
-from ingest_guard.blocklist.store.draft import Draft, locked, point_to, retain
-from ingest_guard.blocklist.store.pointer import VERSIONS, opened_version
-from ingest_guard.blocklist.store.verify import read_small, verified
+from ingest_guard.blocklist.store.draft import VersionDraft, discard, locked
+from ingest_guard.blocklist.store.verify import verify
+from ingest_guard.blocklist.store.versions import VERSIONS, opened_version
 from ingest_guard.blocklist.transfer import encryption
-from ingest_guard.blocklist.transfer.pack_format import Header, cut_off, damaged, read_header, read_manifest
+from ingest_guard.blocklist.transfer.pack import Header, cut_off, damaged, read_header, read_manifest
 from ingest_guard.errors import BlocklistError
+from ingest_guard.files.safe import read_small
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -71,7 +68,7 @@ def unpack(
     identities
         File with age identities, for an encrypted pack.
     signers
-        Public keys (32 bytes each), one of which must have signed it; none: nobody needs to have.
+        Public keys (32 bytes each), one of which must have signed it; empty: it need not be signed.
     keep
         How many versions to retain, the new one included.
     allow_older
@@ -80,9 +77,8 @@ def unpack(
     Raises
     ------
     BlocklistError
-        The pack is damaged, cut off, not for us, not signed, from the future, older than the current
-        version; or the store cannot be
-        written. The store is then as it was.
+        The pack is damaged, cut off, not for us, not signed, from the future, older than the current version; or the
+        store cannot be written. The store is then as it was.
     """
     file, folder = Path(file), Path(folder)
     where = str(file)
@@ -96,12 +92,18 @@ def unpack(
                 raise cut_off(where)
             # A version from the future opens nowhere, and would make every later one an older one.
             refuse_old(manifest.created_at, timedelta.max, file)
-            with _locked_and_cleared(folder):
+            with locked(folder):
                 previous = _refuse_older(folder, manifest, where, allow_older=allow_older)
-                _write_version(stream, header, manifest, folder, where)
-                point_to(folder, header.version)
-                removed = retain(folder, header.version, keep)
-                signatures.prune(folder)
+                draft = _write_files(stream, manifest, folder, where)
+                target = folder / VERSIONS / header.version
+                if _opens(target):
+                    signatures.write(folder, header.version, header.signatures)
+                    removed = use(folder, header.version, keep)
+                else:
+                    if os.path.lexists(target):
+                        discard(target)
+                    # Its bytes as they came: another release may have spelt it differently, and its digest counts.
+                    _, removed = activate(folder, draft, header.manifest, keep, signatures=header.signatures)
     except OSError as error:
         raise BlocklistError(f"{error.filename or file}: {error.strerror}; the blocklist was left as it was") from error
     by = tuple(signature.public_key.hex() for signature in header.signatures)
@@ -134,17 +136,6 @@ def _require_signer(header: Header, signers: Sequence[bytes], where: str) -> Non
         )
 
 
-@contextmanager
-def _locked_and_cleared(folder: Path) -> Iterator[None]:
-    """Hold the store's lock; then clear away what was written and not used, as its next holder would."""
-    try:
-        with locked(folder):
-            yield
-    finally:
-        with suppress(BlocklistError, OSError), locked(folder):
-            pass
-
-
 def _refuse_older(folder: Path, manifest: Manifest, where: str, *, allow_older: bool) -> str | None:
     """Return the current version; refuse to go back behind it: what was added since would be let through again."""
     try:
@@ -162,8 +153,9 @@ def _refuse_older(folder: Path, manifest: Manifest, where: str, *, allow_older: 
     return version
 
 
-def _write_version(stream: BinaryIO, header: Header, manifest: Manifest, folder: Path, where: str) -> None:
-    draft = Draft(folder)
+def _write_files(stream: BinaryIO, manifest: Manifest, folder: Path, where: str) -> VersionDraft:
+    """Write the files of a pack, and make sure that nothing follows them."""
+    draft = VersionDraft(folder)
     for name in sorted(manifest.files):
         entry = manifest.files[name]
         draft.write(name, partial(_copy, stream, entry.size, where))
@@ -171,21 +163,7 @@ def _write_version(stream: BinaryIO, header: Header, manifest: Manifest, folder:
             raise damaged(where, name)
     if stream.read(1):
         raise damaged(where, "something follows the last file: its end")
-    target = folder / VERSIONS / header.version
-    if _is_sound(target):
-        signatures.write(folder, header.version, header.signatures)
-        return
-    if os.path.lexists(target):
-        _doom(target)
-    path = draft.finish(_AsPacked.of(header.manifest))
-    try:
-        # As any crawl will open it: what cannot be opened never becomes the current version.
-        load(path)
-        # Before the pointer: a crawl that demands a signer looks as soon as that has moved.
-        signatures.write(folder, header.version, header.signatures)
-    except BaseException:
-        _doom(path)
-        raise
+    return draft
 
 
 def _copy(stream: BinaryIO, size: int, where: str, file: BinaryIO) -> None:
@@ -197,31 +175,11 @@ def _copy(stream: BinaryIO, size: int, where: str, file: BinaryIO) -> None:
         size -= len(block)
 
 
-def _is_sound(version: Path) -> bool:
+def _opens(version: Path) -> bool:
     """Tell whether the store holds this very version already."""
     try:
         with opened_version(version) as (descriptor, where, name):
-            verified(descriptor, where, name)
+            verify(descriptor, where, name)
     except BlocklistError:
         return False
     return True
-
-
-def _doom(version: Path) -> None:
-    """Take a version's name away; who next holds the lock removes it."""
-    version.rename(version.with_name(f".removing-{uuid4().hex}"))
-
-
-class _AsPacked(manifests.Manifest):
-    """A manifest that is written as it came: another release may have spelt it differently, and its digest counts."""
-
-    _data: bytes = PrivateAttr(b"")
-
-    @classmethod
-    def of(cls, data: bytes) -> Self:
-        made = cls.model_validate_json(data)
-        made._data = data  # noqa: SLF001 - its own
-        return made
-
-    def to_bytes(self) -> bytes:
-        return self._data

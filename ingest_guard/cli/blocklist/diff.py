@@ -10,13 +10,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ingest_guard.blocklist.build.compare import compare
+from ingest_guard.blocklist.build.changes import compare
 from ingest_guard.cli.blocklist import options
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ingest_guard.blocklist.build.compare import Comparison
+    from ingest_guard.blocklist.build.changes import Comparison
 
 
 @click.command("diff")

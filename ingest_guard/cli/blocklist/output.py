@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 import click
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ingest_guard.blocklist.build.report import NO_SEVERITY, spoken_change
+from ingest_guard.blocklist.build.report import NO_SEVERITY, format_change
 from ingest_guard.errors import BlocklistError
+from ingest_guard.files.atomic import whole_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -87,7 +86,7 @@ def _lines(report: ListReport, share: float | None) -> Iterator[_Line]:
     yield from _counts("duplicates", report.duplicates)
     yield from _counts("allowed", report.allowed)
     for name, change in sorted(report.changes.items()):
-        yield "since last version", name, None, spoken_change(change)
+        yield "since last version", name, None, format_change(change)
 
 
 def _counts(what: str, counts: Mapping[str, int]) -> Iterator[_Line]:
@@ -120,17 +119,9 @@ def write(report: dict[str, Any], path: Path) -> None:
     BlocklistError
         It cannot be written there.
     """
-    temporary = path.with_name(f".{path.name[:64]}-{uuid4().hex}")
     try:
-        try:
-            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-            with os.fdopen(descriptor, "w", encoding="ascii") as file:
-                file.write(json.dumps(report, indent=2) + "\n")
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        with whole_file(path, 0o600) as file:
+            file.write((json.dumps(report, indent=2) + "\n").encode())
     except OSError as error:
         raise BlocklistError(
             f"report {path} cannot be written: {error.strerror}; name a file in a folder that you may write to"

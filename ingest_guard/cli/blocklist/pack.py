@@ -9,10 +9,11 @@ from pathlib import Path
 import click
 
 from ingest_guard.blocklist.build.build import DEFAULT_KEEP
-from ingest_guard.blocklist.store import signing
+from ingest_guard.blocklist.store import signatures
 from ingest_guard.blocklist.transfer import encryption
 from ingest_guard.blocklist.transfer.pack import pack
 from ingest_guard.blocklist.transfer.unpack import unpack
+from ingest_guard.signing import keys
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 _FOLDER = click.Path(path_type=Path, file_okay=False)
@@ -73,8 +74,8 @@ def unpack_command(
     as_json: bool,
 ) -> int:
     """Verify the pack FILE, put its version into FOLDER, and make it the current one."""
-    keys = [signing.read_public_key(signer) for signer in signers]
-    report = unpack(file, folder, identities=identity, signers=keys, keep=keep, allow_older=allow_older)
+    trusted = [keys.read_public_key(signer) for signer in signers]
+    report = unpack(file, folder, identities=identity, signers=trusted, keep=keep, allow_older=allow_older)
     if as_json:
         click.echo(json.dumps(asdict(report), indent=2))
         return 0
@@ -89,7 +90,7 @@ def unpack_command(
 @click.option("--sign-key", type=_FILE, required=True, metavar="FILE", help="Private Ed25519 key.")
 def sign_command(folder: Path, sign_key: Path) -> int:
     """Verify the current version of the blocklist in FOLDER and sign it."""
-    version, signature = signing.sign_store(folder, signing.read_signing_key(sign_key))
+    version, signature = signatures.sign_store(folder, keys.read_signing_key(sign_key))
     click.echo(f"version {version}")
     _tell_signers((signature.public_key.hex(),))
     return 0
@@ -103,7 +104,7 @@ def keygen_command(sign_out: Path | None, age_out: Path | None) -> int:
     if sign_out is None and age_out is None:
         raise click.UsageError("name what to make: --sign FILE or --age FILE")
     if sign_out is not None:
-        beside, public = signing.write_signing_key(sign_out)
+        beside, public = keys.write_signing_key(sign_out)
         click.echo(f"signing key {sign_out}, public key {beside}\nsigner: {public}")
     if age_out is not None:
         beside, recipient = encryption.write_identity(age_out)

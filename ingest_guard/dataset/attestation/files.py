@@ -6,7 +6,6 @@ leaves the old one, which then does not fit what is beside it, and never half of
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +14,7 @@ from ingest_guard.dataset.attestation import croissant, inventory, signing
 from ingest_guard.dataset.attestation.columns import columns_in
 from ingest_guard.dataset.attestation.manifest import NAME, Manifest, now
 from ingest_guard.errors import AttestationError
-from ingest_guard.files.atomic import hidden_name, publish
+from ingest_guard.files.atomic import whole_file
 
 if TYPE_CHECKING:
     import os
@@ -68,7 +67,7 @@ def write_manifest(
     manifest
         What is known of them, from a crawl or from :meth:`Manifest.derive`. Its ``shards`` are made anew.
     key
-        Who signs it (:func:`ingest_guard.blocklist.store.signing.read_signing_key`); None leaves it unsigned.
+        Who signs it (:func:`ingest_guard.signing.keys.read_signing_key`); None leaves it unsigned.
 
     Returns
     -------
@@ -149,11 +148,8 @@ def remove(folder: Path, *names: str) -> None:
 
 def write(folder: Path, name: str, data: bytes) -> None:
     """Write one file, whole or not at all; AttestationError where that cannot be done."""
-    hidden = hidden_name(folder / name)
     try:
-        hidden.write_bytes(data)
-        publish(hidden, folder / name, replace=True)
+        with whole_file(folder / name) as file:
+            file.write(data)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            hidden.unlink(missing_ok=True)
         raise AttestationError(f"{folder / name} cannot be written: {error.strerror}") from None

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ingest_guard.blocklist.blocklist import Blocklist
-from ingest_guard.blocklist.parts.contents import held, of_part
+from ingest_guard.blocklist.parts.contents import of_part, stored_values
 from ingest_guard.blocklist.parts.load import load
-from ingest_guard.blocklist.store.pointer import VERSIONS, current_version, is_version_name, versions
+from ingest_guard.blocklist.store.versions import VERSIONS, current_version, is_version_name, versions
 from ingest_guard.errors import PolicyError
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ class Baseline:
         """Tell which of a list's near values, as stored now, it held then."""
         number = self._numbers.get((info.id, info.severity))
         if number is not None and _stored_alike(self._loaded, now):
-            old = held(self._loaded, number, name, values.shape[1])
+            old = stored_values(self._loaded, number, name, values.shape[1])
             if old is not None and old.base.shape[1] == values.shape[1]:
                 return old.has(values)
         return np.zeros(len(values), bool)

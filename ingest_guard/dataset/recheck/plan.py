@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ingest_guard.blocklist.blocklist import Blocklist
 from ingest_guard.blocklist.parts.load import load
-from ingest_guard.blocklist.store.pointer import VERSIONS, current_version, is_version_name
+from ingest_guard.blocklist.store.versions import VERSIONS, current_version, is_version_name
 from ingest_guard.dataset.recheck.added_entries import Baseline, Earlier
 from ingest_guard.dataset.recheck.comparer import Comparer
 from ingest_guard.dataset.tables.fingerprints import FingerprintReader

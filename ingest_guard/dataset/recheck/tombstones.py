@@ -6,7 +6,6 @@ the file is readable for its owner alone (mode 0600), sealed where a recipient i
 
 from __future__ import annotations
 
-import contextlib
 import io
 import json
 import os
@@ -14,7 +13,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from ingest_guard.errors import BlocklistError, DatasetError, PolicyError
-from ingest_guard.files.atomic import hidden_name, remove_hidden
+from ingest_guard.files.atomic import remove_hidden, whole_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -87,41 +86,19 @@ def write(
     DatasetError
         It cannot be written.
     """
-    hidden = hidden_name(path)
     try:
-        with contextlib.suppress(FileNotFoundError):
-            hidden.unlink()
-        descriptor = os.open(hidden, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, _MODE)
-        with os.fdopen(descriptor, "wb") as file:
-            os.fchmod(descriptor, _MODE)
-            lines = _Lines(_lines(head, removed))
+        with whole_file(path, _MODE, replace=False) as file:
+            lines = _lines(head, removed)
             if recipients:
                 from ingest_guard.blocklist.transfer import encryption  # noqa: PLC0415 - pyrage is an extra
 
-                encryption.encrypt(io.BufferedReader(lines), file, recipients)
+                encryption.encrypt(io.BufferedReader(encryption.Blocks(lines)), file, recipients)
             else:
-                file.writelines(iter(lambda: lines.read(1 << 16), b""))
-            file.flush()
-            os.fsync(descriptor)
-        os.link(hidden, path)
-        hidden.unlink()
-        flush_folder(path.parent)
+                file.writelines(lines)
     except (OSError, BlocklistError) as error:
-        with contextlib.suppress(OSError):
-            hidden.unlink(missing_ok=True)
         why = getattr(error, "strerror", None) or str(error)
         raise DatasetError(f"{path}: the tombstones cannot be written ({why}); no record was removed") from None
     return path
-
-
-def flush_folder(folder: Path) -> None:
-    """Make sure that renames in a folder outlast a power cut, where its file system can."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        with contextlib.suppress(OSError):
-            os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def describe_matches(record: Removed) -> list[dict[str, str]]:
@@ -146,25 +123,3 @@ def _lines(head: Mapping[str, Any], removed: Mapping[str, Mapping[int, Removed]]
 
 def _line(content: Mapping[str, Any]) -> bytes:
     return (json.dumps(content) + "\n").encode()
-
-
-class _Lines(io.RawIOBase):
-    """Lines as a file to read from."""
-
-    def __init__(self, lines: Iterator[bytes]) -> None:
-        super().__init__()
-        self._lines = lines
-        self._rest = b""
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any, /) -> int:
-        while not self._rest:
-            line = next(self._lines, None)
-            if line is None:
-                return 0
-            self._rest = line
-        size = min(len(buffer), len(self._rest))
-        buffer[:size], self._rest = self._rest[:size], self._rest[size:]
-        return size

@@ -13,10 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ingest_guard.dataset.recheck.search import stamp
-from ingest_guard.dataset.recheck.tombstones import flush_folder
 from ingest_guard.dataset.tables.shard_files import open_table
 from ingest_guard.errors import DatasetError, PolicyError
-from ingest_guard.files.atomic import hidden_name, remove_hidden
+from ingest_guard.files.atomic import flush, flush_closed, flush_folder, hidden_name, remove_hidden
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -134,7 +133,7 @@ def copy_shard(path: Path, rows: npt.NDArray[np.int64], seen: tuple[int, int, in
         else:
             _require_unchanged(path, seen)
             shutil.copyfile(path, target)
-            _finish(path, target)
+            flush_closed(target, stat.S_IMODE(path.stat().st_mode))
             _require_unchanged(path, seen)
     except OSError as error:
         raise _cannot(target, error) from None
@@ -181,25 +180,14 @@ def _note(folder: Path, hidden: Path) -> None:
             digest.update(block)
     with (folder / _RUNNING).open("a") as file:
         file.write(f"{digest.hexdigest()}\n")
-        file.flush()
-        os.fsync(file.fileno())
+        flush(file)
 
 
 def _write_without(path: Path, rows: npt.NDArray[np.int64], seen: tuple[int, int, int], target: Path) -> None:
     _require_unchanged(path, seen)
     open_table(path).write_without(rows, target)
-    _finish(path, target)
+    flush_closed(target, stat.S_IMODE(path.stat().st_mode))
     _require_unchanged(path, seen)
-
-
-def _finish(path: Path, target: Path) -> None:
-    """Give a new file the old one's permissions, and make sure that it is on disk."""
-    descriptor = os.open(target, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fchmod(descriptor, stat.S_IMODE(path.stat().st_mode))
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _require_unchanged(path: Path, seen: tuple[int, int, int]) -> None:

@@ -7,6 +7,7 @@ import os
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from ingest_guard.files.atomic import whole_file
 from ingest_guard.lists.checkpoints import EMPTY, Mark, load_checkpoint, state_digest
 from ingest_guard.lists.fetch.errors import FetchError
 
@@ -60,13 +61,8 @@ class State:
             "full_from": self.full_from,
             "completed": self.completed,
         }
-        temporary = path.with_name(path.name + ".new")
-        with private(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, "wb") as file:
+        with whole_file(path, FILE_MODE) as file:
             file.write(json.dumps({"state": state, "sha256": state_digest(state)}, indent=1).encode())
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-        sync_folder(path.parent)
 
     @classmethod
     def load(cls, path: Path) -> State | None:
@@ -105,12 +101,3 @@ def private(path: Path, flags: int, mode: str) -> Any:
     descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, FILE_MODE)
     os.fchmod(descriptor, FILE_MODE)
     return os.fdopen(descriptor, mode)
-
-
-def sync_folder(folder: Path) -> None:
-    """Flush a folder's entries to the disk: a rename counts from then on."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
+from ingest_guard.files.atomic import flush, flush_folder
 from ingest_guard.lists.checkpoints import CHECKPOINT_SUFFIX, SUFFIX, Mark, counts, hash_start
-from ingest_guard.lists.fetch.checkpoint import State, private, sync_folder
+from ingest_guard.lists.fetch.checkpoint import State, private
 from ingest_guard.lists.fetch.errors import FetchError
 from ingest_guard.lists.journal import parse
 
@@ -63,8 +64,7 @@ class JournalFiles:
 
     def commit(self, position: Mapping[str, Any], completed: float | None = None) -> None:
         """Make all lines so far count, and note where to go on (and that this was the end, if it was)."""
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        flush(self._file)
         self.state.journal = Mark(self._length, self._hash.hexdigest(), self._lines)
         self.state.position = position
         if completed is not None:
@@ -90,12 +90,11 @@ class JournalFiles:
         temporary = _temporary(self.path)
         with private(temporary, os.O_RDWR | os.O_CREAT | os.O_TRUNC, "w+b") as file:
             mark = write_compacted(self.path, file, state.journal.length, state.full_from or 0)
-            file.flush()
-            os.fsync(file.fileno())
+            flush(file)
         state.pending = mark
         state.save(self._checkpoint)
         temporary.replace(self.path)
-        sync_folder(self.path.parent)
+        flush_folder(self.path.parent)
         _settle(state, mark)
         state.save(self._checkpoint)
         self._file.close()

@@ -18,7 +18,7 @@ from scrapy.utils.asyncio import create_looping_call, run_in_thread
 from scrapy.utils.defer import _schedule_coro
 
 from ingest_guard.blocklist.store.manifest import NAME as MANIFEST
-from ingest_guard.blocklist.store.store import current_version
+from ingest_guard.blocklist.store.versions import current_version
 from ingest_guard.errors import BlocklistError, IngestGuardError
 from ingest_guard.guard.guard import Guard
 from ingest_guard.scrapy_plugin.check import hangup

@@ -8,12 +8,12 @@ guard leaves a note of its own in the directory, and a crawl that finds the note
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ingest_guard.errors import SetupError
+from ingest_guard.files.atomic import whole_file
 
 if TYPE_CHECKING:
     from scrapy.settings import BaseSettings
@@ -87,9 +87,5 @@ def _read_note(folder: Path) -> str | None:
 
 def _write_note(folder: Path, state: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    hidden = folder / f".{NOTE}"
-    with hidden.open("w", encoding="utf-8") as file:
-        json.dump({"state": state}, file)
-        file.flush()
-        os.fsync(file.fileno())
-    hidden.replace(folder / NOTE)
+    with whole_file(folder / NOTE) as file:
+        file.write(json.dumps({"state": state}).encode())

@@ -66,7 +66,7 @@ def sign_key(policy: Policy) -> Ed25519PrivateKey | None:
     path = os.environ.get(SIGN_KEY_VARIABLE) or policy.dataset.sign_key
     if not path:
         return None
-    from ingest_guard.blocklist.store.signing import read_signing_key  # noqa: PLC0415 - loaded where somebody signs
+    from ingest_guard.signing.keys import read_signing_key  # noqa: PLC0415 - loaded where somebody signs
 
     return read_signing_key(path)
 

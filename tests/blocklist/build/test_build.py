@@ -18,7 +18,7 @@ from ingest_guard.blocklist.build import activate
 from ingest_guard.blocklist.build import build as builds
 from ingest_guard.blocklist.build.build import ListSource, build
 from ingest_guard.blocklist.store import draft as publish
-from ingest_guard.blocklist.store import store
+from ingest_guard.blocklist.store import versions
 from ingest_guard.errors import BlocklistError, ListFormatError
 
 if TYPE_CHECKING:
@@ -153,7 +153,7 @@ def test_killed_at_any_step_the_store_opens(made: Made, monkeypatch: pytest.Monk
     step, ended = 0, False
     while not ended:
         step += 1
-        before = store.current_version(made.folder)
+        before = versions.current_version(made.folder)
         with monkeypatch.context() as patched:
             count = kill_after(patched, step)
             try:
@@ -168,7 +168,7 @@ def test_killed_at_any_step_the_store_opens(made: Made, monkeypatch: pytest.Monk
     assert step > 20
     build(made.folder, [source], keep=1)
     names = {path.name for path in made.folder.iterdir()} | {path.name for path in (made.folder / "versions").iterdir()}
-    assert names == {".lock", "current", "versions", store.current_version(made.folder)}
+    assert names == {".lock", "current", "versions", versions.current_version(made.folder)}
 
 
 def kill_after(patched: pytest.MonkeyPatch, steps: int) -> list[int]:
@@ -216,10 +216,10 @@ def test_a_second_builder_is_turned_away_until_the_first_is_killed(tmp_path: Pat
     leftover.mkdir()
     (leftover / "half.npy").write_bytes(b"half")
     leftover.chmod(0o555)
-    (folder / ".current-x").write_bytes(b"half")
+    (folder / ".current.1.part").write_bytes(b"half")
     report = build(folder, [source])
     assert {path.name for path in (folder / "versions").iterdir()} == {report.version}
-    assert not (folder / ".current-x").exists()
+    assert not (folder / ".current.1.part").exists()
 
 
 def test_a_store_that_others_may_write_to_is_refused(tmp_path: Path, source: ListSource) -> None:
@@ -270,7 +270,7 @@ def test_what_cannot_be_opened_never_becomes_current(made: Made, monkeypatch: py
     monkeypatch.setattr(activate, "load", broken)
     with pytest.raises(BlocklistError, match="does not open"):
         build(made.folder, [ListSource("known", "plain", made.folder.parent / "list.txt")])
-    assert store.current_version(made.folder) == made.report.version
+    assert versions.current_version(made.folder) == made.report.version
 
 
 def test_an_old_version_that_cannot_be_removed_is_reported(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -282,4 +282,4 @@ def test_an_old_version_that_cannot_be_removed_is_reported(made: Made, monkeypat
     monkeypatch.setattr(publish, "_remove", refuse)
     with pytest.raises(BlocklistError, match=r"is in use, but an older one.*Permission denied.*by hand"):
         build(made.folder, [ListSource("known", "plain", made.folder.parent / "list.txt")], keep=1)
-    assert store.current_version(made.folder) != made.report.version
+    assert versions.current_version(made.folder) != made.report.version

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest_guard.blocklist.build.collect import Collected, ListSource, collect, version_of
+from ingest_guard.blocklist.build.collect import CollectedList, ListSource, collect, version_of
 from ingest_guard.blocklist.index.sorted_rows import different
 from ingest_guard.blocklist.parts.seal import Sealer
 from ingest_guard.errors import BlocklistError, ListFormatError
@@ -21,10 +21,10 @@ MD5 = [f"md5 {hashlib.md5(bytes([n]), usedforsecurity=False).hexdigest()}" for n
 
 
 @pytest.fixture
-def collected(list_file: Callable[..., Path]) -> Callable[..., Collected]:
+def collected(list_file: Callable[..., Path]) -> Callable[..., CollectedList]:
     """Collect a plain list of the given lines."""
 
-    def run(*lines: str, accept: bool = False, allow_empty: bool = False) -> Collected:
+    def run(*lines: str, accept: bool = False, allow_empty: bool = False) -> CollectedList:
         return collect(
             ListSource("mine", "plain", list_file(*lines)), Sealer(bytes(32)), accept=accept, allow_empty=allow_empty
         )
@@ -32,7 +32,7 @@ def collected(list_file: Callable[..., Path]) -> Callable[..., Collected]:
     return run
 
 
-def test_counts(collected: Callable[..., Collected]) -> None:
+def test_counts(collected: Callable[..., CollectedList]) -> None:
     """Rows, accepted values, duplicates, degenerate and rejected rows are all accounted for."""
     lines = [
         *MD5,
@@ -53,7 +53,7 @@ def test_counts(collected: Callable[..., Collected]) -> None:
     assert total == report.rows
 
 
-def test_equal_addresses_are_one(collected: Callable[..., Collected]) -> None:
+def test_equal_addresses_are_one(collected: Callable[..., CollectedList]) -> None:
     """Two spellings of an address are one entry; one that has no spelling is rejected."""
     report = collected(
         "url http://a.example/b", "url HTTP://A.example:80/./b", f"url http://{'ü' * 99}/", accept=True
@@ -63,7 +63,7 @@ def test_equal_addresses_are_one(collected: Callable[..., Collected]) -> None:
     assert report.rejected["bad_url"].first == [3]
 
 
-def test_too_many_bad_rows_need_consent(collected: Callable[..., Collected]) -> None:
+def test_too_many_bad_rows_need_consent(collected: Callable[..., CollectedList]) -> None:
     """More than one rejected row in a hundred is an error that names file, rows and reasons, unless accepted."""
     lines = [*MD5, "md5 xyz", "sha3 00", "nonsense"]
     with pytest.raises(ListFormatError) as caught:
@@ -79,13 +79,13 @@ def test_too_many_bad_rows_need_consent(collected: Callable[..., Collected]) -> 
     assert collected(*MD5, "md5 xyz", "md5 xyz").report.rejected_rows == 2
 
 
-def test_many_bad_rows_are_abridged(collected: Callable[..., Collected]) -> None:
+def test_many_bad_rows_are_abridged(collected: Callable[..., CollectedList]) -> None:
     """Only the first row numbers of a reason are kept."""
     with pytest.raises(ListFormatError, match=r"bad_length 30 \(rows 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, \.\.\.\)"):
         collected(*["md5 xyz"] * 30)
 
 
-def test_a_list_of_degenerate_values_only_is_an_error(collected: Callable[..., Collected]) -> None:
+def test_a_list_of_degenerate_values_only_is_an_error(collected: Callable[..., CollectedList]) -> None:
     """Where nothing is left after refusing degenerate values, the list is not built."""
     with pytest.raises(ListFormatError, match=r"1 of 1 rows cannot be used: degenerate pdq 1 \(row 1\)"):
         collected("pdq " + "00" * 32)
@@ -93,7 +93,7 @@ def test_a_list_of_degenerate_values_only_is_an_error(collected: Callable[..., C
         collected("pdq " + "00" * 32, accept=True)
 
 
-def test_an_empty_list_is_an_error_unless_allowed(collected: Callable[..., Collected]) -> None:
+def test_an_empty_list_is_an_error_unless_allowed(collected: Callable[..., CollectedList]) -> None:
     """A file without any row is taken for the wrong file."""
     with pytest.raises(ListFormatError, match="has no row"):
         collected("# nothing here")
@@ -102,7 +102,7 @@ def test_an_empty_list_is_an_error_unless_allowed(collected: Callable[..., Colle
     assert collected("# nothing here", allow_empty=True).parts == {None: {}}
 
 
-def test_the_version_is_that_of_the_content(collected: Callable[..., Collected]) -> None:
+def test_the_version_is_that_of_the_content(collected: Callable[..., CollectedList]) -> None:
     """Order, case, comments and duplicates do not change a list's version; another value does."""
 
     def version(*lines: str) -> str:

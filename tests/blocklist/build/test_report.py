@@ -11,8 +11,8 @@ from ingest_guard.blocklist.build.report import (
     Change,
     ListReport,
     Rows,
-    spoken_change,
-    spoken_rows,
+    format_change,
+    format_rows,
 )
 
 
@@ -51,8 +51,8 @@ def test_rows_are_counted_and_the_first_kept() -> None:
     """However many there are, a few numbers are kept."""
     many = rows(*range(1, 100))
     assert (many.count, many.first) == (99, list(range(1, SHOWN_ROWS + 1)))
-    assert spoken_rows(many).endswith("10, ...)")
-    assert spoken_rows(rows(3)) == "1 (row 3)"
+    assert format_rows(many).endswith("10, ...)")
+    assert format_rows(rows(3)) == "1 (row 3)"
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_rows_are_counted_and_the_first_kept() -> None:
 def test_changes(change: Change, added: int | None, removed: int | None, spoken: str) -> None:
     """What came and went is told where it is known, else how many there were and are."""
     assert (change.added, change.removed) == (added, removed)
-    assert spoken_change(change) == spoken
+    assert format_change(change) == spoken
     assert change.to_json()["added"] == added
 
 

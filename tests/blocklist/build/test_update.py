@@ -18,7 +18,7 @@ from ingest_guard.blocklist.build import collect
 from ingest_guard.blocklist.build.build import ListSource, build
 from ingest_guard.blocklist.build.compact import compact
 from ingest_guard.blocklist.build.update import update
-from ingest_guard.blocklist.parts.contents import held
+from ingest_guard.blocklist.parts.contents import stored_values
 from ingest_guard.blocklist.parts.load import load
 from ingest_guard.blocklist.store import draft as publish
 from ingest_guard.blocklist.store.manifest import CANARY
@@ -50,7 +50,7 @@ def stored(folder: Path) -> dict[tuple[str | None, str], set[bytes]]:
         if entry.id == CANARY:
             continue
         for name, count in entry.counts.items():
-            values = held(loaded, number, name, 0)
+            values = stored_values(loaded, number, name, 0)
             assert values is not None
             assert len(values) == len(values.all()) == count
             if count:

@@ -9,7 +9,7 @@ from blocklist.helpers import poke
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest_guard.blocklist.blocklist import Blocklist
+from ingest_guard.blocklist.blocklist import Blocklist, Rule
 from ingest_guard.blocklist.build.build import ListSource, build
 from ingest_guard.blocklist.index.vectors import VectorIndex
 from ingest_guard.blocklist.parts.near import Origins, VectorLists
@@ -91,7 +91,7 @@ def test_each_list_has_its_own_threshold(built: BuildReport, vectors: np.ndarray
     assert found == [(0, 0, 0), (0, 1, 0), (1, 0, 11), (3, 0, 5)]
     assert distance.dtype == np.int64
     assert opened.match_near("toy_grid", queries, [9, 10, 9, 5])[0].tolist() == [0, 0, 3]
-    narrow = opened.with_thresholds({"two": {"toy_grid": 11}, "one": {"toy_grid": 4}})
+    narrow = opened.select({"two": Rule(thresholds={"toy_grid": 11}), "one": Rule(thresholds={"toy_grid": 4})})
     assert narrow.match_near("toy_grid", queries)[1].tolist() == [0, 1, 1, 1]
 
 

@@ -7,7 +7,7 @@ from blocklist.helpers import poke
 
 from ingest_guard.blocklist.blocklist import Blocklist
 from ingest_guard.blocklist.build.build import ListSource, build
-from ingest_guard.blocklist.store import store
+from ingest_guard.blocklist.store import versions
 from ingest_guard.errors import BlocklistError
 
 if TYPE_CHECKING:
@@ -24,27 +24,22 @@ def again(made: Made, keep: int = 3) -> str:
 
 def test_the_pointer_names_the_newest_version(made: Made) -> None:
     """Each build is a version of its own and becomes the current one."""
-    assert store.current_version(made.folder) == made.report.version
+    assert versions.current_version(made.folder) == made.report.version
     version = again(made)
     assert version != made.report.version
-    assert store.current_version(str(made.folder)) == version
+    assert versions.current_version(str(made.folder)) == version
     assert Blocklist.open(made.folder).version == version
     assert Blocklist.open(made.version_folder).version == made.report.version
-
-
-def test_open_current_is_blocklist_open(made: Made) -> None:
-    """open_current opens what the pointer names."""
-    assert store.open_current(made.folder).version == made.report.version
 
 
 def test_versions_are_listed_newest_first_and_retained(made: Made) -> None:
     """The newest versions are kept, as many as asked for, the current one among them."""
     built = [made.report.version, again(made), again(made)]
-    assert store.versions(made.folder) == built[::-1]
+    assert versions.versions(made.folder) == built[::-1]
     built.append(again(made, keep=2))
-    assert store.versions(made.folder) == built[:-3:-1]
+    assert versions.versions(made.folder) == built[:-3:-1]
     built.append(again(made, keep=1))
-    assert store.versions(made.folder) == built[-1:]
+    assert versions.versions(made.folder) == built[-1:]
     assert Blocklist.open(made.folder).version == built[-1]
 
 
@@ -59,9 +54,9 @@ def test_an_open_version_outlives_its_removal(made: Made) -> None:
 
 def test_no_store_has_no_versions(tmp_path: Path) -> None:
     """Listing the versions of a folder without any is no error; asking for the current one is."""
-    assert store.versions(tmp_path) == []
+    assert versions.versions(tmp_path) == []
     with pytest.raises(BlocklistError, match="holds no blocklist"):
-        store.current_version(tmp_path)
+        versions.current_version(tmp_path)
 
 
 @pytest.mark.parametrize("text", [b"", b"versions\n", b"../../etc\n", b"\xff" * 64, b"A" * 64 + b"\n", b"0" * 200])
@@ -84,4 +79,4 @@ def test_unreadable_versions_come_last(made: Made) -> None:
     broken = made.folder / "versions" / ("f" * 64)
     broken.mkdir()
     (made.folder / "versions" / "notes").mkdir()
-    assert store.versions(made.folder) == [made.report.version, "f" * 64]
+    assert versions.versions(made.folder) == [made.report.version, "f" * 64]

@@ -14,13 +14,14 @@ from blocklist.packs import by_hand, contents, edited, names, other_store, state
 
 from ingest_guard.blocklist.blocklist import Blocklist
 from ingest_guard.blocklist.build.build import ListSource, build
-from ingest_guard.blocklist.store import signatures, signing, store
+from ingest_guard.blocklist.store import signatures, versions
 from ingest_guard.blocklist.transfer import encryption
-from ingest_guard.blocklist.transfer import pack as packs
 from ingest_guard.blocklist.transfer import unpack as unpacks
 from ingest_guard.blocklist.transfer.pack import pack
 from ingest_guard.blocklist.transfer.unpack import unpack
 from ingest_guard.errors import BlocklistError
+from ingest_guard.files.atomic import whole_file
+from ingest_guard.signing import keys
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -158,29 +159,29 @@ def test_without_pyrage(made: Made, out: Path, monkeypatch: pytest.MonkeyPatch) 
 
 def test_signed(made: Made, out: Path, tmp_path: Path) -> None:
     """Signatures travel with the version, by the packer and from the store, and any one trusted signer is enough."""
-    keys = {}
+    public = {}
     for name in ("mine", "theirs", "stranger"):
-        keys[name] = signing.read_public_key(signing.write_signing_key(tmp_path / name)[0])
-    signing.sign_store(made.folder, signing.read_signing_key(tmp_path / "mine"))
+        public[name] = keys.read_public_key(keys.write_signing_key(tmp_path / name)[0])
+    signatures.sign_store(made.folder, keys.read_signing_key(tmp_path / "mine"))
     report = pack(made.folder, out, sign_key=tmp_path / "theirs")
-    assert set(report.signers) == {keys["mine"].hex(), keys["theirs"].hex()}
-    assert [each.public_key for each in signatures.stored(made.folder, report.version)] == [keys["mine"]]
+    assert set(report.signers) == {public["mine"].hex(), public["theirs"].hex()}
+    assert [each.public_key for each in signatures.stored(made.folder, report.version)] == [public["mine"]]
     there = tmp_path / "there"
     with pytest.raises(
         BlocklistError, match=r"not signed by a signer that is trusted here \(signatures of others: 2\)"
     ):
-        unpack(out, there, signers=[keys["stranger"]])
+        unpack(out, there, signers=[public["stranger"]])
     assert state(there) == {}
-    unpacked = unpack(out, there, signers=[keys["stranger"], keys["theirs"]])
+    unpacked = unpack(out, there, signers=[public["stranger"], public["theirs"]])
     assert unpacked.signers == report.signers
     for trusted in ("mine", "theirs"):
-        signing.require_signature(there, report.version, [keys[trusted]])
+        signatures.require_signature(there, report.version, [public[trusted]])
 
 
 def test_unsigned_is_refused_where_a_signer_is_demanded(made: Made, out: Path, tmp_path: Path) -> None:
     """A pack without any signature is refused before anything of it is written."""
     pack(made.folder, out)
-    key = signing.read_public_key(signing.write_signing_key(tmp_path / "key")[0])
+    key = keys.read_public_key(keys.write_signing_key(tmp_path / "key")[0])
     with pytest.raises(BlocklistError, match="signatures of others: 0"):
         unpack(out, tmp_path / "there", signers=[key])
     assert state(tmp_path / "there") == {}
@@ -225,7 +226,7 @@ def test_places_that_cannot_be_written(made: Made, out: Path, monkeypatch: pytes
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr("ingest_guard.blocklist.transfer.pack.os.fsync", full)
+        patched.setattr("os.fsync", full)
         with pytest.raises(BlocklistError, match=r"cannot be written: No space left"):
             pack(made.folder, out)
     monkeypatch.setattr("ingest_guard.blocklist.transfer.pack.os.read", full)
@@ -261,8 +262,8 @@ def test_a_disk_that_is_full_while_encrypting(tmp_path: Path, size: int) -> None
 
 def test_leftovers_of_killed_packers_go(made: Made, out: Path) -> None:
     """The next pack of a name removes what a killed one left; not one that is being written, nor anything else."""
-    left, at_work, link = (out.with_name(f".known.igpack.packing-{name}") for name in ("left", "at-work", "link"))
-    other = out.with_name(".other.igpack.packing-left")
+    left, at_work, link = (out.with_name(f".known.igpack.{number}.part") for number in (1, 2, 3))
+    other = out.with_name(".other.igpack.1.part")
     for path in (left, at_work, other):
         path.write_bytes(b"half")
     link.symlink_to(other)
@@ -274,7 +275,7 @@ def test_leftovers_of_killed_packers_go(made: Made, out: Path) -> None:
 
 def test_two_packers_of_one_name(made: Made, out: Path) -> None:
     """Neither takes the other's half pack for a leftover; the last one to be whole has the name."""
-    with packs._replacing(out) as slow:
+    with whole_file(out, 0o600) as slow:
         pack(made.folder, out)
         slow.write(b"slow")
     assert out.read_bytes() == b"slow"
@@ -293,10 +294,10 @@ def test_the_older_version_needs_a_word(made: Made, out: Path, tmp_path: Path) -
     with pytest.raises(BlocklistError, match=r"was built at .* before the current version .* --allow-older"):
         unpack(out, there)
     assert state(there) == before
-    assert store.current_version(there) == newer
+    assert versions.current_version(there) == newer
     unpack(out, there, allow_older=True)
-    assert store.current_version(there) == made.report.version
-    assert set(store.versions(there)) == {newer, made.report.version}
+    assert versions.current_version(there) == made.report.version
+    assert set(versions.versions(there)) == {newer, made.report.version}
 
 
 def test_a_version_from_the_future_is_refused(made: Made, out: Path, tmp_path: Path) -> None:
@@ -335,7 +336,7 @@ def test_a_damaged_store_is_repaired(made: Made, out: Path) -> None:
 
 def test_versions_and_their_signatures_are_retained(made: Made, out: Path, tmp_path: Path) -> None:
     """As many versions as asked for stay; the signatures of those that went go too."""
-    signing.write_signing_key(tmp_path / "key")
+    keys.write_signing_key(tmp_path / "key")
     there = tmp_path / "there"
     source = ListSource("known", "plain", tmp_path / "list.txt")
     built = []
@@ -344,7 +345,7 @@ def test_versions_and_their_signatures_are_retained(made: Made, out: Path, tmp_p
         pack(made.folder, out, sign_key=tmp_path / "key")
         report = unpack(out, there, keep=2)
     assert report.removed == (built[0],)
-    assert store.versions(there) == [built[2], built[1]]
+    assert versions.versions(there) == [built[2], built[1]]
     assert {path.stem for path in (there / "signatures").iterdir()} == set(built[1:])
 
 

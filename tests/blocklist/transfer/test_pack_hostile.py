@@ -11,13 +11,14 @@ from blocklist.packs import by_hand, contents, edited, other_store, state
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest_guard.blocklist.store import signing
-from ingest_guard.blocklist.transfer import encryption, pack_format
+from ingest_guard.blocklist.transfer import encryption
+from ingest_guard.blocklist.transfer import pack as packs
 from ingest_guard.blocklist.transfer import unpack as unpacks
-from ingest_guard.blocklist.transfer.pack import pack
-from ingest_guard.blocklist.transfer.pack_format import Header, read_header
+from ingest_guard.blocklist.transfer.pack import Header, pack, read_header
 from ingest_guard.blocklist.transfer.unpack import unpack
 from ingest_guard.errors import BlocklistError
+from ingest_guard.signing import keys
+from ingest_guard.signing.signature_file import BLOCKLIST
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,7 +61,7 @@ def packed(request: pytest.FixtureRequest, made: Made, tmp_path: Path) -> tuple[
     """Pack a store in each way; return the pack and the options that open it."""
     out, options = tmp_path / "good.igpack", {}
     if request.param == "signed":
-        signing.write_signing_key(tmp_path / "signer")
+        keys.write_signing_key(tmp_path / "signer")
         pack(made.folder, out, sign_key=tmp_path / "signer")
     elif request.param == "encrypted":
         pack(made.folder, out, recipients=[encryption.write_identity(tmp_path / "age")[1]])
@@ -152,7 +153,7 @@ def test_declared_sizes(made: Made, refused: Callable[..., str], monkeypatch: py
     """A size of an exabyte is refused before anything is written, as is none; another than the file's is found out."""
     manifest, files = contents(made.version_folder)
     with monkeypatch.context() as patched:
-        patched.delattr(unpacks, "_write_version")
+        patched.delattr(unpacks, "_write_files")
         for size, text in ((1 << 60, "cut off"), (0, "names a file that no version has"), (-1, "not a manifest")):
             changed = edited(manifest, lambda m, size=size: m["files"]["known.md5.bloom"].update(size=size))
             assert text in refused(by_hand(changed, files))
@@ -198,20 +199,20 @@ def test_headers_beyond_measure(made: Made, refused: Callable[..., str]) -> None
 
 def test_signatures_that_do_not_hold(made: Made, tmp_path: Path, refused: Callable[..., str]) -> None:
     """A signature of another version, two by one key, and any order but the one are refused, asked for or not."""
-    signing.write_signing_key(tmp_path / "a")
-    signing.write_signing_key(tmp_path / "b")
-    keys = [signing.read_signing_key(tmp_path / name) for name in "ab"]
+    keys.write_signing_key(tmp_path / "a")
+    keys.write_signing_key(tmp_path / "b")
+    signers = [keys.read_signing_key(tmp_path / name) for name in "ab"]
     manifest, files = contents(made.version_folder)
     rest = by_hand(manifest, files)[48:]
     version = made.report.version
-    good = sorted(signing.sign(version, key) for key in keys)
-    for found in ([signing.sign("0" * 64, keys[0])], [good[0], good[0]], good[::-1]):
+    good = sorted(BLOCKLIST.sign(version, key) for key in signers)
+    for found in ([BLOCKLIST.sign("0" * 64, signers[0])], [good[0], good[0]], good[::-1]):
         header = Header(version, tuple(found), b"").to_bytes()
         header = header[:12] + len(manifest).to_bytes(4, "big") + header[16:]
         assert "a signature is not as it was packed" in refused(header + rest)
 
 
-@given(st.binary(max_size=400) | st.binary(max_size=400).map(lambda data: pack_format.MAGIC + data))
+@given(st.binary(max_size=400) | st.binary(max_size=400).map(lambda data: packs.MAGIC + data))
 def test_the_header_parser_takes_any_bytes(data: bytes) -> None:
     """Any bytes at all are a header, or a BlocklistError."""
     with pytest.raises(BlocklistError):
@@ -221,7 +222,7 @@ def test_the_header_parser_takes_any_bytes(data: bytes) -> None:
 @given(st.binary(max_size=300), st.binary(max_size=30))
 def test_headers_round_trip(manifest: bytes, more: bytes) -> None:
     """What a header was written from is what is read, and no byte of what follows is touched."""
-    header = Header(pack_format.manifests.version_of(manifest), (), manifest)
+    header = Header(packs.manifests.version_of(manifest), (), manifest)
     file = io.BytesIO(header.to_bytes() + more)
     assert read_header(file, "it") == header
     assert file.read() == more

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from blocklist.packs import by_hand, contents, edited, other_store
 
-from ingest_guard.blocklist.store import signing
 from ingest_guard.blocklist.transfer import encryption
 from ingest_guard.blocklist.transfer.pack import pack
+from ingest_guard.signing import keys
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,7 +28,8 @@ warnings.simplefilter("ignore")  # that forking a process with threads is unsafe
 from ingest_guard.blocklist.blocklist import Blocklist
 from ingest_guard.blocklist.transfer.pack import pack
 from ingest_guard.blocklist.transfer.unpack import unpack
-from ingest_guard.blocklist.store import signing, store
+from ingest_guard.blocklist.store import versions
+from ingest_guard.signing import keys
 import cryptography.hazmat.primitives.asymmetric.ed25519, pyrage
 
 os.fsync = lambda _: None  # no power fails: what a killed process wrote stays written
@@ -67,7 +68,7 @@ def seen():
         out = work / "out" / "it.igpack"
         return [out.read_bytes().hex()[:64] if out.exists() else None, out.stat().st_size if out.exists() else 0]
     with Blocklist.open(work) as blocklist:
-        return [blocklist.version, store.current_version(work)]
+        return [blocklist.version, versions.current_version(work)]
 
 step, results = 0, []
 while True:
@@ -107,7 +108,7 @@ def killed_everywhere(what: str, before: Path, source: Path, **options: Any) -> 
 def test_unpack_killed_anywhere(made: Made, tmp_path: Path, *, encrypted: bool) -> None:
     """Killed at any step, the store opens at the old or the new version, and the next one goes through."""
     old = other_store(tmp_path / "before")
-    public = signing.write_signing_key(tmp_path / "key")[1]
+    public = keys.write_signing_key(tmp_path / "key")[1]
     options: dict[str, Any] = {"signers": [public]}
     recipients = []
     if encrypted:
@@ -143,6 +144,7 @@ def test_pack_killed_anywhere(made: Made, tmp_path: Path) -> None:
 _MEASURE = """
 import re, sys
 from pathlib import Path
+from ingest_guard.blocklist.build import activate
 from ingest_guard.blocklist.transfer import unpack as unpacks
 from ingest_guard.blocklist.transfer.pack import pack
 import cryptography.hazmat.primitives.asymmetric.ed25519, pyrage
@@ -152,7 +154,7 @@ if sys.argv[1] == "pack":
     at_rest = peak()
     pack(sys.argv[2], sys.argv[3], recipients=sys.argv[4:])
 else:
-    unpacks.load = lambda path: None
+    activate.load = lambda path: None
     at_rest = peak()
     unpacks.unpack(sys.argv[2], sys.argv[3], identities=sys.argv[4] if sys.argv[4:] else None)
 print(at_rest, peak())

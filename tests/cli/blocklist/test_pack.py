@@ -7,12 +7,13 @@ import pytest
 from click.testing import CliRunner, Result
 
 from ingest_guard.blocklist.build.build import ListSource, build
-from ingest_guard.blocklist.store import signing, store
+from ingest_guard.blocklist.store import signatures, versions
 from ingest_guard.cli.blocklist import pack as commands
 from ingest_guard.cli.blocklist.build import build_command
 from ingest_guard.cli.blocklist.compact import compact_command
 from ingest_guard.cli.blocklist.update import update_command
 from ingest_guard.errors import BlocklistError
+from ingest_guard.signing import keys
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,7 +36,7 @@ def here(tmp_path: Path) -> Path:
 
 def test_versions_are_signed_as_they_are_made(tmp_path: Path) -> None:
     """``--sign-key``: build, update and compact sign what they make; a key that cannot be used leaves all as it was."""
-    _, public = signing.write_signing_key(tmp_path / "signer")
+    _, public = keys.write_signing_key(tmp_path / "signer")
     first, second = tmp_path / "list.txt", tmp_path / "more.txt"
     first.write_text(f"md5 {'ab12' * 8}\n", encoding="ascii")
     second.write_text(f"md5 {'cd34' * 8}\n", encoding="ascii")
@@ -48,24 +49,24 @@ def test_versions_are_signed_as_they_are_made(tmp_path: Path) -> None:
     ):
         done = run(command, here, *arguments, *key, "--keep", 2)
         assert done.exit_code == 0, done.output
-        signing.require_signature(here, store.current_version(here), [bytes.fromhex(public)])
+        signatures.require_signature(here, versions.current_version(here), [bytes.fromhex(public)])
     assert len(list((here / "signatures").iterdir())) == 2
-    version = store.current_version(here)
+    version = versions.current_version(here)
     (tmp_path / "signer").write_text("no key", encoding="ascii")
     failed = run(compact_command, here, *key)
     assert isinstance(failed.exception, BlocklistError)
-    assert store.current_version(here) == version
+    assert versions.current_version(here) == version
 
 
 def test_a_signature_that_cannot_be_written_stops_the_build(tmp_path: Path) -> None:
     """The version without a signature never becomes the current one."""
-    signing.write_signing_key(tmp_path / "signer")
+    keys.write_signing_key(tmp_path / "signer")
     (tmp_path / "list.txt").write_text(f"md5 {'ab12' * 8}\n", encoding="ascii")
     (tmp_path / "here").mkdir()
     (tmp_path / "here" / "signatures").write_text("in the way")
     sources = [ListSource("mine", "plain", tmp_path / "list.txt")]
     with pytest.raises(BlocklistError, match="signatures"):
-        build(tmp_path / "here", sources, signing_key=signing.read_signing_key(tmp_path / "signer"))
+        build(tmp_path / "here", sources, signing_key=keys.read_signing_key(tmp_path / "signer"))
     assert not (tmp_path / "here" / "current").exists()
     assert list((tmp_path / "here" / "versions").iterdir()) == []
 
@@ -78,7 +79,7 @@ def test_from_keys_to_another_machine(here: Path, tmp_path: Path) -> None:
     assert f"signer: {signer}" in keys.output
     assert f"recipient: {recipient}" in keys.output
     assert "SECRET" not in keys.output
-    version = store.current_version(here)
+    version = versions.current_version(here)
     signed = run(commands.sign_command, here, "--sign-key", tmp_path / "signer")
     assert signed.output == f"version {version}\nsigned by {signer}\n"
     out = tmp_path / "it.igpack"
@@ -95,7 +96,7 @@ def test_from_keys_to_another_machine(here: Path, tmp_path: Path) -> None:
     ]
     again = run(commands.unpack_command, out, there, "--identity", tmp_path / "age", "--signer", signer)
     assert f"(before: {version})" in again.output
-    assert store.current_version(there) == version
+    assert versions.current_version(there) == version
 
 
 def test_reports_as_json(here: Path, tmp_path: Path) -> None:
@@ -103,7 +104,7 @@ def test_reports_as_json(here: Path, tmp_path: Path) -> None:
     run(commands.keygen_command, "--age", tmp_path / "age")
     out = tmp_path / "it.igpack"
     packed = run(commands.pack_command, here, "-o", out, "--recipients-file", tmp_path / "age.pub", "--json")
-    version = store.current_version(here)
+    version = versions.current_version(here)
     assert json.loads(packed.output) == {
         "version": version,
         "files": 2,

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from support.attested import CHECK_SET, OTHER, check_set, data_set, manifest, record, run, write_shard
 
 from ingest_guard.dataset.attestation import draft as journal
-from ingest_guard.dataset.attestation import files, reissue
+from ingest_guard.dataset.attestation import reissue
 from ingest_guard.dataset.attestation.columns import columns_in
 from ingest_guard.dataset.attestation.files import manifest_digest, write_manifest
 from ingest_guard.dataset.attestation.manifest import About, Manifest, Recheck, Shard, Source, now, sorted_out
@@ -133,7 +133,7 @@ def test_what_cannot_be_written_is_an_error_and_leaves_the_old(tmp_path: Path, m
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr(files, "publish", full)
+        patched.setattr("ingest_guard.files.atomic.flush", full)
         with pytest.raises(AttestationError, match="cannot be written: No space left on device"):
             write_manifest(tmp_path, manifest())
     assert (tmp_path / "attestation.json").read_bytes() == before

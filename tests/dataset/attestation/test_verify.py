@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from support.attested import CHECK_SET, OTHER, check_set, data_set, manifest, record, run, write_shard
 
-from ingest_guard.blocklist.store.signing import read_public_key, read_signing_key, write_signing_key
 from ingest_guard.dataset.attestation import files, signing
 from ingest_guard.dataset.attestation.files import write_manifest
 from ingest_guard.dataset.attestation.manifest import Manifest
 from ingest_guard.dataset.attestation.verify import verify
 from ingest_guard.errors import AttestationError
+from ingest_guard.signing.keys import read_public_key, read_signing_key, write_signing_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable

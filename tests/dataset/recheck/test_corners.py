@@ -116,7 +116,7 @@ def test_a_full_disk(out: Path, tmp_path: Path, plan: Plan, monkeypatch: pytest.
         raise OSError(28, "No space left on device")
 
     before = (out / "a.jsonl").read_bytes()
-    monkeypatch.setattr(writing, "_finish", full)
+    monkeypatch.setattr(writing, "flush_closed", full)
     for output in (Output(in_place=True), Output(tmp_path / "clean")):
         with pytest.raises(DatasetError, match="No space left on device"):
             recheck(out, plan, output)

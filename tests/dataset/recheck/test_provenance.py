@@ -71,12 +71,12 @@ def test_another_allow_list_was_another_comparison(tmp_path: Path) -> None:
 
 def test_a_signature_stays_where_nothing_changes(tmp_path: Path) -> None:
     """A signed folder in which nothing is found keeps manifest and signature; one without a manifest gets none."""
-    from ingest_guard.blocklist.store import signing  # noqa: PLC0415 - one test
+    from ingest_guard.signing import keys  # noqa: PLC0415 - one test
 
     store = make_blocklist(tmp_path / "b", {"l": [("md5", value(90, "md5"))]})
     made = crawled(tmp_path / "out", store, range(2))
-    signing.write_signing_key(tmp_path / "key")
-    write_manifest(tmp_path / "out", made, key=signing.read_signing_key(tmp_path / "key"))
+    keys.write_signing_key(tmp_path / "key")
+    write_manifest(tmp_path / "out", made, key=keys.read_signing_key(tmp_path / "key"))
     before = (tmp_path / "out" / "attestation.json").read_bytes()
     assert recheck(tmp_path / "out", Plan(Policy(blocklist=store)), Output(in_place=True)).manifest
     assert (tmp_path / "out" / "attestation.json").read_bytes() == before

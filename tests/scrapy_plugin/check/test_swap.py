@@ -20,7 +20,7 @@ from support.waiting import until
 from ingest_guard import ImageBlocked
 from ingest_guard.blocklist.build.build import ListSource, build
 from ingest_guard.blocklist.store.draft import point_to
-from ingest_guard.blocklist.store.store import current_version, versions
+from ingest_guard.blocklist.store.versions import current_version, versions
 from ingest_guard.scrapy_plugin.check import hangup, swap
 
 if TYPE_CHECKING:

@@ -14,13 +14,13 @@ from support.attested import OTHER, data_set, manifest, record, write_shard
 from support.blocklists import make_blocklist
 
 from ingest_guard import Guard, Policy
-from ingest_guard.blocklist.store.signing import read_public_key, write_signing_key
 from ingest_guard.dataset.attestation.draft import DRAFT
 from ingest_guard.dataset.attestation.manifest import Manifest
 from ingest_guard.dataset.attestation.verify import verify
 from ingest_guard.errors import SetupError
 from ingest_guard.scrapy_plugin.output.manifest import counted, local_folder
 from ingest_guard.scrapy_plugin.output.manifest_bucket import BucketKeeper, keeper_of
+from ingest_guard.signing.keys import read_public_key, write_signing_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -1,6 +1,7 @@
-"""The folder of versions: ``FOLDER/versions/<sha256 of the manifest>/``, and ``FOLDER/current``, one line, their name.
+"""The folder of versions: ``FOLDER/versions/<sha256 of the manifest>/``; ``FOLDER/current`` names one of them.
 
-The pointer is replaced by a rename, so that at any moment it names one whole version.
+The pointer is replaced by a rename, so that at any moment it names one whole version. Polling :func:`current_version`
+costs one small read; when it changes, the new version can be opened while the old one is still in use.
 """
 
 from __future__ import annotations
@@ -12,14 +13,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ingest_guard.blocklist.store import manifest as manifests
-from ingest_guard.blocklist.store.verify import opened_folder, read_small
 from ingest_guard.errors import BlocklistError
+from ingest_guard.files.safe import opened_folder, read_small
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 VERSIONS = "versions"
 CURRENT = "current"
+SIGNATURES = "signatures"
 
 _VERSION = re.compile(r"[0-9a-f]{64}")
 _POINTER_BYTES = 66

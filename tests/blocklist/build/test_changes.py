@@ -10,7 +10,7 @@ from blocklist.journals import Record, source
 from ingest_guard.blocklist.build import build as builds
 from ingest_guard.blocklist.build import collect
 from ingest_guard.blocklist.build.build import build
-from ingest_guard.blocklist.build.compare import compare
+from ingest_guard.blocklist.build.changes import compare
 from ingest_guard.blocklist.build.report import Change
 from ingest_guard.blocklist.build.update import update
 from ingest_guard.errors import BlocklistError
