@@ -13,7 +13,7 @@ from support.crawl import GUARDED, Crawl, Project
 from support.pictures import drawn, encode
 from support.server import Server
 
-from ingest_guard.dataset.shards.shards import outfit_of, read_rows, shard_files
+from ingest_guard.dataset.shards import outfit_of, read_rows, shard_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,7 +14,7 @@ from ingest_guard.blocklist.store.signing import read_public_key, write_signing_
 from ingest_guard.dataset.attestation.draft import DRAFT
 from ingest_guard.dataset.attestation.manifest import Manifest
 from ingest_guard.dataset.attestation.verify import verify
-from ingest_guard.dataset.shards.shards import read_rows
+from ingest_guard.dataset.shards.read import read_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

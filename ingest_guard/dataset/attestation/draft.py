@@ -9,15 +9,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ingest_guard.dataset.attestation import croissant, files, inventory, signing
-from ingest_guard.dataset.attestation.manifest import NAME, CheckSet, Manifest, Run, now
+from ingest_guard.dataset.attestation.manifest import NAME, Manifest
+from ingest_guard.dataset.attestation.model import CheckSet, Run, now
 from ingest_guard.errors import AttestationError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-    from ingest_guard.dataset.attestation.inventory import Found
-    from ingest_guard.dataset.attestation.manifest import About, Shard
+    from ingest_guard.dataset.attestation.inventory import ShardFacts
+    from ingest_guard.dataset.attestation.model import About, Shard
 
 DRAFT = ".attestation-running.json"
 
@@ -85,7 +86,7 @@ def keep(folder: Path, draft: Manifest) -> None:
     files.remove(folder, NAME, signing.NAME, croissant.NAME)
 
 
-def require_unchanged(folder: Path, before: Iterable[Shard], found: Iterable[Found]) -> None:
+def require_unchanged(folder: Path, before: Iterable[Shard], found: Iterable[ShardFacts]) -> None:
     """Make sure that the shards of before are what they were; JSON Lines may have grown.
 
     Raises

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ingest_guard.dataset.attestation.manifest import NAME, Manifest
-from ingest_guard.dataset.attestation.promises import NOT_PROMISED
+from ingest_guard.dataset.attestation.model import NOT_PROMISED
 from ingest_guard.dataset.report import figures
 from ingest_guard.dataset.report.charts import Table
 from ingest_guard.errors import AttestationError
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from ingest_guard.dataset.attestation.manifest import BlocklistFacts
+    from ingest_guard.dataset.attestation.model import BlocklistFacts
 
 _SIGNATURE = f"{NAME}.sig"
 _SHORT = 12
