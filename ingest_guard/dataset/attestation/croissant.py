@@ -158,7 +158,7 @@ def _about(manifest: Manifest) -> Iterator[tuple[str, Any]]:
 
 
 def _responsible(manifest: Manifest) -> Iterator[tuple[str, Any]]:
-    """Yield the RAI fields of which something is known; the others are for whoever publishes the data set."""
+    """Yield the RAI fields that a crawl knows; the others are for the publisher of the data set."""
     if manifest.records == "attested":
         yield "rai:dataCollection", " ".join((headline(manifest), *PROMISED))
         yield "rai:dataCollectionType", ["Web Scraping", "Software Collection"]

@@ -57,7 +57,7 @@ def write_manifest(
     Raises
     ------
     AttestationError
-        A shard cannot be read, records name a check set of which the manifest knows nothing, or the files cannot be
+        A shard cannot be read, records name a check set that the manifest does not describe, or the files cannot be
         written.
     """
     where = Path(folder)
@@ -80,7 +80,7 @@ def with_shards(manifest: Manifest, found: Iterable[ShardFacts], *, may_lack: bo
     Raises
     ------
     AttestationError
-        A shard has records that name a check set of which the manifest knows nothing, or none where each must.
+        A shard has records that name a check set that the manifest does not describe, or none where each must.
     """
     every = list(found)
     known: set[str | None] = {each.check_set for each in manifest.check_sets}

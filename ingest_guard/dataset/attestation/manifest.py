@@ -65,7 +65,7 @@ class Manifest(Part):
     """The whole attestation of a folder with shards.
 
     ``check_set`` is the last one in use, and None where the records came from elsewhere (``records: foreign``).
-    ``outcomes``, ``opt_outs``, ``filtered`` and ``extracted`` are sums over the runs of which the numbers are known.
+    ``outcomes``, ``opt_outs``, ``filtered`` and ``extracted`` are sums over the runs whose numbers are known.
     ``unattested`` counts rows that are no records of images: items that a policy lets pass without one.
     ``croissant`` is the SHA-256 of the ``croissant.json`` that was written with it.
     """
@@ -159,7 +159,7 @@ class Manifest(Part):
         return self.model_copy(update=group_counts(total))
 
     def to_bytes(self) -> bytes:
-        """Return the bytes that are written to disk, and of which the digest is signed."""
+        """Return the bytes that are written to disk, and whose digest is signed."""
         return (self.model_dump_json(indent=1, exclude_none=True) + "\n").encode()
 
     @property

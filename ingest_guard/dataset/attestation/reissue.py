@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ingest_guard.dataset.attestation import draft as journal
+from ingest_guard.dataset.attestation import draft as drafts
 from ingest_guard.dataset.attestation import files, inventory, signing
 from ingest_guard.dataset.attestation.manifest import Manifest, read_manifest
 from ingest_guard.dataset.shards.location import lock_folder
@@ -43,7 +43,7 @@ def reissue(
         does not describe.
     """
     where = Path(folder)
-    known = journal.earlier(where)
+    known = drafts.read_earlier(where)
     if known is None:
         raise AttestationError(
             f"{folder} has no manifest, and no draft of one: nothing is known of how its records were made; compare "
@@ -53,10 +53,10 @@ def reissue(
         known = known.model_copy(update={"about": about})
     with _keep_crawls_out(where):
         found = inventory.take_all(where)
-        journal.require_unchanged(where, known.shards, found)
+        drafts.require_unchanged(where, known.shards, found)
         manifest = files.with_shards(known.counted(), found)
         written = files.put(where, manifest, inventory.columns_in(where, manifest.shards, manifest.outfit), key)
-        files.remove(where, journal.DRAFT)
+        files.remove(where, drafts.DRAFT)
     return written
 
 

@@ -35,7 +35,7 @@ class Findings:
     problems
         What does not hold, a sentence each; empty where everything holds.
     notes
-        What a reader should know, and is no fault: that nobody has signed it, say.
+        What a reader should know, and is no fault: that it is not signed, say.
     """
 
     manifest: Manifest

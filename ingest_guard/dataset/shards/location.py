@@ -11,7 +11,7 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import unquote, urlsplit
 
 from ingest_guard.dataset.shards.names import CRAWLED, is_shard, shard_names
@@ -20,7 +20,6 @@ from ingest_guard.files.atomic import remove_hidden
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from contextlib import AbstractContextManager
 
 DATASET_SETTING = "INGEST_GUARD_DATASET"
 BUCKETS = frozenset({"s3", "gs"})
@@ -79,27 +78,14 @@ def lock_folder(folder: Path) -> int:
     return descriptor
 
 
-class ShardStore(Protocol):
-    """The place of a data set."""
-
-    uri: str
-    """Where it is, without a slash at the end."""
-
-    def claim(self) -> None:
-        """Make it ready for this crawl alone, and remove what a killed one left unfinished."""
-
-    def release(self) -> None:
-        """Let others write to it."""
-
-    def names(self) -> list[str]:
-        """Return the names of the shards, sorted."""
-
-    def fetch(self, name: str) -> AbstractContextManager[Path]:
-        """Lend a file, a shard or another one."""
-
-
 class FolderStore:
-    """A folder of this machine."""
+    """A data set in a folder of this machine.
+
+    Attributes
+    ----------
+    uri
+        Where it is, without a slash at the end.
+    """
 
     def __init__(self, uri: str) -> None:
         self.uri = uri
@@ -205,3 +191,6 @@ class BucketStore:
             f"ingest_guard: the data set at {self._place} cannot be read ({type(error).__name__}); check the bucket's "
             "name, the credentials and the address of the service"
         )
+
+
+ShardStore: TypeAlias = FolderStore | BucketStore

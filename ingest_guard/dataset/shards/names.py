@@ -1,8 +1,8 @@
 """Which files of a data set are shards: the one answer for crawls, manifests, the report and recheck.
 
-A loader that is given a folder reads every ``*.parquet`` and ``*.jsonl`` in it, so a file with such a name is a shard,
-whoever put it there, also in a folder below and compressed with gzip. Three kinds of files have such a name and hold no
-records: hidden ones, which are not finished; the crawl's time series; and tombstones, which say what a recheck removed
+A loader that is given a folder reads every ``*.parquet`` and ``*.jsonl`` in it. So any file with such a name is a
+shard, also in a folder below, and also compressed with gzip. Three kinds of files have such a name and hold no records:
+hidden ones, which are not finished; the crawl's time series; and tombstones, which say what a recheck removed
 (``out.tombstones.jsonl``, ``tombstones.parquet``, or a folder of such a name).
 """
 

@@ -24,7 +24,7 @@ from scrapy.utils.defer import _schedule_coro, ensure_awaitable
 from scrapy.utils.misc import build_from_crawler, load_object
 
 from ingest_guard.dataset.attestation import croissant, facts, files, inventory, signing
-from ingest_guard.dataset.attestation import draft as journal
+from ingest_guard.dataset.attestation import draft as drafts
 from ingest_guard.dataset.attestation.manifest import NAME, Manifest
 from ingest_guard.dataset.attestation.model import Run, now
 from ingest_guard.dataset.attestation.promises import numbered
@@ -90,9 +90,9 @@ class ManifestKeeper:
                 before = self._before()
                 settings, policy = self._runtime.crawler.settings, guard.policy
                 outfit = settings.get(OUTFIT_SETTING) or "native"
-                self._draft = journal.began(before, check_set, _new_run(guard), facts.about(policy), str(outfit))
+                self._draft = drafts.begin(before, check_set, _new_run(guard), facts.about(policy), str(outfit))
             else:
-                self._draft = journal.using(self._draft, check_set)
+                self._draft = drafts.add_check_set(self._draft, check_set)
             self._keep(self._draft)
         except (AttestationError, OSError) as error:
             self._fail(error)
@@ -103,7 +103,7 @@ class ManifestKeeper:
             self._fail(AttestationError("a feed could not be stored, so records are missing"))
         if self._draft is None or self._problem is not None:
             return False
-        manifest = journal.ended(self._draft, reason, counts_of(stats))
+        manifest = drafts.end(self._draft, reason, counts_of(stats))
         try:
             written = await self._put(manifest)
         except Exception as error:  # noqa: BLE001 - the crawl is over; what it wrote is there, and has no manifest
@@ -116,11 +116,11 @@ class ManifestKeeper:
     def _before(self) -> Manifest | None:
         """Return what is known of earlier crawls into this data set."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        return journal.earlier(self._folder)
+        return drafts.read_earlier(self._folder)
 
     def _keep(self, draft: Manifest) -> None:
         """Put the draft where a later crawl finds it, should this one be killed."""
-        journal.keep(self._folder, draft)
+        drafts.save(self._folder, draft)
 
     async def _put(self, manifest: Manifest) -> Manifest:
         """Take inventory, and write the manifest of what is there."""
@@ -129,11 +129,11 @@ class ManifestKeeper:
     def _put_in_thread(self, manifest: Manifest) -> Manifest:
         folder = self._folder
         found = inventory.take_all(folder)
-        journal.require_unchanged(folder, manifest.shards, found)
+        drafts.require_unchanged(folder, manifest.shards, found)
         manifest = self._with_shards(manifest, found)
         columns = inventory.columns_in(folder, manifest.shards, manifest.outfit)
         written = files.put(folder, manifest, columns, sign_key(self._runtime.policy))
-        files.remove(folder, journal.DRAFT)
+        files.remove(folder, drafts.DRAFT)
         return written
 
     def _with_shards(self, manifest: Manifest, found: list[ShardFacts]) -> Manifest:
@@ -160,7 +160,7 @@ class BucketKeeper(ManifestKeeper):
     def _before(self) -> Manifest | None:
         if not self._store.names():  # without shards there is nothing to attest
             return None
-        known = [found for name in (journal.DRAFT, NAME) if (found := self._fetch(name)) is not None]
+        known = [found for name in (drafts.DRAFT, NAME) if (found := self._fetch(name)) is not None]
         # The draft of a crawl that ended is still there; the manifest that came of it says the same and more.
         return max(known, key=lambda each: (len(each.runs), each.ended or ""), default=None)
 
@@ -181,7 +181,7 @@ class BucketKeeper(ManifestKeeper):
         try:
             while self._latest is not None:
                 data, self._latest = self._latest, None
-                await self._upload(journal.DRAFT, data)
+                await self._upload(drafts.DRAFT, data)
         except Exception as error:  # noqa: BLE001 - client libraries raise their own kinds
             self._fail(AttestationError(f"its draft cannot be uploaded ({type(error).__name__})"))
         finally:
@@ -203,7 +203,7 @@ class BucketKeeper(ManifestKeeper):
                 lent = inventory.take(path.parent, path.name)
                 columns = columns or inventory.columns_in(path.parent, [lent.shard], manifest.outfit)
             found.append(replace(lent, shard=lent.shard.model_copy(update={"name": name})))
-        journal.require_unchanged(folder, manifest.shards, found)
+        drafts.require_unchanged(folder, manifest.shards, found)
         written = files.put(folder, self._with_shards(manifest, found), columns, sign_key(self._runtime.policy))
         names = (signing.NAME, croissant.NAME, NAME)
         return written, {name: (folder / name).read_bytes() for name in names if (folder / name).exists()}

@@ -111,7 +111,7 @@ def _uids_of_feed(file: Path) -> Iterator[str]:
 
 
 def _unreadable(uri: str, why: str) -> SetupError:
-    return SetupError(f"ingest_guard: it cannot be told what the feed {uri} holds: {why}")
+    return SetupError(f"ingest_guard: the feed {uri} cannot be read back: {why}")
 
 
 def job_folder(settings: BaseSettings) -> Path | None:

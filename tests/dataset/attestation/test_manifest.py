@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.attested import CHECK_SET, OTHER, check_set, data_set, manifest, record, run, write_shard
 
-from ingest_guard.dataset.attestation import draft as journal
+from ingest_guard.dataset.attestation import draft as drafts
 from ingest_guard.dataset.attestation import files, reissue
 from ingest_guard.dataset.attestation.files import manifest_digest, write_manifest
 from ingest_guard.dataset.attestation.inventory import columns_in
@@ -154,9 +154,9 @@ def test_a_shard_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
     shard = Shard(name="gone.parquet", rows=1, bytes=1, sha256="0" * 64)
     with pytest.raises(AttestationError, match=r"gone\.parquet cannot be read"):
         columns_in(tmp_path, [shard], "native")
-    (tmp_path / journal.DRAFT).mkdir()
+    (tmp_path / drafts.DRAFT).mkdir()
     with pytest.raises(AttestationError, match="cannot be read"):
-        journal.earlier(tmp_path)
+        drafts.read_earlier(tmp_path)
 
 
 def test_a_folder_with_the_name_of_a_shard_is_looked_into(tmp_path: Path) -> None:
