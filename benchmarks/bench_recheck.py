@@ -31,7 +31,7 @@ from ingest_guard.dataset.recheck.added_entries import Earlier, version_folder
 from ingest_guard.dataset.recheck.plan import Plan
 from ingest_guard.dataset.recheck.run import Output, recheck
 from ingest_guard.dataset.records.layouts import outfit
-from ingest_guard.dataset.shards.shards import read_rows
+from ingest_guard.dataset.shards.read import read_rows
 from ingest_guard.dataset.shards.writer import write_parquet
 from ingest_guard.policy.policy import Policy
 

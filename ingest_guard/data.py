@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from ingest_guard.dataset.recheck.summary import Report
     from ingest_guard.dataset.records.layouts import outfit
     from ingest_guard.dataset.report.page import build_report
-    from ingest_guard.dataset.shards.shards import iter_batches, read_rows, shard_files
+    from ingest_guard.dataset.shards.names import shard_files
+    from ingest_guard.dataset.shards.read import iter_batches, read_rows
     from ingest_guard.dataset.shards.writer import write_parquet
 
 __all__ = [
@@ -56,11 +57,11 @@ _HOME = {
     "clean": "recheck.spark",
     "doomed": "recheck.spark",
     "extract_images": "extract",
-    "iter_batches": "shards.shards",
+    "iter_batches": "shards.read",
     "outfit": "records.layouts",
-    "read_rows": "shards.shards",
+    "read_rows": "shards.read",
     "recheck": "recheck.run",
-    "shard_files": "shards.shards",
+    "shard_files": "shards.names",
     "verify": "attestation.verify",
     "write_manifest": "attestation.files",
     "write_parquet": "shards.writer",

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import click
 
 from ingest_guard.cli.main import FAILED, OK
-from ingest_guard.dataset.attestation import facts, files, reissue, signing
-from ingest_guard.dataset.attestation.manifest import NAME, Manifest
-from ingest_guard.dataset.attestation.promises import numbered, tell
+from ingest_guard.dataset.attestation import facts, reissue, signing
+from ingest_guard.dataset.attestation.manifest import NAME, Manifest, read_manifest
+from ingest_guard.dataset.attestation.promises import format_manifest, numbered
 from ingest_guard.dataset.attestation.verify import Findings, verify
 from ingest_guard.policy.policy import Policy
 
@@ -69,12 +69,12 @@ def verify_command(folder: Path, signers: tuple[str, ...], policy_file: Path | N
 @click.option("--json", "as_json", is_flag=True, help="Print the manifest as it is.")
 def show_command(folder: Path, *, as_json: bool) -> int:
     """Tell in words what the manifest in DIR says. Nothing is verified."""
-    data = files.read_manifest(folder)
+    data = read_manifest(folder)
     manifest = Manifest.parse(data)
     if as_json:
         click.echo(data, nl=False)
         return OK
-    for line in tell(manifest):
+    for line in format_manifest(manifest):
         click.echo(_printable(line))
     return OK
 
@@ -94,7 +94,7 @@ def write_command(folder: Path, policy_file: Path | None, sign_key: Path | None)
     path = sign_key or (policy.dataset.sign_key if policy else None)
     manifest = reissue.reissue(folder, about=None if policy is None else facts.about(policy), key=_key(path))
     click.echo(f"{NAME}: {numbered(manifest.rows, 'record')} in {numbered(len(manifest.shards), 'shard')}")
-    _tell_signers(signing.signers(folder, files.read_manifest(folder)))
+    _tell_signers(signing.signers(folder, read_manifest(folder)))
     return OK
 
 

@@ -21,7 +21,7 @@ from ingest_guard.errors import IngestGuardError
 from ingest_guard.scrapy_plugin.monitoring.instruments import PROGRESS_SETTING
 from ingest_guard.scrapy_plugin.output.completion import COMPLETION_SETTING
 from ingest_guard.scrapy_plugin.output.feeds import FORMATS
-from ingest_guard.scrapy_plugin.output.jobs import RECOVER_SETTING
+from ingest_guard.scrapy_plugin.output.resume import RECOVER_SETTING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

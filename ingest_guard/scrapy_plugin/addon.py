@@ -9,9 +9,13 @@ from scrapy.settings import get_settings_priority
 
 from ingest_guard.scrapy_plugin.core import placement
 from ingest_guard.scrapy_plugin.core.settings import load_policy
-from ingest_guard.scrapy_plugin.output import feeds, whole_lines
-from ingest_guard.scrapy_plugin.output.exporters import ParquetExporter
-from ingest_guard.scrapy_plugin.output.storages import WholeFileStorage
+from ingest_guard.scrapy_plugin.output import feeds
+from ingest_guard.scrapy_plugin.output.exporters import (
+    LINES_FORMATS,
+    JsonLinesExporter,
+    ParquetExporter,
+    WholeFileStorage,
+)
 from ingest_guard.scrapy_plugin.startup import robots
 from ingest_guard.scrapy_plugin.startup.log_format import INNER, GuardedLogFormatter
 from ingest_guard.scrapy_plugin.startup.protections import DOORS, require_level
@@ -71,7 +75,7 @@ def _wrap_log_formatter(settings: BaseSettings) -> None:
 def _write_whole_lines(settings: BaseSettings) -> None:
     """Let JSON Lines feeds be written a record at a time, unless the project has an exporter of its own for them."""
     chosen = settings.getdict("FEED_EXPORTERS")
-    added = {name: whole_lines.WholeLines for name in whole_lines.FORMATS if name not in chosen}
+    added = {name: JsonLinesExporter for name in LINES_FORMATS if name not in chosen}
     settings.set("FEED_EXPORTERS", {**chosen, **added}, max(settings.getpriority("FEED_EXPORTERS") or 0, _ADDON))
 
 

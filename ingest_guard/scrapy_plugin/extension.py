@@ -18,7 +18,7 @@ from ingest_guard.scrapy_plugin.core import placement
 from ingest_guard.scrapy_plugin.core.exceptions import RequestRefused
 from ingest_guard.scrapy_plugin.core.settings import load_policy
 from ingest_guard.scrapy_plugin.monitoring import instruments
-from ingest_guard.scrapy_plugin.output import recovery
+from ingest_guard.scrapy_plugin.output import resume
 from ingest_guard.scrapy_plugin.output.completion import Ending
 from ingest_guard.scrapy_plugin.runtime import CLOSE_REASON, Runtime
 from ingest_guard.scrapy_plugin.startup import protections
@@ -52,7 +52,7 @@ class Watchdog:
             placement.require_settings(crawler.settings)
             placement.require_order(crawler.settings)
             protections.require(crawler, load_policy(crawler.settings))
-            written, first_shard = recovery.take_up(crawler)
+            written, first_shard = resume.resume_from(crawler)
         runtime = Runtime.of(crawler)
         runtime.written, runtime.first_shard = written, first_shard
         Ending.watch(runtime)

@@ -12,7 +12,8 @@ from support.rechecks import read_lines, record, uids, value, write_lines
 
 from ingest_guard.blocklist.transfer import encryption
 from ingest_guard.cli.main import cli, main
-from ingest_guard.dataset.attestation.manifest import Manifest, Source
+from ingest_guard.dataset.attestation.manifest import Manifest
+from ingest_guard.dataset.attestation.model import Source
 from ingest_guard.dataset.attestation.verify import verify
 from ingest_guard.errors import BlocklistError, PolicyError
 from ingest_guard.signing import keys

@@ -8,7 +8,7 @@ from support.crawl import GUARDED, Project
 from support.pictures import drawn, encode
 from support.server import Server
 
-from ingest_guard.dataset.shards.shards import read_rows, shard_files
+from ingest_guard.dataset.shards import read_rows, shard_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,7 +13,7 @@ from support.server import Server
 from ingest_guard.dataset.attestation.draft import DRAFT
 from ingest_guard.dataset.attestation.manifest import Manifest
 from ingest_guard.dataset.attestation.verify import verify
-from ingest_guard.dataset.shards.shards import read_rows
+from ingest_guard.dataset.shards.read import read_rows
 from ingest_guard.signing.keys import read_public_key, write_signing_key
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from ingest_guard.dataset.attestation.files import write_manifest
-from ingest_guard.dataset.attestation.manifest import BlocklistFacts, CheckSet, ListFacts, Manifest, Run, now
+from ingest_guard.dataset.attestation.manifest import Manifest
+from ingest_guard.dataset.attestation.model import BlocklistFacts, CheckSet, ListFacts, Run, now
 from ingest_guard.dataset.records.layouts import outfit
 from ingest_guard.dataset.shards.writer import write_parquet
 

@@ -78,14 +78,23 @@ class _Handler(BaseHTTPRequestHandler):
             _, _, _, _, bucket, _, key = path.split("/", 6)
             self._send(f"{bucket}/{key}")
         elif path.startswith("storage/"):
-            found = [{"name": name} for name in self._names(path.split("/")[3], prefix)]
+            bucket, _, key = path.split("/", 3)[3].partition("/o/")
+            if query.get("alt") == "media":
+                self._send(f"{bucket}/{key}")
+                return
+            bucket = bucket.removesuffix("/o")
+            found = [self._described(bucket, name) for name in self._names(bucket, prefix)]
             self._answer(200, json.dumps({"items": found}).encode(), "application/json")
         elif self.buckets.refuse:
             self._answer(403, b"<Error><Code>AccessDenied</Code></Error>", "application/xml")
         elif "list-type" in query:
-            entries = "".join(f"<Contents><Key>{escape(key)}</Key></Contents>" for key in self._names(path, prefix))
+            entries = "".join(
+                f"<Contents><Key>{escape(key)}</Key><Size>1</Size></Contents>" for key in self._names(path, prefix)
+            )
             listing = f"<ListBucketResult><IsTruncated>false</IsTruncated>{entries}</ListBucketResult>"
             self._answer(200, listing.encode(), "application/xml")
+        elif "/" not in path.strip("/"):  # whether there is such a bucket
+            self._answer(200, b"", "application/xml")
         else:
             self._send(path)
 
@@ -93,6 +102,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _names(self, bucket: str, prefix: str) -> list[str]:
         return [name for name in self.buckets.keys(f"{bucket.strip('/')}/") if name.startswith(prefix)]
+
+    def _described(self, bucket: str, name: str) -> dict[str, str]:
+        """Return as much of Google's description of an object as its readers need."""
+        return {"bucket": bucket, "name": name, "size": str(len(self.buckets.objects[f"{bucket}/{name}"]))}
 
     def _send(self, key: str) -> None:
         body = self.buckets.objects.get(key)

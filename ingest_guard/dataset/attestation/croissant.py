@@ -11,14 +11,15 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ingest_guard.dataset.attestation import croissant_context
-from ingest_guard.dataset.attestation.promises import NOT_PROMISED, PROMISED, account, headline
-from ingest_guard.dataset.records.schema import COLUMNS, HASHES, Column
+from ingest_guard.dataset.attestation.model import NOT_PROMISED, PROMISED
+from ingest_guard.dataset.attestation.promises import account, headline
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
 
-    from ingest_guard.dataset.attestation.manifest import Manifest, Shard
+    from ingest_guard.dataset.attestation.manifest import Manifest
+    from ingest_guard.dataset.attestation.model import Shard
+    from ingest_guard.dataset.records.schema import Column
 
 NAME = "croissant.json"
 CONFORMS_TO = ("http://mlcommons.org/croissant/1.1", "http://mlcommons.org/croissant/RAI/1.0")
@@ -36,7 +37,60 @@ _TYPES = {
     "list<string>": "sc:Text",
 }
 _ADDRESSES = frozenset({"URL", "final_url", "page_url"})
-_KNOWN = {column.name: column for column in (*COLUMNS, HASHES)}
+# The JSON-LD context of Croissant 1.1 (appendix 1 of its specification), with what mlcroissant adds to it.
+_TERMS = [
+    "annotation",
+    "arrayShape",
+    "citeAs",
+    "column",
+    "containedIn",
+    "equivalentProperty",
+    "excludes",
+    "extract",
+    "field",
+    "fileObject",
+    "fileProperty",
+    "fileSet",
+    "format",
+    "includes",
+    "isArray",
+    "isLiveDataset",
+    "jsonPath",
+    "key",
+    "md5",
+    "parentField",
+    "path",
+    "readLines",
+    "recordSet",
+    "references",
+    "regex",
+    "repeated",
+    "replace",
+    "samplingRate",
+    "sdVersion",
+    "separator",
+    "source",
+    "subField",
+    "transform",
+    "unArchive",
+    "value",
+]
+_CONTEXT: dict[str, Any] = {
+    "@language": "en",
+    "@vocab": "https://schema.org/",
+    "sc": "https://schema.org/",
+    "cr": "http://mlcommons.org/croissant/",
+    "rai": "http://mlcommons.org/croissant/RAI/",
+    "dct": "http://purl.org/dc/terms/",
+    "prov": "http://www.w3.org/ns/prov#",
+    "conformsTo": "dct:conformsTo",
+    "data": {"@id": "cr:data", "@type": "@json"},
+    "dataType": {"@id": "cr:dataType", "@type": "@vocab"},
+    "description": {"@container": "@language"},
+    "examples": {"@id": "cr:examples", "@type": "@json"},
+    "name": {"@container": "@language"},
+    **{term: f"cr:{term}" for term in _TERMS},
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +122,12 @@ def describe(manifest: Manifest, columns: Iterable[Column]) -> dict[str, Any]:
     manifest
         With its shards.
     columns
-        Of the shards, in order (:func:`~ingest_guard.dataset.attestation.columns.columns_in`).
+        Of the shards, in order (:func:`~ingest_guard.dataset.attestation.inventory.columns_in`).
     """
     groups = _by_encoding(manifest.shards)
     every = tuple(columns)
     return {
-        "@context": croissant_context.CONTEXT,
+        "@context": _CONTEXT,
         "@type": "sc:Dataset",
         "conformsTo": list(CONFORMS_TO),
         **dict(_about(manifest)),
@@ -104,7 +158,7 @@ def _about(manifest: Manifest) -> Iterator[tuple[str, Any]]:
 
 
 def _responsible(manifest: Manifest) -> Iterator[tuple[str, Any]]:
-    """Yield the RAI fields of which something is known; the others are for whoever publishes the data set."""
+    """Yield the RAI fields that a crawl knows; the others are for the publisher of the data set."""
     if manifest.records == "attested":
         yield "rai:dataCollection", " ".join((headline(manifest), *PROMISED))
         yield "rai:dataCollectionType", ["Web Scraping", "Software Collection"]
@@ -198,10 +252,3 @@ def _field(parent: str, column: Column, origin: _Origin) -> dict[str, Any]:
         for each in column.fields
     ]
     return {**made, "subField": inner}
-
-
-def known_column(name: str, outfit: Mapping[str, Column]) -> Column:
-    """Return what is known of a column by its name: of the outfit's first, then of the native schema's."""
-    return (
-        outfit.get(name) or _KNOWN.get(name) or Column(name, "string", nullable=True, doc=f"{name}, as the item had it")
-    )

@@ -9,20 +9,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ingest_guard.dataset.attestation import croissant, files, inventory, signing
-from ingest_guard.dataset.attestation.manifest import NAME, CheckSet, Manifest, Run, now
+from ingest_guard.dataset.attestation.manifest import NAME, Manifest
+from ingest_guard.dataset.attestation.model import CheckSet, Run, now
 from ingest_guard.errors import AttestationError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-    from ingest_guard.dataset.attestation.inventory import Found
-    from ingest_guard.dataset.attestation.manifest import About, Shard
+    from ingest_guard.dataset.attestation.inventory import ShardFacts
+    from ingest_guard.dataset.attestation.model import About, Shard
 
 DRAFT = ".attestation-running.json"
 
 
-def earlier(folder: Path) -> Manifest | None:
+def read_earlier(folder: Path) -> Manifest | None:
     """Return what is known of the runs before: from the draft of one that did not end, else from the manifest.
 
     Raises
@@ -39,8 +40,8 @@ def earlier(folder: Path) -> Manifest | None:
         raise AttestationError(f"{path} cannot be read: {error.strerror}") from None
 
 
-def began(before: Manifest | None, check_set: CheckSet, run: Run, about: About, outfit: str | None) -> Manifest:
-    """Return the draft for a run that begins, after whatever was before.
+def begin(before: Manifest | None, check_set: CheckSet, run: Run, about: About, outfit: str | None) -> Manifest:
+    """Return the draft for a run that begins, after all that was before.
 
     Raises
     ------
@@ -54,10 +55,10 @@ def began(before: Manifest | None, check_set: CheckSet, run: Run, about: About, 
             "the folder has records that were not made by this guard; let the crawl write to a folder of its own"
         )
     draft = before.model_copy(update={"runs": (*before.runs, run), "about": about, "outfit": outfit, "croissant": None})
-    return using(draft, check_set)
+    return add_check_set(draft, check_set)
 
 
-def using(draft: Manifest, check_set: CheckSet) -> Manifest:
+def add_check_set(draft: Manifest, check_set: CheckSet) -> Manifest:
     """Return the draft with a check set that is in use from now on."""
     run = draft.runs[-1]
     known = {each.check_set for each in draft.check_sets}
@@ -73,19 +74,19 @@ def using(draft: Manifest, check_set: CheckSet) -> Manifest:
     )
 
 
-def ended(draft: Manifest, reason: str, counts: Mapping[str, int]) -> Manifest:
+def end(draft: Manifest, reason: str, counts: Mapping[str, int]) -> Manifest:
     """Return the manifest of a run that has ended, without its shards."""
     last = draft.runs[-1].model_copy(update={"ended": now(), "finish_reason": reason, "counts": dict(counts)})
     return draft.model_copy(update={"runs": (*draft.runs[:-1], last)}).counted()
 
 
-def keep(folder: Path, draft: Manifest) -> None:
+def save(folder: Path, draft: Manifest) -> None:
     """Write the draft, and take away what an earlier crawl said: it does not hold while another one writes."""
     files.write(folder, DRAFT, draft.to_bytes())
     files.remove(folder, NAME, signing.NAME, croissant.NAME)
 
 
-def require_unchanged(folder: Path, before: Iterable[Shard], found: Iterable[Found]) -> None:
+def require_unchanged(folder: Path, before: Iterable[Shard], found: Iterable[ShardFacts]) -> None:
     """Make sure that the shards of before are what they were; JSON Lines may have grown.
 
     Raises

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ingest_guard.dataset.attestation import croissant, inventory, signing
-from ingest_guard.dataset.attestation.columns import columns_in
-from ingest_guard.dataset.attestation.manifest import NAME, Manifest, now
+from ingest_guard.dataset.attestation.manifest import NAME, Manifest, read_manifest
+from ingest_guard.dataset.attestation.model import now
 from ingest_guard.errors import AttestationError
 from ingest_guard.files.atomic import whole_file
 
@@ -22,29 +22,8 @@ if TYPE_CHECKING:
 
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-    from ingest_guard.dataset.attestation.inventory import Found
+    from ingest_guard.dataset.attestation.inventory import ShardFacts
     from ingest_guard.dataset.records.schema import Column
-
-# Of a data set with a million shards.
-_MAX_BYTES = 1 << 28
-
-
-def read_manifest(folder: str | os.PathLike[str]) -> bytes:
-    """Return the bytes of a folder's manifest; AttestationError where there is none."""
-    path = Path(folder) / NAME
-    try:
-        with path.open("rb") as file:
-            data = file.read(_MAX_BYTES + 1)
-    except FileNotFoundError:
-        raise AttestationError(
-            f"{folder} has no {NAME}: the crawl was killed, its guard failed, it is still at work, or it was not "
-            "guarded; finish it (--recover after a crash), and do not use its records before"
-        ) from None
-    except OSError as error:
-        raise AttestationError(f"{path} cannot be read: {error.strerror}") from None
-    if len(data) > _MAX_BYTES:
-        raise AttestationError(f"{path} is too large for a manifest")
-    return data
 
 
 def manifest_digest(folder: str | os.PathLike[str]) -> str:
@@ -63,7 +42,7 @@ def write_manifest(
     Parameters
     ----------
     folder
-        With the shards: all files that :func:`~ingest_guard.dataset.attestation.inventory.shard_names` finds.
+        With the shards: all files that :func:`~ingest_guard.dataset.shards.names.shard_names` finds.
     manifest
         What is known of them, from a crawl or from :meth:`Manifest.derive`. Its ``shards`` are made anew.
     key
@@ -77,18 +56,17 @@ def write_manifest(
     Raises
     ------
     AttestationError
-        A shard cannot be read, records name a check set of which the manifest knows nothing, or the files cannot be
+        A shard cannot be read, records name a check set that the manifest does not describe, or the files cannot be
         written.
     """
     where = Path(folder)
     if not where.is_dir():
         raise AttestationError(f"{folder} is no folder; name the one with the shards")
-    found = [inventory.take(where, name) for name in inventory.shard_names(where)]
-    manifest = with_shards(manifest, found)
-    return put(where, manifest, columns_in(where, manifest.shards, manifest.outfit), key)
+    manifest = with_shards(manifest, inventory.take_all(where))
+    return put(where, manifest, inventory.columns_in(where, manifest.shards, manifest.outfit), key)
 
 
-def with_shards(manifest: Manifest, found: Iterable[Found], *, may_lack: bool = False) -> Manifest:
+def with_shards(manifest: Manifest, found: Iterable[ShardFacts], *, may_lack: bool = False) -> Manifest:
     """Return a manifest with the shards that were found.
 
     Parameters
@@ -101,7 +79,7 @@ def with_shards(manifest: Manifest, found: Iterable[Found], *, may_lack: bool = 
     Raises
     ------
     AttestationError
-        A shard has records that name a check set of which the manifest knows nothing, or none where each must.
+        A shard has records that name a check set that the manifest does not describe, or none where each must.
     """
     every = list(found)
     known: set[str | None] = {each.check_set for each in manifest.check_sets}

@@ -1,4 +1,4 @@
-"""What lies in a folder with shards: each file's records, size and digest, and the check sets that its records name.
+"""What the shards of a folder hold: records, size, digest, the check sets that records name, and the columns.
 
 The digest is taken of the very bytes that are read for records: both come from one descriptor.
 """
@@ -8,31 +8,29 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
-import os
+import zlib
 from collections import Counter
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from ingest_guard.dataset.attestation.manifest import Shard
+from ingest_guard.dataset.attestation.model import Shard
+from ingest_guard.dataset.records.layouts import NAMES, outfit
+from ingest_guard.dataset.records.schema import COLUMNS, HASHES, Column
+from ingest_guard.dataset.shards.names import PACKED_LINES, shard_names
+from ingest_guard.dataset.shards.read import is_parquet, open_lines
 from ingest_guard.errors import AttestationError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Mapping
+    from pathlib import Path
 
-_LINES = (".jsonl", ".jl", ".jsonlines", ".ndjson")
-_LINES_PACKED = tuple(f"{suffix}.gz" for suffix in _LINES)
-_PARQUET = (".parquet",)
-SUFFIXES = (*_PARQUET, *_LINES, *_LINES_PACKED)
-# Beside the shards, and no records: the crawl's time series, and what a recheck took out.
-NOT_SHARDS = frozenset({"telemetry.jsonl"})
-_TOMBSTONES = "tombstones"
 _BLOCK = 1 << 20
+_KNOWN = {column.name: column for column in (*COLUMNS, HASHES)}
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """A file of records.
+class ShardFacts:
+    """What was read in a shard.
 
     Attributes
     ----------
@@ -46,26 +44,12 @@ class Found:
     check_sets: Counter[str | None] = field(repr=False)
 
 
-def shard_names(folder: Path) -> list[str]:
-    """Return the names of all files with records in a folder and in folders in it, sorted; hidden ones are not meant.
-
-    Whoever reads a data set reads ``*.parquet`` or ``*.jsonl``, so what has such a name counts, whoever put it there.
-    """
-    return sorted(_names(folder, ""))
+def take_all(folder: Path) -> list[ShardFacts]:
+    """Read all shards of a folder through; AttestationError where one cannot be read."""
+    return [take(folder, name) for name in shard_names(folder)]
 
 
-def _names(folder: Path, prefix: str) -> Iterator[str]:
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if entry.name.startswith("."):
-                continue
-            if entry.is_dir(follow_symlinks=False):
-                yield from _names(Path(entry.path), f"{prefix}{entry.name}/")
-            elif entry.name.endswith(SUFFIXES) and not (entry.name in NOT_SHARDS or entry.name.startswith(_TOMBSTONES)):
-                yield prefix + entry.name
-
-
-def take(folder: Path, name: str) -> Found:
+def take(folder: Path, name: str) -> ShardFacts:
     """Read a shard through.
 
     Raises
@@ -78,11 +62,11 @@ def take(folder: Path, name: str) -> Found:
         with (folder / name).open("rb") as file:
             digest, size = _digest(file)
             file.seek(0)
-            check_sets = Counter(_in_parquet(file, name) if name.endswith(_PARQUET) else _in_lines(file, name))
-    except (OSError, EOFError, gzip.BadGzipFile) as error:
+            check_sets = Counter(_in_parquet(file, name) if is_parquet(name) else _in_lines(file, name))
+    except (OSError, EOFError, zlib.error) as error:
         why = getattr(error, "strerror", None) or type(error).__name__
         raise AttestationError(f"{name} cannot be read: {why}") from None
-    return Found(Shard(name=name, rows=check_sets.total(), bytes=size, sha256=digest), check_sets)
+    return ShardFacts(Shard(name=name, rows=check_sets.total(), bytes=size, sha256=digest), check_sets)
 
 
 def prefix_digest(folder: Path, name: str, size: int) -> str | None:
@@ -104,7 +88,7 @@ def _digest(file: IO[bytes], size: int | None = None) -> tuple[str, int]:
 
 
 def _in_lines(file: IO[bytes], name: str) -> Iterator[str | None]:
-    lines = gzip.GzipFile(fileobj=file) if name.endswith(_LINES_PACKED) else file
+    lines = gzip.GzipFile(fileobj=file) if name.endswith(PACKED_LINES) else file
     for number, line in enumerate(lines, 1):
         try:
             record = json.loads(line)
@@ -112,7 +96,7 @@ def _in_lines(file: IO[bytes], name: str) -> Iterator[str | None]:
             raise AttestationError(f"{name}: line {number} is not JSON: was the crawl killed while it wrote?") from None
         if not isinstance(record, dict):
             raise AttestationError(f"{name}: line {number} is not a record")
-        yield _named(record.get("attestation"))
+        yield _check_set_of(record.get("attestation"))
 
 
 def _in_parquet(file: IO[bytes], name: str) -> Iterator[str | None]:
@@ -130,7 +114,7 @@ def _in_parquet(file: IO[bytes], name: str) -> Iterator[str | None]:
             return
         for batch in reader.iter_batches(columns=["attestation"]):
             for value in _attestations(batch.column(0)):
-                yield _named(value)
+                yield _check_set_of(value)
     except pa.ArrowException:
         raise AttestationError(f"{name} is not a whole Parquet file") from None
 
@@ -147,7 +131,7 @@ def _attestations(column: Any) -> Iterator[Any]:
         yield from column.to_pylist()
 
 
-def _named(attestation: Any) -> str | None:
+def _check_set_of(attestation: Any) -> str | None:
     """Return the check set that a record's attestation names, be it a mapping or a text with one."""
     if isinstance(attestation, str):
         try:
@@ -156,3 +140,35 @@ def _named(attestation: Any) -> str | None:
             return None
     check_set = attestation.get("check_set") if isinstance(attestation, dict) else None
     return check_set if isinstance(check_set, str) else None
+
+
+def columns_in(folder: Path, shards: Iterable[Shard], outfit_name: str | None) -> tuple[Column, ...]:
+    """Return the columns of the first shard with a record, typed and documented as far as they are known."""
+    first = next((shard.name for shard in shards if shard.rows), None)
+    if first is None:
+        return ()
+    try:
+        names = _parquet_names(folder / first) if is_parquet(first) else _line_names(folder / first)
+    except (OSError, ValueError) as error:
+        raise AttestationError(f"{first} cannot be read: {type(error).__name__}") from None
+    known = {column.name: column for column in outfit(outfit_name).columns} if outfit_name in NAMES else {}
+    return tuple(_describe_column(name, known) for name in names)
+
+
+def _parquet_names(file: Path) -> list[str]:
+    import pyarrow.parquet as pq  # noqa: PLC0415 - only where there is Parquet to read
+
+    names: list[str] = pq.read_schema(file).names
+    return names
+
+
+def _line_names(file: Path) -> list[str]:
+    with open_lines(file) as lines:
+        return list(json.loads(lines.readline()))
+
+
+def _describe_column(name: str, known: Mapping[str, Column]) -> Column:
+    """Return what is known of a column by its name: of the outfit's first, then of the native schema's."""
+    return (
+        known.get(name) or _KNOWN.get(name) or Column(name, "string", nullable=True, doc=f"{name}, as the item had it")
+    )

@@ -1,27 +1,28 @@
 """``attestation.json``: in full what each record's ``check_set`` stands for, and what the shards of a folder are.
 
-A manifest is made by a crawl that ended well, or derived from one by whoever cleans shards later. It says what was
-compared with what, by whom, how often each outcome came, and which bytes it speaks of. It holds no hash value of an
+A manifest is made by a crawl that ended well, or derived from one by a recheck that cleans shards later. It says what
+was compared with what, by whom, how often each outcome came, and which bytes it speaks of. It holds no hash value of an
 image, no path of a machine, and nothing of the policy but a digest.
 """
 
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import Field, ValidationError
 
 from ingest_guard.dataset.attestation.model import (
     GUARD,
+    NOT_PROMISED,
+    PROMISED,
     About,
-    AllowListFacts,
     BlocklistFacts,
     CheckSet,
     CheckSetId,
     Count,
     Digest,
-    ListFacts,
     Part,
     Recheck,
     Run,
@@ -29,43 +30,42 @@ from ingest_guard.dataset.attestation.model import (
     Source,
     Time,
     now,
-    spoken_time,
 )
-from ingest_guard.dataset.attestation.promises import NOT_PROMISED, PROMISED
 from ingest_guard.errors import AttestationError
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterable, Mapping
 
-__all__ = [
-    "FORMAT",
-    "GUARD",
-    "NAME",
-    "About",
-    "AllowListFacts",
-    "BlocklistFacts",
-    "CheckSet",
-    "ListFacts",
-    "Manifest",
-    "Recheck",
-    "Run",
-    "Shard",
-    "Source",
-    "now",
-    "sorted_out",
-    "spoken_time",
-]
-
 NAME = "attestation.json"
 FORMAT: Literal[1] = 1
+# Of a data set with a million shards.
+_MAX_BYTES = 1 << 28
+
+
+def read_manifest(folder: str | os.PathLike[str]) -> bytes:
+    """Return the bytes of a folder's manifest; AttestationError where there is none."""
+    path = Path(folder) / NAME
+    try:
+        with path.open("rb") as file:
+            data = file.read(_MAX_BYTES + 1)
+    except FileNotFoundError:
+        raise AttestationError(
+            f"{folder} has no {NAME}: the crawl was killed, its guard failed, it is still at work, or it was not "
+            "guarded; finish it (--recover after a crash), and do not use its records before"
+        ) from None
+    except OSError as error:
+        raise AttestationError(f"{path} cannot be read: {error.strerror}") from None
+    if len(data) > _MAX_BYTES:
+        raise AttestationError(f"{path} is too large for a manifest")
+    return data
 
 
 class Manifest(Part):
     """The whole attestation of a folder with shards.
 
     ``check_set`` is the last one in use, and None where the records came from elsewhere (``records: foreign``).
-    ``outcomes``, ``opt_outs``, ``filtered`` and ``extracted`` are sums over the runs of which the numbers are known.
+    ``outcomes``, ``opt_outs``, ``filtered`` and ``extracted`` are sums over the runs whose numbers are known.
     ``unattested`` counts rows that are no records of images: items that a policy lets pass without one.
     ``croissant`` is the SHA-256 of the ``croissant.json`` that was written with it.
     """
@@ -100,8 +100,6 @@ class Manifest(Part):
         AttestationError
             There is none, or it is not one that this release reads.
         """
-        from ingest_guard.dataset.attestation.files import read_manifest  # noqa: PLC0415 - files imports this module
-
         return cls.parse(read_manifest(folder))
 
     @classmethod
@@ -158,10 +156,10 @@ class Manifest(Part):
         total: Counter[str] = Counter()
         for run in self.runs:
             total.update(run.counts or {})
-        return self.model_copy(update=sorted_out(total))
+        return self.model_copy(update=group_counts(total))
 
     def to_bytes(self) -> bytes:
-        """Return the bytes that are written to disk, and of which the digest is signed."""
+        """Return the bytes that are written to disk, and whose digest is signed."""
         return (self.model_dump_json(indent=1, exclude_none=True) + "\n").encode()
 
     @property
@@ -213,7 +211,7 @@ class Manifest(Part):
 _GROUPS = {"opted_out/": "opt_outs", "filtered/": "filtered", "extract/": "extracted"}
 
 
-def sorted_out(counts: Mapping[str, int]) -> dict[str, dict[str, int]]:
+def group_counts(counts: Mapping[str, int]) -> dict[str, dict[str, int]]:
     """Put numbers by their statistics' names into the manifest's four groups."""
     groups: dict[str, dict[str, int]] = {"outcomes": {}, **{group: {} for group in _GROUPS.values()}}
     for name, number in sorted(counts.items()):

@@ -1,4 +1,4 @@
-"""The parts of a manifest: lists, check sets, runs, shards, and where cleaned shards come from."""
+"""The parts of a manifest: lists, check sets, runs, shards, where cleaned shards come from, and what is promised."""
 
 from __future__ import annotations
 
@@ -19,6 +19,33 @@ Threshold = Count | Annotated[float, Field(ge=0, allow_inf_nan=False)]
 # A name inside the folder: no root, no way up, nothing hidden, no control character.
 ShardName = Annotated[str, Field(min_length=1, max_length=1024, pattern=r"^[^/.\x00-\x1f\\][^\x00-\x1f\\]*$")]
 Time = Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")]
+
+PROMISED = (
+    (
+        "No record was made of an image that one of the lists named here knew when it was checked, or that could not "
+        "be decoded and compared."
+    ),
+    (
+        "Each record names, by its check_set, what its image was held against: lists with their versions, algorithms, "
+        "thresholds, views."
+    ),
+    "This holds for the bytes that have the record's sha256, and for no others.",
+)
+NOT_PROMISED = (
+    (
+        "No known match does not mean safe: an image that is on none of these lists, or that differs from what is on "
+        "them by more than the thresholds, was not found."
+    ),
+    (
+        "A host can answer with other bytes tomorrow, or to somebody else: whoever downloads the images compares their "
+        "digest with the record's, and checks them again."
+    ),
+    (
+        "Lists grow: what was listed after the versions named here was not known then. Records can be compared with "
+        "newer lists without fetching anything."
+    ),
+    "Nothing is said of consent, copyright, privacy, or of whether a text describes its image.",
+)
 
 
 class Part(BaseModel):
@@ -60,7 +87,7 @@ class AllowListFacts(Part):
 class CheckSet(Part):
     """What the ``check_set`` of a record stands for: all that its image was held against.
 
-    ``frames`` tells whether every frame of animations was looked at, or a sample.
+    ``frames``: whether every frame of an animation was looked at, or a sample.
     """
 
     check_set: CheckSetId
@@ -76,7 +103,7 @@ class CheckSet(Part):
 class Run(Part):
     """One crawl into the folder, from its start to its end.
 
-    Of one that was killed, or whose guard failed, ``ended``, ``finish_reason`` and ``counts`` are None: nobody knows.
+    Of one that was killed, or whose guard failed, ``ended``, ``finish_reason`` and ``counts`` are None, as unknown.
     """
 
     started: Time
@@ -146,9 +173,9 @@ class About(Part):
 
 def now() -> str:
     """Return the present moment as manifests write it: RFC 3339, UTC, seconds."""
-    return spoken_time(datetime.now(UTC))
+    return format_time(datetime.now(UTC))
 
 
-def spoken_time(moment: datetime) -> str:
+def format_time(moment: datetime) -> str:
     """Return a moment as manifests write it."""
     return moment.astimezone(UTC).strftime(_TIME)

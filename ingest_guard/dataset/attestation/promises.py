@@ -1,4 +1,4 @@
-"""What a manifest promises, and what it does not, in plain words; and a manifest told to a reader."""
+"""A manifest in plain words: its headline, its numbers, and the whole of it for a terminal."""
 
 from __future__ import annotations
 
@@ -7,37 +7,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ingest_guard.dataset.attestation.manifest import CheckSet, ListFacts, Manifest, Recheck, Run
+    from ingest_guard.dataset.attestation.manifest import Manifest
+    from ingest_guard.dataset.attestation.model import CheckSet, ListFacts, Recheck, Run
 
-PROMISED = (
-    (
-        "No record was made of an image that one of the lists named here knew when it was checked, or that could not "
-        "be decoded and compared."
-    ),
-    (
-        "Each record names, by its check_set, what its image was held against: lists with their versions, algorithms, "
-        "thresholds, views."
-    ),
-    "This holds for the bytes that have the record's sha256, and for no others.",
-)
-NOT_PROMISED = (
-    (
-        "No known match does not mean safe: an image that is on none of these lists, or that differs from what is on "
-        "them by more than the thresholds, was not found."
-    ),
-    (
-        "A host can answer with other bytes tomorrow, or to somebody else: whoever downloads the images compares their "
-        "digest with the record's, and checks them again."
-    ),
-    (
-        "Lists grow: what was listed after the versions named here was not known then. Records can be compared with "
-        "newer lists without fetching anything."
-    ),
-    "Nothing is said of consent, copyright, privacy, or of whether a text describes its image.",
-)
 FOREIGN = "These records were not made by this guard: nothing is known of how they were collected or checked before."
 
-_TOLD = {
+_OUTCOMES = {
     "checked": "images and other binaries checked",
     "no_known_match": "on no list, as far as could be compared",
     "matched": "dropped: a list knew them",
@@ -63,10 +38,10 @@ def headline(manifest: Manifest) -> str:
 
 
 def account(manifest: Manifest) -> Iterator[str]:
-    """Yield what was counted, a line each: outcomes, opt-outs, filters, rechecks."""
-    for name, told in _TOLD.items():
+    """Yield a line for each count: outcomes, opt-outs, filters, rechecks."""
+    for name, text in _OUTCOMES.items():
         if name in manifest.outcomes:
-            yield f"{manifest.outcomes[name]:,} {told}."
+            yield f"{manifest.outcomes[name]:,} {text}."
     for title, counts in (
         ("Left out because the site or page opts out", manifest.opt_outs),
         ("Left out by filters", manifest.filtered),
@@ -76,21 +51,21 @@ def account(manifest: Manifest) -> Iterator[str]:
     if unknown := sum(run.counts is None for run in manifest.runs):
         yield f"{numbered(unknown, 'run')} did not end well: what was counted there is not in these numbers."
     for recheck in manifest.rechecks:
-        yield f"{_told_recheck(recheck)}."
+        yield f"{_format_recheck(recheck)}."
 
 
-def tell(manifest: Manifest) -> Iterator[str]:
-    """Yield a manifest in words, a line each, for a terminal."""
+def format_manifest(manifest: Manifest) -> Iterator[str]:
+    """Yield the lines of a manifest in words, for a terminal."""
     yield headline(manifest)
     yield ""
     size = sum(shard.bytes for shard in manifest.shards)
     yield f"{numbered(len(manifest.shards), 'shard')}, {size:,} bytes, {manifest.guard}"
     for run in manifest.runs:
-        yield _told_run(run)
+        yield _format_run(run)
     yield from (f"  {line}" for line in account(manifest))
     for check_set in manifest.check_sets:
         yield ""
-        yield from _told_check_set(check_set)
+        yield from _format_check_set(check_set)
     yield ""
     yield "Promised:"
     yield from (f"  - {line}" for line in manifest.promised)
@@ -98,23 +73,23 @@ def tell(manifest: Manifest) -> Iterator[str]:
     yield from (f"  - {line}" for line in manifest.not_promised)
 
 
-def _told_run(run: Run) -> str:
+def _format_run(run: Run) -> str:
     if run.ended is None:
         return f"  run of {run.started}: did not end well, its numbers are lost"
     return f"  run of {run.started} to {run.ended}: {run.finish_reason}, policy {run.policy_digest[:12]}"
 
 
-def _told_check_set(check_set: CheckSet) -> Iterator[str]:
+def _format_check_set(check_set: CheckSet) -> Iterator[str]:
     yield f"check set {check_set.check_set}, from {check_set.since} ({check_set.guard})"
     yield f"  blocklist {check_set.blocklist.version[:12]}, built {check_set.blocklist.created}"
     for each in check_set.blocklist.lists:
-        yield f"    {_told_list(each)}"
+        yield f"    {_format_list(each)}"
     yield f"  views: {', '.join(check_set.views)}; frames: {check_set.frames}"
     if check_set.allow_list is not None:
         yield f"  {numbered(check_set.allow_list.entries, 'value')} of the operator's never matched (allow-list)"
 
 
-def _told_list(facts: ListFacts) -> str:
+def _format_list(facts: ListFacts) -> str:
     name = facts.id if facts.severity is None else f"{facts.id} ({facts.severity})"
     held = (
         f"{count:,} {algorithm}" + (f" within {facts.thresholds[algorithm]}" if algorithm in facts.thresholds else "")
@@ -123,7 +98,7 @@ def _told_list(facts: ListFacts) -> str:
     return f"{name} {facts.version[:12]}: {', '.join(held) or 'empty'}"
 
 
-def _told_recheck(recheck: Recheck) -> str:
+def _format_recheck(recheck: Recheck) -> str:
     lists = ", ".join(sorted({each.id for each in recheck.blocklist.lists}))
     counted = ", ".join(f"{name} {number:,}" for name, number in recheck.counts.items())
     scope = "all frames and views" if recheck.fingerprints == "all" else "the first frame's native view alone"

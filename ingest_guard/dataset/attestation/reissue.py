@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ingest_guard.dataset.attestation import draft as journal
+from ingest_guard.dataset.attestation import draft as drafts
 from ingest_guard.dataset.attestation import files, inventory, signing
-from ingest_guard.dataset.attestation.columns import columns_in
+from ingest_guard.dataset.attestation.manifest import Manifest, read_manifest
+from ingest_guard.dataset.shards.location import lock_folder
 from ingest_guard.errors import AttestationError
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-    from ingest_guard.dataset.attestation.manifest import About, Manifest
+    from ingest_guard.dataset.attestation.model import About
 
 
 def reissue(
@@ -39,10 +39,11 @@ def reissue(
     Raises
     ------
     AttestationError
-        Nothing is known of the folder; a shard was changed or is gone; or records name a check set that nobody knows.
+        Nothing is known of the folder; a shard was changed or is gone; or records name a check set that the manifest
+        does not describe.
     """
     where = Path(folder)
-    known = journal.earlier(where)
+    known = drafts.read_earlier(where)
     if known is None:
         raise AttestationError(
             f"{folder} has no manifest, and no draft of one: nothing is known of how its records were made; compare "
@@ -50,26 +51,21 @@ def reissue(
         )
     if about is not None:
         known = known.model_copy(update={"about": about})
-    with _alone(where):
-        found = [inventory.take(where, name) for name in inventory.shard_names(where)]
-        journal.require_unchanged(where, known.shards, found)
+    with _keep_crawls_out(where):
+        found = inventory.take_all(where)
+        drafts.require_unchanged(where, known.shards, found)
         manifest = files.with_shards(known.counted(), found)
-        written = files.put(where, manifest, columns_in(where, manifest.shards, manifest.outfit), key)
-        files.remove(where, journal.DRAFT)
+        written = files.put(where, manifest, inventory.columns_in(where, manifest.shards, manifest.outfit), key)
+        files.remove(where, drafts.DRAFT)
     return written
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Keep crawls out: a crawl locks the folder of its data set."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+def _keep_crawls_out(folder: Path) -> Iterator[None]:
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        descriptor = lock_folder(folder)
     except BlockingIOError:
-        os.close(descriptor)
         raise AttestationError(f"a crawl is writing to {folder}; wait for its end") from None
-    except OSError:  # a file system without locks
-        pass
     try:
         yield
     finally:
@@ -94,7 +90,7 @@ def countersign(folder: str | os.PathLike[str], sha256: str, key: Ed25519Private
         The manifest is another one by now, or the signature cannot be written.
     """
     where = Path(folder)
-    data = files.read_manifest(where)
+    data = read_manifest(where)
     if hashlib.sha256(data).hexdigest() != sha256:
         raise AttestationError("the manifest was exchanged since it was verified; verify it again")
     path = where / signing.NAME

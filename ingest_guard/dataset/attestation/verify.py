@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ingest_guard.dataset.attestation import croissant, inventory, signing
-from ingest_guard.dataset.attestation.files import read_manifest
-from ingest_guard.dataset.attestation.manifest import NAME, Manifest, sorted_out
+from ingest_guard.dataset.attestation.manifest import NAME, Manifest, group_counts, read_manifest
+from ingest_guard.dataset.shards.names import shard_names
 from ingest_guard.errors import AttestationError
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections import Counter
     from collections.abc import Iterator, Sequence
 
-    from ingest_guard.dataset.attestation.manifest import Shard
+    from ingest_guard.dataset.attestation.model import Shard
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Findings:
     problems
         What does not hold, a sentence each; empty where everything holds.
     notes
-        What a reader should know, and is no fault: that nobody has signed it, say.
+        What a reader should know, and is no fault: that it is not signed, say.
     """
 
     manifest: Manifest
@@ -90,13 +90,13 @@ def verify(
 
 
 def _contradictions(manifest: Manifest) -> Iterator[str]:
-    """Yield where a manifest says two things of one matter."""
+    """Yield the contradictions inside a manifest."""
     total: dict[str, int] = {}
     for run in manifest.runs:
         for name, number in (run.counts or {}).items():
             total[name] = total.get(name, 0) + number
-    said = {group: getattr(manifest, group) for group in sorted_out({})}
-    if said != sorted_out(total):
+    said = {group: getattr(manifest, group) for group in group_counts({})}
+    if said != group_counts(total):
         yield f"{NAME}: its numbers are not the sums of its runs' numbers"
     outcomes = manifest.outcomes
     parts = ("no_known_match", "matched", "held", "not_scannable")
@@ -114,7 +114,7 @@ def _shard_problems(folder: Path, manifest: Manifest) -> Iterator[str]:
     listed = {shard.name: shard for shard in manifest.shards}
     if len(listed) != len(manifest.shards):
         yield f"{NAME}: a shard is listed twice"
-    there = set(inventory.shard_names(folder))
+    there = set(shard_names(folder))
     yield from (f"{name} is not listed in {NAME}" for name in sorted(there - listed.keys()))
     known: set[str | None] = {each.check_set for each in manifest.check_sets}
     unattested = 0

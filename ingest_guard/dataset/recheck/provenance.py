@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 from ingest_guard.dataset.attestation import inventory
 from ingest_guard.dataset.attestation.facts import describe_blocklist, policy_digest
 from ingest_guard.dataset.attestation.files import manifest_digest, write_manifest
-from ingest_guard.dataset.attestation.manifest import NAME, Manifest, Recheck, Source, now
+from ingest_guard.dataset.attestation.manifest import NAME, Manifest
+from ingest_guard.dataset.attestation.model import Recheck, Source, now
 from ingest_guard.dataset.attestation.signing import NAME as SIGNATURE
 from ingest_guard.dataset.attestation.verify import verify
 from ingest_guard.dataset.recheck.added_entries import Earlier, version_folder
+from ingest_guard.dataset.shards.names import shard_names
 from ingest_guard.errors import AttestationError, PolicyError
 
 if TYPE_CHECKING:
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-    from ingest_guard.dataset.attestation.manifest import AllowListFacts, BlocklistFacts
+    from ingest_guard.dataset.attestation.model import AllowListFacts, BlocklistFacts
     from ingest_guard.dataset.recheck.plan import Opened
     from ingest_guard.dataset.recheck.summary import Report
 
@@ -63,7 +65,7 @@ def require_remains(folder: Path, replaced: Collection[str]) -> None:
     if not has_manifest(folder):
         return
     known = {shard.name: shard.sha256 for shard in Manifest.load(folder).shards}
-    for name in sorted({*known, *inventory.shard_names(folder)}):
+    for name in sorted({*known, *shard_names(folder)}):
         now_there = inventory.take(folder, name).shard.sha256
         if now_there != known.get(name) and (name not in known or now_there not in replaced):
             raise AttestationError(

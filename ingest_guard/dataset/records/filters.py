@@ -1,8 +1,9 @@
 """Filters: which images make no record although nothing is known against them, by the policy's section ``filters``.
 
-Each has one place. What a page alone can tell (no text, trackers, sprites, declared sizes) is asked where images are
-extracted; text, hosts and language are asked of every item before its image is fetched; the size is asked of the
-decoded image.
+Each filter has one place. Those that need nothing but the page (no text, trackers, sprites, declared sizes) run where
+images are extracted; those for text, hosts and language run on every item before its image is fetched; the one for the
+size runs on the decoded image. Trackers and sprites are known by their addresses: counting pixels, spacers, and
+sprites, which are many pictures in one.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ import unicodedata
 from typing import TYPE_CHECKING, Literal, get_args
 
 from ingest_guard.dataset.extract.languages import is_among
-from ingest_guard.dataset.records.pixels import is_sprite, is_tracker
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -38,6 +38,25 @@ REASONS: tuple[str, ...] = get_args(Why)
 _WORD = re.compile(r"\w+")
 # Scripts that put no blanks between words: there, a word is looked for anywhere.
 _UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff]")
+
+# Services that measure visits: those that pages have most often, each with the path of its pixel.
+_COUNTERS = re.compile(
+    r"https?://(?:[a-z0-9-]+\.)*(?:"
+    r"facebook\.com/tr\b|google-analytics\.com/|googletagmanager\.com/|doubleclick\.net/|googleadservices\.com/pagead|"
+    r"pixel\.wp\.com/|stats\.wp\.com/|scorecardresearch\.com/|quantserve\.com/|bat\.bing\.com/|clarity\.ms/|"
+    r"px\.ads\.linkedin\.com/|analytics\.twitter\.com/|t\.co/i/adsct|ct\.pinterest\.com/|mc\.yandex\.ru/|"
+    r"counter\.yadro\.ru/|top-fwz1\.mail\.ru/|hm\.baidu\.com/|statcounter\.com/|hitwebcounter\.com/|"
+    r"imrworldwide\.com/|chartbeat\.net/|omtrdc\.net/|2o7\.net/|alexametrics\.com/|histats\.com/|sc\.omtrdc\.net/"
+    r")",
+    re.IGNORECASE,
+)
+_COUNTING_PATH = re.compile(r"/(?:matomo|piwik)\.php$|/(?:__utm|beacon|tracking?(?:[-_]?pixel)?)\.gif$", re.IGNORECASE)
+_SPACER = re.compile(
+    r"/(?:spacer|blank|pixel|transparent|trans|clear|clearpixel|clear[-_]?dot|shim|empty|1x1|1px|pix)"
+    r"(?:[-_.]?(?:1x1|1px|pixel|transparent|\d))?\.(?:gif|png)$",
+    re.IGNORECASE,
+)
+_SPRITE = re.compile(r"(?:^|[-_.])sprites?(?:heet)?s?(?:[-_.\d]|$)", re.IGNORECASE)
 
 
 class Filters:
@@ -82,7 +101,7 @@ class Filters:
         return self._of_sides(width, height)
 
     def blocks_host(self, url: str) -> bool:
-        """Tell whether the host of an address, or a domain above it, is a blocked one."""
+        """Say whether the host of an address, or a domain above it, is a blocked one."""
         host = url.partition("://")[2].partition("/")[0].partition("?")[0].rpartition("@")[2]
         name = host.partition(":")[0].lower().strip(".")
         while name:
@@ -104,17 +123,17 @@ class BlockedWords:
     """Finds words and phrases in texts: whole words, whatever their case, in time linear in the text."""
 
     def __init__(self, phrases: Iterable[str]) -> None:
-        folded = [_folded(phrase) for phrase in phrases]
+        folded = [_fold(phrase) for phrase in phrases]
         self._anywhere = [phrase.strip() for phrase in folded if _UNSPACED.search(phrase)]
         split = [tuple(_WORD.findall(phrase)) for phrase in folded if not _UNSPACED.search(phrase)]
         self._phrases = frozenset(each for each in split if each)
         self._lengths = sorted({len(each) for each in self._phrases})
 
     def are_in(self, text: str) -> bool:
-        """Tell whether one of them is in a text."""
+        """Say whether one of them is in a text."""
         if not self._phrases and not self._anywhere:
             return False
-        folded = _folded(text)
+        folded = _fold(text)
         if any(each in folded for each in self._anywhere):
             return True
         words = _WORD.findall(folded)
@@ -125,9 +144,20 @@ class BlockedWords:
         )
 
 
-def _folded(text: str) -> str:
+def _fold(text: str) -> str:
     return unicodedata.normalize("NFKC", text).casefold()
 
 
 def _is_pixel(width: int | None, height: int | None) -> bool:
     return (width is not None and width <= 1) or (height is not None and height <= 1)
+
+
+def is_tracker(url: str) -> bool:
+    """Say whether an address is that of a counting pixel or a spacer, as far as an address can show it."""
+    path = url.partition("?")[0]
+    return bool(_COUNTERS.match(url) or _COUNTING_PATH.search(path) or _SPACER.search(path))
+
+
+def is_sprite(url: str) -> bool:
+    """Say whether the name of a file says that it is a sheet of icons."""
+    return _SPRITE.search(url.partition("?")[0].rpartition("/")[2]) is not None

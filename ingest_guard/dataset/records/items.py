@@ -39,12 +39,12 @@ class Target:
     alt
         The text that goes with it; empty where there is none.
     page_url
-        The page that shows it; None where nobody knows.
+        The page that shows it; None where it is not known.
     alt_source
-        Where the text came from, in one of the words of :mod:`ingest_guard.dataset.records.schema`; None where nobody
-        says.
+        Where the text came from, in one of the words of :mod:`ingest_guard.dataset.records.schema`; None where
+        that is not known.
     language
-        Its language tag; None where nobody says.
+        Its language tag; None where it is not known.
     """
 
     url: str

@@ -1,8 +1,8 @@
 """Outfits: the same records under the column names that other tools read.
 
 ``native`` is the schema itself. ``laion`` has the columns of LAION-5B's metadata (``URL``, ``TEXT``, ``WIDTH``,
-``HEIGHT``, ``LANGUAGE``, and ``hash``, the key by which its tables are joined), without the scores of models that
-nobody has run here. ``img2dataset`` has the names that img2dataset looks for unless told otherwise, and the digests for
+``HEIGHT``, ``LANGUAGE``, and ``hash``, the key by which its tables are joined), without the scores of models, which
+are not run here. ``img2dataset`` has the names that img2dataset looks for by default, and the digests for
 its ``verify_hash``. Each keeps ``uid``, the fingerprints and the attestation: no shard loses what was checked.
 """
 
@@ -12,12 +12,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin
 
-from ingest_guard.dataset.records.murmur import murmur3_64
 from ingest_guard.dataset.records.schema import COLUMNS, Column, with_hashes
 from ingest_guard.errors import SetupError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from types import ModuleType
 
 NAMES = ("native", "laion", "img2dataset")
 _NATIVE = {column.name: column for column in COLUMNS}
@@ -86,7 +86,17 @@ def absolute_url(record: Mapping[str, Any]) -> str:
 
 def laion_hash(record: Mapping[str, Any]) -> int:
     """Return LAION's key of a pair: the first half of MurmurHash3 (x64, 128 bits, seed 0) of URL + TEXT, signed."""
-    return murmur3_64((absolute_url(record) + str(record["alt"])).encode("utf-8", "replace"))
+    key = (absolute_url(record) + str(record["alt"])).encode("utf-8", "replace")
+    return int(load_mmh3().hash64(key)[0])
+
+
+def load_mmh3() -> ModuleType:
+    """Return the package for LAION's keys; SetupError where it is missing."""
+    try:
+        import mmh3  # noqa: PLC0415 - an extra, for one outfit
+    except ModuleNotFoundError:
+        raise SetupError('ingest_guard: the outfit laion needs mmh3; type: pip install "ingest-guard[laion]"') from None
+    return mmh3
 
 
 def _named(name: str, native: str, *, doc: str | None = None) -> Column:

@@ -112,7 +112,7 @@ def _looks_like_image(text: str) -> bool:
         reading, before = unquote_to_bytes(reading), reading
         if reading == before:
             return False
-    return True  # nobody encodes an address this often who has nothing to hide
+    return True  # an honest address is not encoded this often
 
 
 _short_holds_image = lru_cache(maxsize=4096)(_looks_like_image)

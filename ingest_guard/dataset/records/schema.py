@@ -1,4 +1,4 @@
-"""The schema of records: which columns there are, of which type, and what each means.
+"""The schema of records: which columns there are, their types, and what each means.
 
 It is written once, here. The Parquet files' types and their documentation, the table in ``docs/records.md`` and the
 outfits for other tools (:mod:`ingest_guard.dataset.records.layouts`) come from it.

@@ -6,17 +6,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ingest_guard.dataset.attestation.manifest import NAME, Manifest
-from ingest_guard.dataset.attestation.promises import NOT_PROMISED
+from ingest_guard.dataset.attestation.model import NOT_PROMISED
 from ingest_guard.dataset.report import figures
 from ingest_guard.dataset.report.charts import Table
-from ingest_guard.dataset.shards.shards import shard_files
-from ingest_guard.errors import AttestationError, DatasetError
+from ingest_guard.dataset.shards.names import shard_files
+from ingest_guard.dataset.shards.read import count_rows
+from ingest_guard.errors import AttestationError, DatasetError, SetupError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from ingest_guard.dataset.attestation.manifest import BlocklistFacts
+    from ingest_guard.dataset.attestation.model import BlocklistFacts
 
 _SIGNATURE = f"{NAME}.sig"
 _SHORT = 12
@@ -149,30 +150,13 @@ class Records:
 
 
 def count_records(folder: Path) -> Records:
-    """Count the records in a folder's shards, by the Parquet files' footers and the lines of the others."""
+    """Count the records in a folder's shards."""
     shards = shard_files(folder)
     if not shards:
         return Records(None, 0, "")
     place = "in 1 file" if len(shards) == 1 else f"in {len(shards):,} files"
-    rows = [_count_rows(shard) for shard in shards]
-    if any(number is None for number in rows):
-        return Records(None, len(shards), place)
-    return Records(sum(filter(None, rows)), len(shards), place)
-
-
-def _count_rows(shard: Path) -> int | None:
-    if shard.suffix != ".parquet":
-        return _count_lines(shard)
     try:
-        from pyarrow import parquet  # noqa: PLC0415 - an extra
-
-        with parquet.ParquetFile(shard) as file:
-            return int(file.metadata.num_rows)
-    except (ModuleNotFoundError, OSError, ValueError, DatasetError):
+        return Records(sum(map(count_rows, shards)), len(shards), place)
+    except (DatasetError, SetupError):
         # A damaged shard is a matter for 'attest verify'.
-        return None
-
-
-def _count_lines(shard: Path) -> int:
-    with shard.open("rb") as file:
-        return sum(block.count(b"\n") for block in iter(lambda: file.read(_BLOCK), b""))
+        return Records(None, len(shards), place)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from ingest_guard.dataset.shards.shards import arrow_module
+from ingest_guard.dataset.shards.read import load_arrow
 from ingest_guard.files.atomic import hidden_name, publish
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class ShardWriter:
         row_group: int = ROW_GROUP,
         replace: bool = False,
     ) -> None:
-        self._arrow = arrow_module()
+        self._arrow = load_arrow()
         import pyarrow.parquet as pq  # noqa: PLC0415 - heavy, and not everyone has it
 
         self.rows = self.refused = 0

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ingest_guard.dataset.shards.names import SUFFIXES, is_shard, shard_names
+from ingest_guard.dataset.shards.read import is_parquet
 from ingest_guard.dataset.tables.lines import Lines
 from ingest_guard.errors import DatasetError, PolicyError
 
 if TYPE_CHECKING:
-    from ingest_guard.dataset.tables.parquet import Parquet
+    from pathlib import Path
 
-_PARQUET = (".parquet",)
-_PLAIN_LINES = (".jsonl", ".jl", ".jsonlines", ".ndjson")
-_LINES = (*_PLAIN_LINES, *(f"{suffix}.gz" for suffix in _PLAIN_LINES))
-# What a crawl leaves beside its shards in the same form, and what a recheck took out.
-_NO_SHARDS = frozenset({"telemetry.jsonl"})
-_TOMBSTONES = "tombstones"
+    from ingest_guard.dataset.tables.parquet import Parquet
 
 
 def open_table(path: Path) -> Lines | Parquet:
@@ -28,7 +23,7 @@ def open_table(path: Path) -> Lines | Parquet:
     DatasetError
         It cannot be read, or the package that reads it is not installed.
     """
-    if path.name.endswith(_PARQUET):
+    if is_parquet(path):
         try:
             from ingest_guard.dataset.tables.parquet import Parquet  # noqa: PLC0415 - pyarrow is an extra, and large
         except ImportError:
@@ -54,23 +49,10 @@ def find_shards(source: Path) -> tuple[Path, dict[str, Path]]:
     """
     if source.is_file() and is_shard(source.name):
         return source.parent, {source.name: source}
-    found: dict[str, Path] = {}
-    for folder, inner, names in os.walk(source):
-        inner[:] = sorted(name for name in inner if not name.startswith("."))
-        for name in names:
-            path = Path(folder, name)
-            if not is_shard(name):
-                continue
-            if path.is_symlink() or not path.is_file():
-                raise PolicyError(f"{path} is no plain file; put the shard itself there")
-            found[str(path.relative_to(source))] = path
+    found = {name: source / name for name in shard_names(source)} if source.is_dir() else {}
     if not found:
-        raise PolicyError(f"{source} holds no shard: expected files {', '.join((*_PARQUET, *_LINES))}")
-    return source, dict(sorted(found.items()))
-
-
-def is_shard(name: str) -> bool:
-    """Tell by its name whether a file holds records."""
-    if name in _NO_SHARDS or name.startswith((".", _TOMBSTONES)) or f".{_TOMBSTONES}" in name:
-        return False
-    return name.endswith(_PARQUET + _LINES)
+        raise PolicyError(f"{source} holds no shard: expected files {', '.join(SUFFIXES)}")
+    for path in found.values():
+        if path.is_symlink() or not path.is_file():
+            raise PolicyError(f"{path} is no plain file; put the shard itself there")
+    return source, found

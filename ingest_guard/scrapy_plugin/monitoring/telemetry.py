@@ -15,19 +15,20 @@ import logging
 import os
 import time
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urlsplit
 
 from scrapy import signals
 from scrapy.utils.asyncio import create_looping_call
 
 from ingest_guard._version import __version__
+from ingest_guard.dataset.shards.location import DATASET_SETTING, local_folder
+from ingest_guard.dataset.shards.names import TELEMETRY
 from ingest_guard.scrapy_plugin.core.hostcounts import may_tell_dropped
 from ingest_guard.scrapy_plugin.monitoring import snapshot as gauges
 
 if TYPE_CHECKING:
-    from scrapy.settings import BaseSettings
+    from pathlib import Path
+
     from scrapy.utils.asyncio import AsyncioLoopingCall
     from twisted.internet.task import LoopingCall
 
@@ -35,8 +36,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-DATASET_SETTING = "INGEST_GUARD_DATASET"
-FILE = "telemetry.jsonl"
 FORMAT = 1
 # For its owner: when something matched, and when each record was fetched, together tell more than either does.
 _MODE = 0o600
@@ -44,15 +43,6 @@ _MODE = 0o600
 _SAMPLES = 2000
 _HOSTS_EVERY = 300.0
 _HOSTS_GROWTH = 0.1
-
-
-def folder_of(settings: BaseSettings) -> Path | None:
-    """Return the local folder of the data set; None where there is none, or it lies elsewhere."""
-    value = str(settings.get(DATASET_SETTING) or "")
-    parts = urlsplit(value)
-    if parts.scheme == "file":
-        return Path(unquote(parts.path))
-    return Path(value) if value and "://" not in value else None
 
 
 class Telemetry:
@@ -68,7 +58,7 @@ class Telemetry:
 
     def __init__(self, runtime: Runtime, folder: Path) -> None:
         self._runtime = runtime
-        self._file = folder / FILE
+        self._file = folder / TELEMETRY
         self._run = os.urandom(4).hex()
         self._interval = runtime.policy.report.interval.total_seconds()
         self._began = self._next_sample = self._next_hosts = 0.0
@@ -80,7 +70,7 @@ class Telemetry:
     @classmethod
     def watch(cls, runtime: Runtime) -> None:
         """Follow a crawl from its beginning to its end, if its data set is a local folder."""
-        folder = folder_of(runtime.crawler.settings)
+        folder = local_folder(runtime.crawler.settings.get(DATASET_SETTING))
         if folder is None:
             return
         telemetry = cls(runtime, folder)
@@ -170,7 +160,9 @@ class Telemetry:
             append(self._file, json.dumps(line, separators=(",", ":")).encode() + b"\n")
         except OSError as error:
             self._is_broken = True
-            logger.warning("ingest_guard cannot write %s (%s); the report will lack what comes", FILE, error.strerror)
+            logger.warning(
+                "ingest_guard cannot write %s (%s); the report will lack what comes", TELEMETRY, error.strerror
+            )
 
 
 def append(file: Path, line: bytes) -> None:

@@ -1,4 +1,4 @@
-"""How a crawl ended, for whoever takes its records: a file that only a guarded crawl writes, after everything else.
+"""How a crawl ended, for the reader of its records: a file that only a guarded crawl writes, after everything else.
 
 Scrapy's exit code says nothing: it is 0 for a crawl that was closed because its guard had failed, and for one that ran
 without a guard because somebody emptied ``ADDONS``. This file says it, by being there.
@@ -7,17 +7,17 @@ without a guard because somebody emptied ``ADDONS``. This file says it, by being
 from __future__ import annotations
 
 import json
-import os
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scrapy import signals
 
 from ingest_guard._version import __version__
+from ingest_guard.dataset.attestation.model import now
+from ingest_guard.files.atomic import hidden_name, publish
 from ingest_guard.scrapy_plugin.core import placement
-from ingest_guard.scrapy_plugin.output import jobs
-from ingest_guard.scrapy_plugin.output.manifest_bucket import keeper_of
+from ingest_guard.scrapy_plugin.output import resume
+from ingest_guard.scrapy_plugin.output.manifest import keeper_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,7 +34,7 @@ class Ending:
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
         self._settings = runtime.crawler.settings
-        self._job = jobs.job_folder(self._settings)
+        self._job = resume.job_folder(self._settings)
         self._facts: dict[str, Any] = {}
         with placement.announced():
             self._manifest = keeper_of(runtime)
@@ -53,8 +53,8 @@ class Ending:
         if (file := self._file()) is not None:
             file.unlink(missing_ok=True)
         if self._job is not None:
-            jobs.begin(self._job)
-        self._facts = {"started": _now(), **_held_against(self._runtime)}
+            resume.begin(self._job)
+        self._facts = {"started": now(), **_held_against(self._runtime)}
 
     def closed(self, reason: str) -> None:
         """Remember why."""
@@ -69,10 +69,10 @@ class Ending:
                 self._facts["finish_reason"], self._runtime.crawler.stats.get_stats()
             )
         if self._job is not None:
-            jobs.close(self._job)
+            resume.close(self._job)
         if (file := self._file()) is not None:
             stats = self._runtime.crawler.stats.get_stats()
-            _write(file, {**self._facts, "ended": _now(), **_counted(stats)})
+            _write(file, {**self._facts, "ended": now(), **_counted(stats)})
 
     def _file(self) -> Path | None:
         value = self._settings.get(COMPLETION_SETTING)
@@ -99,10 +99,6 @@ def _held_against(runtime: Runtime) -> dict[str, Any]:
 
 
 def _write(file: Path, facts: dict[str, Any]) -> None:
-    hidden = file.with_name(f".{file.name}.{os.getpid()}")
+    hidden = hidden_name(file)
     hidden.write_text(json.dumps(facts, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    hidden.replace(file)
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    publish(hidden, file, replace=True)

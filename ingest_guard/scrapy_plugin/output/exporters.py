@@ -1,31 +1,36 @@
-"""Exporters for Scrapy's feeds that write records: Parquet here, JSON Lines in :mod:`.whole_lines`.
+"""How Scrapy's feeds write records: exporters for Parquet and JSON Lines, and a storage for files that must be whole.
 
-Both take the records' outfit from the feed (``"item_export_kwargs": {"outfit": "laion"}``), else from the setting
-``INGEST_GUARD_OUTFIT``. What cannot be written ends the crawl: Scrapy would log an error for each record, crawl on, and
-exit with 0.
+Both exporters take the records' outfit from the feed (``"item_export_kwargs": {"outfit": "laion"}``), else from the
+setting ``INGEST_GUARD_OUTFIT``. What cannot be written ends the crawl: Scrapy would log an error for each record, crawl
+on, and exit with 0.
 """
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from scrapy.exporters import BaseItemExporter
+from scrapy.exporters import BaseItemExporter, JsonLinesItemExporter
+from scrapy.extensions.feedexport import FileFeedStorage
 
 from ingest_guard.dataset.records.layouts import outfit as outfit_named
 from ingest_guard.dataset.shards.writer import ROW_GROUP, ShardWriter
 from ingest_guard.errors import DatasetError, IngestGuardError
+from ingest_guard.files.atomic import hidden_name, publish
 from ingest_guard.scrapy_plugin.runtime import Runtime
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Self
 
+    from scrapy import Spider
     from scrapy.crawler import Crawler
 
     from ingest_guard.dataset.records.layouts import Outfit
 
 OUTFIT_SETTING = "INGEST_GUARD_OUTFIT"
-# What no record is without. Items that pass because they name no image do not fit into a typed table.
+LINES_FORMATS = ("jsonlines", "jsonl", "jl")
+# Every record has these. Items that pass because they name no image do not fit into a typed table.
 _MARKS = ("uid", "url", "sha256", "attestation")
 
 
@@ -128,3 +133,67 @@ class ParquetExporter(BaseItemExporter):
             raise self._failed
         if self._writer.refused:
             Runtime.of(self._crawler).count("items_dropped/no_record", self._writer.refused)
+
+
+class JsonLinesExporter(JsonLinesItemExporter):
+    """Scrapy's exporter for JSON Lines, which writes each line in one piece, in the outfit that is wanted.
+
+    Scrapy's own fills a buffer of some kilobytes and writes that: a reader who opens the file meanwhile, or after a
+    crash, finds half a record at its end.
+    """
+
+    def __init__(self, file: IO[bytes], *, crawler: Crawler, outfit: str | None = None, **kwargs: Any) -> None:
+        super().__init__(file, **kwargs)  # type: ignore[arg-type] # it says BytesIO, and takes any binary file
+        self._crawler = crawler
+        try:
+            self._outfit = chosen_outfit(crawler, outfit)
+        except IngestGuardError as error:
+            raise report_failure(crawler, error) from None
+
+    @classmethod
+    def from_crawler(cls, crawler: Crawler, file: IO[bytes], *args: Any, **kwargs: Any) -> Self:
+        """Build the exporter; Scrapy calls this."""
+        del args
+        return cls(file, crawler=crawler, **kwargs)
+
+    def export_item(self, item: Any) -> None:
+        """Write one line."""
+        # Records have the native outfit already; other items may pass with it.
+        is_native = self._outfit.name == "native"
+        if not is_native and as_record(item) is None:
+            Runtime.of(self._crawler).count("items_dropped/no_record")
+            return
+        try:
+            super().export_item(item if is_native else self._outfit.row(item))
+            self.file.flush()
+        except (OSError, IngestGuardError) as error:
+            report_failure(self._crawler, error)
+
+
+class WholeFileStorage(FileFeedStorage):
+    """Scrapy's storage for files, which writes a Parquet file under a hidden name and renames it when it is whole.
+
+    A file that is there already is replaced where the feed says ``overwrite``; else the new one gets the next free
+    name, since nothing can be added to a Parquet file.
+    """
+
+    def __init__(self, uri: str, *, feed_options: dict[str, Any] | None = None) -> None:
+        super().__init__(uri, feed_options=feed_options)
+        options = feed_options or {}
+        self._is_parquet = options.get("format") == "parquet"
+        self._replace = bool(options.get("overwrite"))
+
+    def open(self, spider: Spider) -> IO[bytes]:
+        """Open the file: under its hidden name, where it must be whole."""
+        if not self._is_parquet:
+            return super().open(spider)
+        path = Path(self.path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return hidden_name(path).open("wb")
+
+    def store(self, file: IO[bytes]) -> None:
+        """Close it, and let it appear."""
+        super().store(file)
+        if self._is_parquet:
+            path = Path(self.path)
+            publish(hidden_name(path), path, replace=self._replace)

@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, Any
 import scrapy.extensions.feedexport
 from scrapy import signals
 
-from ingest_guard.dataset.records.layouts import NAMES
+from ingest_guard.dataset.records.layouts import NAMES, load_mmh3
 from ingest_guard.dataset.records.seen import Keys
-from ingest_guard.dataset.shards.shards import SHARD, SHARD_ROWS, outfit_of, parquet_ready
+from ingest_guard.dataset.shards.location import DATASET_SETTING, ShardStore, dataset_uri
+from ingest_guard.dataset.shards.names import CRAWLED, next_number
+from ingest_guard.dataset.shards.read import cut_torn_line, load_arrow, outfit_of, read_uids
 from ingest_guard.errors import SetupError
+from ingest_guard.scrapy_plugin.output.buckets import open_store
 from ingest_guard.scrapy_plugin.output.exporters import OUTFIT_SETTING
-from ingest_guard.scrapy_plugin.output.readback import uids
-from ingest_guard.scrapy_plugin.output.shelves import DATASET_SETTING, dataset_uri, shelf_of
 from ingest_guard.scrapy_plugin.runtime import Runtime
 
 if TYPE_CHECKING:
@@ -31,11 +32,11 @@ if TYPE_CHECKING:
     from scrapy.crawler import Crawler
     from scrapy.settings import BaseSettings
 
-    from ingest_guard.scrapy_plugin.output.shelves import Shelf
-
 FORMAT_SETTING = "INGEST_GUARD_FORMAT"
 ROWS_SETTING = "INGEST_GUARD_SHARD_ROWS"
 FORMATS = ("parquet", "jsonl")
+SHARD_ROWS = 100_000
+"""Rows of a shard, unless the settings say another number."""
 _NAME = "records-%(batch_id)05d"
 # Since Scrapy leaves a percent sign alone that begins no placeholder, one does not write it twice.
 _ESCAPED = "%" if hasattr(scrapy.extensions.feedexport, "apply_uri_params") else "%%"
@@ -71,7 +72,9 @@ def dataset_settings(
     if rows < 1:
         raise SetupError(f"ingest_guard: {ROWS_SETTING} is {rows}; a shard has at least one row")
     if format == "parquet":
-        parquet_ready()
+        load_arrow()
+    if outfit == "laion":
+        load_mmh3()
     feed: dict[str, Any] = {
         "format": format,
         "encoding": "utf-8",
@@ -104,55 +107,56 @@ def numbered_on(parameters: dict[str, Any], spider: Spider) -> dict[str, Any]:
 
 
 class Dataset:
-    """The data set of a crawl: claimed at its start, let go at its end, its shards counted."""
+    """The data set of a crawl: claimed at its start, released at its end, its shards counted."""
 
-    def __init__(self, shelf: Shelf, crawler: Crawler) -> None:
-        self._shelf, self._crawler = shelf, crawler
+    def __init__(self, store: ShardStore, crawler: Crawler) -> None:
+        self._store, self._crawler = store, crawler
         self._failed = 0
 
     @classmethod
-    def take_up(cls, crawler: Crawler) -> tuple[Keys, int]:
+    def claim(cls, crawler: Crawler) -> tuple[Keys, int]:
         """Claim the data set that the settings name; return the uids in it, and the number of the next shard.
 
         Raises
         ------
         SetupError, DatasetError
-            It cannot be read, somebody else writes to it, or its shards have another outfit.
+            It cannot be read, another crawl writes to it, or its shards have another outfit.
         """
-        shelf = shelf_of(crawler)
-        if shelf is None:
+        store = open_store(crawler)
+        if store is None:
             return Keys(), 0
-        shelf.claim()
-        names = shelf.shards()
-        wanted = crawler.settings.get(OUTFIT_SETTING) or NAMES[0]
-        keys = Keys(_uids(shelf, names, wanted))
-        dataset = cls(shelf, crawler)
+        store.claim()
+        names = store.names()
+        keys = Keys(_read_all_uids(store, names, crawler.settings.get(OUTFIT_SETTING) or NAMES[0]))
+        dataset = cls(store, crawler)
         crawler.signals.connect(dataset.shard_closed, signal=signals.feed_slot_closed, weak=False)
         crawler.signals.connect(dataset.stopped, signal=signals.engine_stopped, weak=False)
-        numbers = [int(found["number"]) for name in names if (found := SHARD.fullmatch(name))]
-        return keys, max(numbers, default=-1) + 1
+        return keys, next_number(names)
 
     def shard_closed(self, slot: Any) -> None:
         """Count a shard, if it was stored."""
         stats = self._crawler.stats.get_stats()
         failed = sum(value for name, value in stats.items() if name.startswith("feedexport/failed_count/"))
-        if failed == self._failed and slot.uri.startswith(self._shelf.uri):
+        if failed == self._failed and slot.uri.startswith(self._store.uri):
             self._crawler.stats.inc_value("ingest_guard/shards")
         self._failed = failed
 
     def stopped(self) -> None:
         """Let others write to it."""
-        self._shelf.release()
+        self._store.release()
 
 
-def _uids(shelf: Shelf, names: list[str], wanted: str) -> Iterator[str]:
+def _read_all_uids(store: ShardStore, names: list[str], wanted: str) -> Iterator[str]:
+    """Yield the uids of all shards; only those that a crawl wrote are repaired, and must have its outfit."""
     for name in names:
-        with shelf.fetch(name) as file:
-            # First the uids: a line that a killed crawl did not end is cut off.
-            yield from uids(file)
-            found = outfit_of(file)
+        crawled = CRAWLED.fullmatch(name)
+        with store.fetch(name) as file:
+            if crawled and crawled["format"] == "jsonl":
+                cut_torn_line(file)
+            yield from read_uids(file)
+            found = outfit_of(file) if crawled else None
         if found and found.name != wanted:
             raise SetupError(
-                f"ingest_guard: {shelf.uri}/{name} has the outfit {found.name}, and this crawl would write {wanted}; "
+                f"ingest_guard: {store.uri}/{name} has the outfit {found.name}, and this crawl would write {wanted}; "
                 f'set {OUTFIT_SETTING} = "{found.name}", or name another folder'
             )

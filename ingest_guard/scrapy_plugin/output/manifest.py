@@ -3,35 +3,44 @@
 Begun when the spider opens, with what the crawl is held against; a draft is on disk before the first record is, and
 whenever other lists come into use. Written when everything is over and the feeds are stored, and only by a crawl whose
 guard held: a crawl that was killed leaves no manifest.
+
+In a bucket, shards are read back once, and the three files are uploaded as shards are, by Scrapy's storages. These put
+files and remove none: what an earlier crawl said stays there until this one has ended, and so does the draft. Of the
+two, the later one counts.
 """
 
 from __future__ import annotations
 
 import logging
 import os
+from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from scrapy.utils.asyncio import run_in_thread
+from scrapy.utils.defer import _schedule_coro, ensure_awaitable
+from scrapy.utils.misc import build_from_crawler, load_object
 
-from ingest_guard.dataset.attestation import draft as journal
-from ingest_guard.dataset.attestation import facts, files, inventory
-from ingest_guard.dataset.attestation.columns import columns_in
-from ingest_guard.dataset.attestation.manifest import Run, now
+from ingest_guard.dataset.attestation import croissant, facts, files, inventory, signing
+from ingest_guard.dataset.attestation import draft as drafts
+from ingest_guard.dataset.attestation.manifest import NAME, Manifest
+from ingest_guard.dataset.attestation.model import Run, now
 from ingest_guard.dataset.attestation.promises import numbered
-from ingest_guard.errors import AttestationError
+from ingest_guard.dataset.shards.location import FolderStore
+from ingest_guard.errors import AttestationError, DatasetError, SetupError
+from ingest_guard.scrapy_plugin.output.buckets import open_store
 from ingest_guard.scrapy_plugin.output.exporters import OUTFIT_SETTING
-from ingest_guard.scrapy_plugin.output.shelves import DATASET_SETTING, dataset_uri
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-    from scrapy.settings import BaseSettings
 
-    from ingest_guard.dataset.attestation.inventory import Found
-    from ingest_guard.dataset.attestation.manifest import Manifest
+    from ingest_guard.dataset.attestation.inventory import ShardFacts
+    from ingest_guard.dataset.records.schema import Column
+    from ingest_guard.dataset.shards.location import ShardStore
     from ingest_guard.guard.guard import Guard
     from ingest_guard.policy.policy import Policy
     from ingest_guard.scrapy_plugin.runtime import Runtime
@@ -46,13 +55,6 @@ _COUNTED = (
     *("images_dropped", "items_dropped", "listed_urls", "matched", "matched_by", "no_known_match", "not_an_image"),
     *("not_scannable", "opted_out", "page_dropped", "records", "refused", "scans_spared", "sentinel"),
 )
-
-
-def local_folder(settings: BaseSettings) -> Path | None:
-    """Return the local folder of the data set; None where there is none, or it lies elsewhere."""
-    value = settings.get(DATASET_SETTING)
-    uri = dataset_uri(value) if value else ""
-    return Path(uri) if uri and not urlsplit(uri).scheme else None
 
 
 def sign_key(policy: Policy) -> Ed25519PrivateKey | None:
@@ -88,37 +90,37 @@ class ManifestKeeper:
                 before = self._before()
                 settings, policy = self._runtime.crawler.settings, guard.policy
                 outfit = settings.get(OUTFIT_SETTING) or "native"
-                self._draft = journal.began(before, check_set, _new_run(guard), facts.about(policy), str(outfit))
+                self._draft = drafts.begin(before, check_set, _new_run(guard), facts.about(policy), str(outfit))
             else:
-                self._draft = journal.using(self._draft, check_set)
+                self._draft = drafts.add_check_set(self._draft, check_set)
             self._keep(self._draft)
         except (AttestationError, OSError) as error:
             self._fail(error)
 
     async def write(self, reason: str, stats: Mapping[str, Any]) -> bool:
-        """Write the manifest of a crawl that has ended; tell whether there is one now."""
+        """Write the manifest of a crawl that has ended; return whether there is one now."""
         if any(name.startswith("feedexport/failed_count/") and value for name, value in stats.items()):
             self._fail(AttestationError("a feed could not be stored, so records are missing"))
         if self._draft is None or self._problem is not None:
             return False
-        manifest = journal.ended(self._draft, reason, counted(stats))
+        manifest = drafts.end(self._draft, reason, counts_of(stats))
         try:
             written = await self._put(manifest)
         except Exception as error:  # noqa: BLE001 - the crawl is over; what it wrote is there, and has no manifest
             self._fail(error)
             return False
-        told = numbered(written.rows, "record"), numbered(len(written.shards), "shard")
-        logger.info("ingest_guard: attested %s in %s", *told)
+        counts = numbered(written.rows, "record"), numbered(len(written.shards), "shard")
+        logger.info("ingest_guard: attested %s in %s", *counts)
         return True
 
     def _before(self) -> Manifest | None:
         """Return what is known of earlier crawls into this data set."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        return journal.earlier(self._folder)
+        return drafts.read_earlier(self._folder)
 
     def _keep(self, draft: Manifest) -> None:
         """Put the draft where a later crawl finds it, should this one be killed."""
-        journal.keep(self._folder, draft)
+        drafts.save(self._folder, draft)
 
     async def _put(self, manifest: Manifest) -> Manifest:
         """Take inventory, and write the manifest of what is there."""
@@ -126,28 +128,118 @@ class ManifestKeeper:
 
     def _put_in_thread(self, manifest: Manifest) -> Manifest:
         folder = self._folder
-        found = [inventory.take(folder, name) for name in inventory.shard_names(folder)]
-        journal.require_unchanged(folder, manifest.shards, found)
+        found = inventory.take_all(folder)
+        drafts.require_unchanged(folder, manifest.shards, found)
         manifest = self._with_shards(manifest, found)
-        columns = columns_in(folder, manifest.shards, manifest.outfit)
+        columns = inventory.columns_in(folder, manifest.shards, manifest.outfit)
         written = files.put(folder, manifest, columns, sign_key(self._runtime.policy))
-        files.remove(folder, journal.DRAFT)
+        files.remove(folder, drafts.DRAFT)
         return written
 
-    def _with_shards(self, manifest: Manifest, found: list[Found]) -> Manifest:
+    def _with_shards(self, manifest: Manifest, found: list[ShardFacts]) -> Manifest:
         may_lack = self._runtime.policy.records.items_without_image == "pass"
         return files.with_shards(manifest, found, may_lack=may_lack)
 
     def _fail(self, error: Exception) -> None:
-        # What others' exceptions say may quote a record.
-        why = str(error) if isinstance(error, AttestationError | OSError) else type(error).__name__
+        # The text of another library's exception may quote a record.
+        why = str(error) if isinstance(error, DatasetError | OSError) else type(error).__name__
         if self._problem is None:
             logger.error("ingest_guard: this crawl's records will have no manifest: %s", why)
         self._problem = why
 
 
-def counted(stats: Mapping[str, Any]) -> dict[str, int]:
-    """Return what a manifest tells of a crawl's statistics, by their names without the prefix."""
+class BucketKeeper(ManifestKeeper):
+    """Keeps the manifest of one crawl into a bucket."""
+
+    def __init__(self, runtime: Runtime, store: ShardStore) -> None:
+        super().__init__(runtime, Path())
+        self._store = store
+        self._latest: bytes | None = None
+        self._is_uploading = False
+
+    def _before(self) -> Manifest | None:
+        if not self._store.names():  # without shards there is nothing to attest
+            return None
+        known = [found for name in (drafts.DRAFT, NAME) if (found := self._fetch(name)) is not None]
+        # The draft of a crawl that ended is still there; the manifest that came of it says the same and more.
+        return max(known, key=lambda each: (len(each.runs), each.ended or ""), default=None)
+
+    def _fetch(self, name: str) -> Manifest | None:
+        try:
+            with self._store.fetch(name) as path:
+                return Manifest.parse(path.read_bytes())
+        except SetupError:  # not there; that the bucket can be reached was seen when its shards were listed
+            return None
+
+    def _keep(self, draft: Manifest) -> None:
+        self._latest = draft.to_bytes()
+        if not self._is_uploading:
+            self._is_uploading = True
+            _schedule_coro(self._upload_drafts())
+
+    async def _upload_drafts(self) -> None:
+        try:
+            while self._latest is not None:
+                data, self._latest = self._latest, None
+                await self._upload(drafts.DRAFT, data)
+        except Exception as error:  # noqa: BLE001 - client libraries raise their own kinds
+            self._fail(AttestationError(f"its draft cannot be uploaded ({type(error).__name__})"))
+        finally:
+            self._is_uploading = False
+
+    async def _put(self, manifest: Manifest) -> Manifest:
+        with TemporaryDirectory(prefix="ingest-guard-") as folder:
+            written, made = await run_in_thread(self._stage, manifest, Path(folder))
+        for name, data in made.items():
+            await self._upload(name, data)
+        return written
+
+    def _stage(self, manifest: Manifest, folder: Path) -> tuple[Manifest, dict[str, bytes]]:
+        """Read the shards back one after the other; return the manifest, and the files in the order of their upload."""
+        columns: tuple[Column, ...] = ()
+        found: list[ShardFacts] = []
+        for name in self._store.names():
+            with self._store.fetch(name) as path:
+                lent = inventory.take(path.parent, path.name)
+                columns = columns or inventory.columns_in(path.parent, [lent.shard], manifest.outfit)
+            found.append(replace(lent, shard=lent.shard.model_copy(update={"name": name})))
+        drafts.require_unchanged(folder, manifest.shards, found)
+        written = files.put(folder, self._with_shards(manifest, found), columns, sign_key(self._runtime.policy))
+        names = (signing.NAME, croissant.NAME, NAME)
+        return written, {name: (folder / name).read_bytes() for name in names if (folder / name).exists()}
+
+    async def _upload(self, name: str, data: bytes) -> None:
+        crawler, uri = self._runtime.crawler, f"{self._store.uri}/{name}"
+        storages = crawler.settings.getwithbase("FEED_STORAGES")
+        kind = load_object(storages[urlsplit(uri).scheme])
+        storage = build_from_crawler(kind, crawler, uri, feed_options={"overwrite": True})
+        file = storage.open(crawler.spider)
+        file.write(data)
+        await ensure_awaitable(storage.store(file))
+
+
+def keeper_of(runtime: Runtime) -> ManifestKeeper | None:
+    """Return the keeper of a crawl's manifest; None where it makes no data set.
+
+    Raises
+    ------
+    BlocklistError
+        The key that is to sign it cannot be read: better known now than at the end.
+    SetupError
+        The data set's place is of an unknown kind.
+    """
+    store = open_store(runtime.crawler)
+    if store is None:
+        return None
+    sign_key(runtime.policy)
+    is_local = isinstance(store, FolderStore)
+    keeper = ManifestKeeper(runtime, Path(store.uri)) if is_local else BucketKeeper(runtime, store)
+    runtime.on_version.append(keeper.used)
+    return keeper
+
+
+def counts_of(stats: Mapping[str, Any]) -> dict[str, int]:
+    """Return the statistics of a crawl that its manifest has, by their names without the prefix."""
     own = {name.removeprefix(_PREFIX): value for name, value in sorted(stats.items()) if name.startswith(_PREFIX)}
     return {name: value for name, value in own.items() if type(value) is int and name.split("/")[0] in _COUNTED}
 

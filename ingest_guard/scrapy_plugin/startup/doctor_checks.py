@@ -17,7 +17,7 @@ from ingest_guard.guard.credentials import list_key
 from ingest_guard.scrapy_plugin.check import browsers
 from ingest_guard.scrapy_plugin.check.receivers import RAW
 from ingest_guard.scrapy_plugin.core.settings import load_policy
-from ingest_guard.scrapy_plugin.output import jobs
+from ingest_guard.scrapy_plugin.output import resume
 from ingest_guard.scrapy_plugin.startup import process as hygiene
 from ingest_guard.scrapy_plugin.startup import protections, robots
 from ingest_guard.scrapy_plugin.startup.doctor import Finding, settings_of_all
@@ -90,7 +90,7 @@ def _jobs(each: Iterable[Settings]) -> Iterator[Finding]:
             continue
         if stores.has_data_urls(store):
             yield Finding(good=False, text=f"the {store} holds requests that are data: URLs", advice=_PURGE)
-        if not jobs.was_closed(store.folder):
+        if not resume.was_closed(store.folder):
             yield Finding(
                 good=False,
                 text=f"the {store} is of a crawl that was killed: resumed, it would end at once with the rest missing",

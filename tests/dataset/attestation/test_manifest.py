@@ -10,12 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.attested import CHECK_SET, OTHER, check_set, data_set, manifest, record, run, write_shard
 
-from ingest_guard.dataset.attestation import draft as journal
+from ingest_guard.dataset.attestation import draft as drafts
 from ingest_guard.dataset.attestation import reissue
-from ingest_guard.dataset.attestation.columns import columns_in
 from ingest_guard.dataset.attestation.files import manifest_digest, write_manifest
-from ingest_guard.dataset.attestation.manifest import About, Manifest, Recheck, Shard, Source, now, sorted_out
-from ingest_guard.dataset.attestation.promises import headline, tell
+from ingest_guard.dataset.attestation.inventory import columns_in
+from ingest_guard.dataset.attestation.manifest import Manifest, group_counts
+from ingest_guard.dataset.attestation.model import About, Recheck, Shard, Source, now
+from ingest_guard.dataset.attestation.promises import format_manifest, headline
 from ingest_guard.dataset.attestation.verify import verify
 from ingest_guard.errors import AttestationError
 
@@ -45,7 +46,7 @@ def test_what_is_written_is_read_again(counts: dict[str, int]) -> None:
     """Also numbers that no crawl reaches; each stands in one of the four groups."""
     made = manifest(runs=(run(counts=counts),))
     assert Manifest.parse(made.to_bytes()) == made
-    assert sum(sum(group.values()) for group in sorted_out(counts).values()) == sum(counts.values())
+    assert sum(sum(group.values()) for group in group_counts(counts).values()) == sum(counts.values())
 
 
 def test_a_manifest_answers_for_all_its_runs() -> None:
@@ -77,7 +78,7 @@ def test_cleaned_shards_keep_what_was_promised(tmp_path: Path) -> None:
     assert verify(clean).problems == ()
     assert (written.runs, written.check_sets, written.about) == (old.runs, old.check_sets, old.about)
     assert (written.rows, written.derived_from) == (14, Source(manifest=manifest_digest(tmp_path / "old"), rows=16))
-    told = "\n".join(tell(written))
+    told = "\n".join(format_manifest(written))
     assert "first, second by pdq, the first frame's native view alone: compared 16, removed 2" in told
     assert f"Last compared again on {RECHECK.at}." in headline(written)
 
@@ -153,9 +154,9 @@ def test_a_shard_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
     shard = Shard(name="gone.parquet", rows=1, bytes=1, sha256="0" * 64)
     with pytest.raises(AttestationError, match=r"gone\.parquet cannot be read"):
         columns_in(tmp_path, [shard], "native")
-    (tmp_path / journal.DRAFT).mkdir()
+    (tmp_path / drafts.DRAFT).mkdir()
     with pytest.raises(AttestationError, match="cannot be read"):
-        journal.earlier(tmp_path)
+        drafts.read_earlier(tmp_path)
 
 
 def test_a_folder_with_the_name_of_a_shard_is_looked_into(tmp_path: Path) -> None:
@@ -181,6 +182,6 @@ def test_words_tell_a_sample_and_an_allow_list() -> None:
     """Whatever makes a promise smaller is told."""
     lesser = {**check_set().model_dump(), "frames": "sample", "allow_list": {"entries": 1, "digest": "0" * 64}}
     made = Manifest.model_validate({**manifest().model_dump(), "check_sets": [lesser], "check_set": CHECK_SET})
-    told = "\n".join(tell(made))
+    told = "\n".join(format_manifest(made))
     assert "frames: sample" in told
     assert "1 value of the operator's never matched" in told

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from support.attested import CHECK_SET, OTHER, check_set, data_set, manifest, record, run, write_shard
 
-from ingest_guard.dataset.attestation import files, signing
+from ingest_guard.dataset.attestation import manifest as manifest_module
+from ingest_guard.dataset.attestation import signing
 from ingest_guard.dataset.attestation.files import write_manifest
 from ingest_guard.dataset.attestation.manifest import Manifest
 from ingest_guard.dataset.attestation.verify import verify
@@ -173,7 +174,7 @@ def test_a_folder_without_a_manifest_says_why_that_may_be(tmp_path: Path) -> Non
 
 def test_a_huge_file_is_no_manifest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is not read into memory whole."""
-    monkeypatch.setattr(files, "_MAX_BYTES", 100)
+    monkeypatch.setattr(manifest_module, "_MAX_BYTES", 100)
     (tmp_path / "attestation.json").write_bytes(b" " * 101)
     with pytest.raises(AttestationError, match="too large"):
         verify(tmp_path)

@@ -22,7 +22,7 @@ from ingest_guard.dataset.recheck.run import Output, recheck
 from ingest_guard.dataset.records.items import Target
 from ingest_guard.dataset.records.layouts import outfit
 from ingest_guard.dataset.records.record import build_record
-from ingest_guard.dataset.shards.shards import read_rows
+from ingest_guard.dataset.shards.read import read_rows
 from ingest_guard.dataset.shards.writer import write_parquet
 from ingest_guard.errors import DatasetError, PolicyError
 from ingest_guard.policy.policy import Policy

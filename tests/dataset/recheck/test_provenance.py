@@ -9,7 +9,8 @@ from support.rechecks import record, value, write_lines
 from ingest_guard import Guard
 from ingest_guard.dataset.attestation.facts import describe
 from ingest_guard.dataset.attestation.files import write_manifest
-from ingest_guard.dataset.attestation.manifest import Manifest, Run
+from ingest_guard.dataset.attestation.manifest import Manifest
+from ingest_guard.dataset.attestation.model import Run
 from ingest_guard.dataset.attestation.verify import verify
 from ingest_guard.dataset.recheck.plan import Plan
 from ingest_guard.dataset.recheck.provenance import since_manifest

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 
 import mmh3
 import pytest
@@ -8,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.records import record
 
-from ingest_guard.dataset.records.layouts import NAMES, absolute_url, laion_hash, outfit
-from ingest_guard.dataset.records.murmur import murmur3_64
+from ingest_guard.dataset.records.layouts import NAMES, absolute_url, laion_hash, load_mmh3, outfit
 from ingest_guard.dataset.records.schema import COLUMNS
 from ingest_guard.errors import SetupError
 
@@ -75,10 +75,17 @@ def test_an_unknown_outfit_is_an_error_that_names_the_others() -> None:
         outfit("coyo")
 
 
-@given(st.binary(max_size=100))
-def test_murmur_is_the_reference_one(data: bytes) -> None:
-    """Whatever the length, the hash is that of the mmh3 package, with which LAION's tables were made."""
-    assert murmur3_64(data) == mmh3.hash64(data)[0]
+def test_the_key_is_that_of_laions_tables() -> None:
+    """The first 64 bits of MurmurHash3 (x64, 128 bits, seed 0), as its reference implementation has them."""
+    assert load_mmh3().hash64(b"hello")[0] % 2**64 == 0xCBD8A7B341BD9B02
+
+
+def test_without_mmh3_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    """When a row is made, and before: the columns are known without it, so that a shard can be read."""
+    monkeypatch.setitem(sys.modules, "mmh3", None)
+    laion = outfit("laion")
+    with pytest.raises(SetupError, match=r'pip install "ingest-guard\[laion\]"'):
+        laion.row(record(1))
 
 
 @given(st.text(max_size=20))

@@ -2,15 +2,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ingest_guard.dataset.attestation.manifest import (
-    BlocklistFacts,
-    CheckSet,
-    ListFacts,
-    Manifest,
-    Recheck,
-    Run,
-    Shard,
-)
+from ingest_guard.dataset.attestation.manifest import Manifest
+from ingest_guard.dataset.attestation.model import BlocklistFacts, CheckSet, ListFacts, Recheck, Run, Shard
 from ingest_guard.dataset.report.attested import read_attested
 from ingest_guard.dataset.report.page import build_report
 

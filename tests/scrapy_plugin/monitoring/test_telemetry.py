@@ -4,11 +4,10 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
-from scrapy.settings import Settings
 
 from ingest_guard.errors import PolicyError
 from ingest_guard.scrapy_plugin.monitoring import telemetry as module
-from ingest_guard.scrapy_plugin.monitoring.telemetry import Telemetry, append, folder_of
+from ingest_guard.scrapy_plugin.monitoring.telemetry import Telemetry, append
 from ingest_guard.scrapy_plugin.runtime import Runtime
 
 if TYPE_CHECKING:
@@ -16,16 +15,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from scrapy.crawler import Crawler
-
-
-@pytest.mark.parametrize(
-    ("value", "folder"),
-    [("out", "out"), ("file:///a%20b/c", "/a b/c"), ("s3://bucket/x", None), ("gs://bucket/x", None), ("", None)],
-)
-def test_where_the_file_goes(value: str, folder: str | None) -> None:
-    """A folder of this machine, however it is written; a store elsewhere gets no file."""
-    found = folder_of(Settings({"INGEST_GUARD_DATASET": value}))
-    assert (None if found is None else str(found)) == folder
 
 
 def test_samples_grow_rarer_and_hosts_come_now_and_then(

@@ -18,8 +18,7 @@ from ingest_guard.dataset.attestation.draft import DRAFT
 from ingest_guard.dataset.attestation.manifest import Manifest
 from ingest_guard.dataset.attestation.verify import verify
 from ingest_guard.errors import SetupError
-from ingest_guard.scrapy_plugin.output.manifest import counted, local_folder
-from ingest_guard.scrapy_plugin.output.manifest_bucket import BucketKeeper, keeper_of
+from ingest_guard.scrapy_plugin.output.manifest import BucketKeeper, counts_of, keeper_of
 from ingest_guard.signing.keys import read_public_key, write_signing_key
 
 if TYPE_CHECKING:
@@ -104,7 +103,7 @@ def test_lists_that_were_swapped_are_all_named(tmp_path: Path, make_guard: Maker
 
 def test_only_what_became_of_responses_is_counted() -> None:
     """Not how busy the machine was, nor other parts' statistics, nor texts."""
-    assert counted(STATS) == {"checked": 3, "matched": 1, "matched/a": 1, "no_known_match": 2, "opted_out/noai": 5}
+    assert counts_of(STATS) == {"checked": 3, "matched": 1, "matched/a": 1, "no_known_match": 2, "opted_out/noai": 5}
 
 
 def test_while_a_crawl_writes_there_is_no_manifest(tmp_path: Path, make_guard: Maker, make_keeper: Maker) -> None:
@@ -258,14 +257,6 @@ def test_a_fault_of_ours_tells_no_record(
     assert "secret" not in caplog.text
 
 
-def test_a_crawl_without_a_local_data_set_has_no_keeper(tmp_path: Path) -> None:
-    """None at all, or one elsewhere."""
-    assert local_folder({}) is None  # type: ignore[arg-type]
-    assert local_folder({"INGEST_GUARD_DATASET": "s3://bucket/folder"}) is None  # type: ignore[arg-type]
-    assert local_folder({"INGEST_GUARD_DATASET": f"file://{tmp_path}/a%20b/"}) == tmp_path / "a b"  # type: ignore[arg-type]
-    assert local_folder({"INGEST_GUARD_DATASET": str(tmp_path)}) == tmp_path  # type: ignore[arg-type]
-
-
 def test_a_full_disk_stops_the_manifest_and_not_the_crawl(
     tmp_path: Path, make_guard: Maker, make_keeper: Maker, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -286,7 +277,7 @@ def test_sums_are_of_the_runs_whose_numbers_are_known() -> None:
 
 
 class Bucket:
-    """A shelf that holds files in memory."""
+    """A place that holds files in memory."""
 
     uri = "mem://set"
 
@@ -294,7 +285,7 @@ class Bucket:
         self.folder = folder
         self.held: dict[str, bytes] = {}
 
-    def shards(self) -> list[str]:
+    def names(self) -> list[str]:
         """Return the names of the shards."""
         return sorted(name for name in self.held if name.startswith("records-"))
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import builtins
+import gzip
 import io
 import json
 import os
@@ -16,8 +17,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.records import record
 
+from ingest_guard.dataset import shards
 from ingest_guard.dataset.records.layouts import NAMES, outfit
-from ingest_guard.dataset.shards.shards import iter_batches, note_of, outfit_of, parquet_ready, read_rows, shard_files
+from ingest_guard.dataset.shards.names import shard_files
+from ingest_guard.dataset.shards.read import (
+    count_rows,
+    cut_torn_line,
+    iter_batches,
+    load_arrow,
+    note_of,
+    outfit_of,
+    read_rows,
+    read_uids,
+)
 from ingest_guard.dataset.shards.writer import ShardWriter, write_parquet
 from ingest_guard.errors import DatasetError, SetupError
 from ingest_guard.files import atomic as publishing
@@ -173,16 +185,6 @@ def test_any_text_can_be_written(alt: str, tmp_path_factory: pytest.TempPathFact
     assert back["alt"] == alt.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
-def test_which_files_are_shards(tmp_path: Path) -> None:
-    """Parquet of any name, and JSON Lines that are named as a crawl names them; no hidden file, no folder."""
-    names = ["records-00001.jsonl", "records-00000.parquet", "foreign.parquet", ".x.parquet", "telemetry.jsonl"]
-    for name in names:
-        (tmp_path / name).write_bytes(b"")
-    (tmp_path / "folder.parquet").mkdir()
-    found = [path.name for path in shard_files(tmp_path)]
-    assert found == ["foreign.parquet", "records-00000.parquet", "records-00001.jsonl"]
-
-
 def test_some_columns_of_a_shard(tmp_path: Path) -> None:
     """Of either format; a column that is not there is named."""
     write_parquet(tmp_path / "x.parquet", [record(0)], outfit("native"))
@@ -248,11 +250,46 @@ def test_without_pyarrow_the_error_says_what_to_install(tmp_path: Path, monkeypa
             raise ModuleNotFoundError(name=name)
         return load(name, *args, **kwargs)
 
-    import ingest_guard.dataset  # noqa: PLC0415 - to take its arrow away
-
-    monkeypatch.delattr(ingest_guard.dataset, "arrow", raising=False)
+    monkeypatch.delattr(shards, "arrow", raising=False)
     monkeypatch.delitem(sys.modules, "ingest_guard.dataset.shards.arrow", raising=False)
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(SetupError, match=r'pip install "ingest-guard\[parquet\]"'):
-        parquet_ready()
+        load_arrow()
     assert len(list(read_rows(lines))) == 1
+
+
+def test_packed_lines_are_read_as_plain_ones(tmp_path: Path) -> None:
+    """Rows, number, outfit and uids; one that is cut off is an error that names it."""
+    plain = write(tmp_path / "x.jsonl", [record(0), record(1)])
+    packed = tmp_path / "x.jsonl.gz"
+    packed.write_bytes(gzip.compress(plain.read_bytes()))
+    assert list(read_rows(packed)) == list(read_rows(plain)) == [record(0), record(1)]
+    assert count_rows(packed) == count_rows(plain) == 2
+    assert outfit_of(packed) == outfit("native")
+    assert list(read_uids(packed)) == [record(0)["uid"], record(1)["uid"]]
+    packed.write_bytes(packed.read_bytes()[:-20])
+    with pytest.raises(DatasetError, match=r"x\.jsonl\.gz cannot be read"):
+        list(read_uids(packed))
+
+
+def test_uids_are_read_back(tmp_path: Path) -> None:
+    """Of whole lines, and of tables that have any; what is no uid is left out."""
+    lines = tmp_path / "x.jsonl"
+    lines.write_text(f'{{"uid": "{"a" * 32}"}}\nnonsense\n[1]\n{{"uid": 3}}\n{{"uid": "short"}}\n{{"uid": "torn')
+    assert list(read_uids(lines)) == ["a" * 32]
+    write_parquet(tmp_path / "x.parquet", [record(1)], outfit("native"))
+    assert list(read_uids(tmp_path / "x.parquet")) == [record(1)["uid"]]
+    pq.write_table(pa.table({"md5": ["0" * 32]}), tmp_path / "y.parquet")
+    assert list(read_uids(tmp_path / "y.parquet")) == []
+
+
+def test_a_torn_line_is_cut_off(tmp_path: Path) -> None:
+    """However long it is; whole lines stay as they are."""
+    lines = tmp_path / "x.jsonl"
+    for torn in (b"", b'{"uid": "torn', b"x" * 200_000):
+        lines.write_bytes(b'{"uid": "whole"}\n' + torn)
+        cut_torn_line(lines)
+        assert lines.read_bytes() == b'{"uid": "whole"}\n'
+    lines.write_bytes(b"x" * 200_000)
+    cut_torn_line(lines)
+    assert lines.read_bytes() == b""
