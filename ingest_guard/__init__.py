@@ -14,7 +14,7 @@ from ingest_guard.errors import (
     SetupError,
 )
 from ingest_guard.guard.guard import Guard
-from ingest_guard.policy.policy import Policy
+from ingest_guard.policy import Policy
 from ingest_guard.verdict import Action, ImageFacts, Match, Outcome, Reason, Verdict
 
 if TYPE_CHECKING:

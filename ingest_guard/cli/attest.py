@@ -13,7 +13,7 @@ from ingest_guard.dataset.attestation import facts, files, reissue, signing
 from ingest_guard.dataset.attestation.manifest import NAME, Manifest
 from ingest_guard.dataset.attestation.promises import numbered, tell
 from ingest_guard.dataset.attestation.verify import Findings, verify
-from ingest_guard.policy.policy import Policy
+from ingest_guard.policy import Policy
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey

@@ -11,7 +11,7 @@ import click
 
 from ingest_guard.cli.main import FAILED, MATCHED, NOT_SCANNED, OK, WRONG_USE
 from ingest_guard.guard.guard import Guard
-from ingest_guard.policy.policy import Policy
+from ingest_guard.policy import Policy
 from ingest_guard.verdict import Outcome
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ingest_guard.guard.audit import audit
-from ingest_guard.policy.policy import Policy
+from ingest_guard.policy import Policy
 
 if TYPE_CHECKING:
     from ingest_guard.guard.audit import Audit, AuditRow

@@ -11,7 +11,7 @@ import click
 from ingest_guard.blocklist.build.build import DEFAULT_KEEP, MAX_REJECTED_SHARE, MAX_SHRINK, ListSource
 from ingest_guard.blocklist.parts.keys import read_key
 from ingest_guard.guard.credentials import list_key
-from ingest_guard.policy.policy import Policy
+from ingest_guard.policy import Policy
 from ingest_guard.signing.signing_keys import read_signing_key
 
 if TYPE_CHECKING:

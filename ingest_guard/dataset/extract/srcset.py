@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ingest_guard.policy.extract import Extract
+    from ingest_guard.policy.records import Extract
 
 # After blanks and commas.
 _ADDRESS = re.compile(r"[^\t\n\f\r ,][^\t\n\f\r ]*")

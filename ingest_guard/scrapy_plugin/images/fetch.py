@@ -52,7 +52,7 @@ class Fetched:
     action
         What is to be done about a match, or about a URL on a list; None for everything else.
     opted_out
-        By which opt-out it was refused, or kept out; see :mod:`ingest_guard.policy.optouts`.
+        By which opt-out it was refused, or kept out; see :mod:`ingest_guard.policy.records`.
     is_settled
         False where the ``tdmrep.json`` of its host may have something to say against it.
     """

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from scrapy.settings import Settings
 
-    from ingest_guard.policy.policy import Policy
+    from ingest_guard.policy import Policy
     from ingest_guard.scrapy_plugin.stores.stores import Store
 
 _COMPONENTS = ("EXTENSIONS", "DOWNLOADER_MIDDLEWARES", "SPIDER_MIDDLEWARES", "ITEM_PIPELINES", "ADDONS")

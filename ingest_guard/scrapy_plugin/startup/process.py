@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ingest_guard.policy.policy import Hygiene
+    from ingest_guard.policy.crawl import Hygiene
 
 logger = logging.getLogger(__name__)
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from scrapy.crawler import Crawler
     from scrapy.settings import BaseSettings
 
-    from ingest_guard.policy.policy import Policy
+    from ingest_guard.policy import Policy
     from ingest_guard.scrapy_plugin.runtime import Runtime
 
 logger = logging.getLogger(__name__)

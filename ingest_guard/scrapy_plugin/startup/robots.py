@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from scrapy.settings import BaseSettings
 
-    from ingest_guard.policy.policy import Policy
+    from ingest_guard.policy import Policy
 
 logger = logging.getLogger(__name__)
 

@@ -19,7 +19,7 @@ from scrapy.settings import Settings
 from scrapy.utils import response as scrapy_response
 
 from ingest_guard import ImageBlocked, IngestGuardError, Policy, SetupError
-from ingest_guard.policy.policy import Hygiene
+from ingest_guard.policy.crawl import Hygiene
 from ingest_guard.scrapy_plugin.check import browsers, handlers, receivers, strict
 from ingest_guard.scrapy_plugin.core import redaction as withheld
 from ingest_guard.scrapy_plugin.core.exceptions import RequestRefused
