@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ingest_guard._clock import now
 from ingest_guard.dataset.attestation import croissant, files, inventory, signing
-from ingest_guard.dataset.attestation.manifest import NAME, CheckSet, Manifest, Run, now
+from ingest_guard.dataset.attestation.manifest import NAME, CheckSet, Manifest, Run
 from ingest_guard.errors import AttestationError
 
 if TYPE_CHECKING:

@@ -9,14 +9,13 @@ from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
+from ingest_guard._clock import format_time, now
 from ingest_guard.dataset.attestation.manifest import (
     About,
     AllowListFacts,
     BlocklistFacts,
     CheckSet,
     ListFacts,
-    now,
-    spoken_time,
 )
 
 if TYPE_CHECKING:
@@ -80,7 +79,7 @@ def describe_blocklist(blocklist: Blocklist, policy: Policy | None = None) -> Bl
         for info in blocklist.lists
     )
     ordered = tuple(sorted(lists, key=lambda each: (each.id, each.severity or "")))
-    return BlocklistFacts(version=blocklist.version, created=spoken_time(blocklist.created), lists=ordered)
+    return BlocklistFacts(version=blocklist.version, created=format_time(blocklist.created), lists=ordered)
 
 
 def policy_digest(policy: Policy) -> str:

@@ -11,9 +11,10 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ingest_guard._clock import now
 from ingest_guard.dataset.attestation import croissant, inventory, signing
 from ingest_guard.dataset.attestation.columns import columns_in
-from ingest_guard.dataset.attestation.manifest import NAME, Manifest, now
+from ingest_guard.dataset.attestation.manifest import NAME, Manifest
 from ingest_guard.errors import AttestationError
 from ingest_guard.files.atomic import hidden_name, publish
 

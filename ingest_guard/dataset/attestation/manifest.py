@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import Field, ValidationError
 
+from ingest_guard._clock import now
 from ingest_guard.dataset.attestation.model import (
     GUARD,
     About,
@@ -28,8 +29,6 @@ from ingest_guard.dataset.attestation.model import (
     Shard,
     Source,
     Time,
-    now,
-    spoken_time,
 )
 from ingest_guard.dataset.attestation.promises import NOT_PROMISED, PROMISED
 from ingest_guard.errors import AttestationError
@@ -52,9 +51,7 @@ __all__ = [
     "Run",
     "Shard",
     "Source",
-    "now",
     "sorted_out",
-    "spoken_time",
 ]
 
 NAME = "attestation.json"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from ingest_guard.dataset.attestation.manifest import now
+from ingest_guard._clock import now
 from ingest_guard.dataset.recheck import provenance, tombstones, writing
 from ingest_guard.dataset.recheck.report import Report
 from ingest_guard.dataset.recheck.search import PAGE, Doomed, nothing_to_compare, on_pages, search

@@ -7,13 +7,13 @@ fetched once a run; what was found is remembered for as many URLs as the policy 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from scrapy import Request
 from scrapy.exceptions import IgnoreRequest
 
+from ingest_guard._clock import now
 from ingest_guard.scrapy_plugin.check.request_rules import refusal
 from ingest_guard.scrapy_plugin.core.exceptions import ImageBlocked, RequestRefused
 from ingest_guard.scrapy_plugin.core.recent import Recent
@@ -208,8 +208,7 @@ def _is_inside(page_url: str) -> bool:
 
 
 def _passed(response: Response, verdict: Verdict, attestation: Mapping[str, Any]) -> Fetched:
-    now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-    return Fetched("no_known_match", verdict, response.url, now, attestation=attestation)
+    return Fetched("no_known_match", verdict, response.url, now(), attestation=attestation)
 
 
 def _referrer(page_url: str, url: str) -> str | None:

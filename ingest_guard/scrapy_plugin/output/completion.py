@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import json
 import os
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scrapy import signals
 
+from ingest_guard._clock import now
 from ingest_guard._version import __version__
 from ingest_guard.scrapy_plugin.core import placement
 from ingest_guard.scrapy_plugin.output import jobs
@@ -54,7 +54,7 @@ class Ending:
             file.unlink(missing_ok=True)
         if self._job is not None:
             jobs.begin(self._job)
-        self._facts = {"started": _now(), **_held_against(self._runtime)}
+        self._facts = {"started": now(), **_held_against(self._runtime)}
 
     def closed(self, reason: str) -> None:
         """Remember why."""
@@ -72,7 +72,7 @@ class Ending:
             jobs.close(self._job)
         if (file := self._file()) is not None:
             stats = self._runtime.crawler.stats.get_stats()
-            _write(file, {**self._facts, "ended": _now(), **_counted(stats)})
+            _write(file, {**self._facts, "ended": now(), **_counted(stats)})
 
     def _file(self) -> Path | None:
         value = self._settings.get(COMPLETION_SETTING)
@@ -102,7 +102,3 @@ def _write(file: Path, facts: dict[str, Any]) -> None:
     hidden = file.with_name(f".{file.name}.{os.getpid()}")
     hidden.write_text(json.dumps(facts, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     hidden.replace(file)
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -15,10 +15,11 @@ from urllib.parse import urlsplit
 
 from scrapy.utils.asyncio import run_in_thread
 
+from ingest_guard._clock import now
 from ingest_guard.dataset.attestation import draft as journal
 from ingest_guard.dataset.attestation import facts, files, inventory
 from ingest_guard.dataset.attestation.columns import columns_in
-from ingest_guard.dataset.attestation.manifest import Run, now
+from ingest_guard.dataset.attestation.manifest import Run
 from ingest_guard.dataset.attestation.promises import numbered
 from ingest_guard.errors import AttestationError
 from ingest_guard.scrapy_plugin.output.exporters import OUTFIT_SETTING

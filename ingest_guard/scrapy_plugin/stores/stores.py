@@ -10,13 +10,13 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scrapy.exceptions import NotConfigured
 from scrapy.utils.project import data_path
 
+from ingest_guard._clock import now
 from ingest_guard._version import __version__
 from ingest_guard.errors import SetupError
 
@@ -77,10 +77,10 @@ class Store:
         before = self.marker
         if before is not None and not purged:
             return
-        now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-        content = {"since": (before or {}).get("since", now), "list_version": list_version, "guard": __version__}
+        time = now()
+        content = {"since": (before or {}).get("since", time), "list_version": list_version, "guard": __version__}
         if purged:
-            content["purged"] = now
+            content["purged"] = time
         self.folder.mkdir(parents=True, exist_ok=True)
         written = self.folder / f"{MARKER}.{os.getpid()}"
         written.write_text(json.dumps(content) + "\n", encoding="utf-8")

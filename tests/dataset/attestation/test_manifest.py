@@ -10,11 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.attested import CHECK_SET, OTHER, check_set, data_set, manifest, record, run, write_shard
 
+from ingest_guard._clock import now
 from ingest_guard.dataset.attestation import draft as journal
 from ingest_guard.dataset.attestation import files, reissue
 from ingest_guard.dataset.attestation.columns import columns_in
 from ingest_guard.dataset.attestation.files import manifest_digest, write_manifest
-from ingest_guard.dataset.attestation.manifest import About, Manifest, Recheck, Shard, Source, now, sorted_out
+from ingest_guard.dataset.attestation.manifest import About, Manifest, Recheck, Shard, Source, sorted_out
 from ingest_guard.dataset.attestation.promises import headline, tell
 from ingest_guard.dataset.attestation.verify import verify
 from ingest_guard.errors import AttestationError
