@@ -14,10 +14,10 @@ from scrapy import signals
 from scrapy.exceptions import CloseSpider
 
 from ingest_guard.errors import IngestGuardError
+from ingest_guard.scrapy_plugin import monitoring
 from ingest_guard.scrapy_plugin.core import placement
 from ingest_guard.scrapy_plugin.core.exceptions import RequestRefused
 from ingest_guard.scrapy_plugin.core.settings import load_policy
-from ingest_guard.scrapy_plugin.monitoring import instruments
 from ingest_guard.scrapy_plugin.output import recovery
 from ingest_guard.scrapy_plugin.output.completion import Ending
 from ingest_guard.scrapy_plugin.runtime import CLOSE_REASON, Runtime
@@ -57,7 +57,7 @@ class Watchdog:
         runtime.written, runtime.first_shard = written, first_shard
         Ending.watch(runtime)
         with placement.announced():
-            instruments.watch(runtime)
+            monitoring.watch(runtime)
         watchdog = cls(runtime)
         crawler.signals.connect(watchdog.spider_opened, signal=signals.spider_opened)
         crawler.signals.connect(watchdog.spider_closed, signal=signals.spider_closed)

@@ -1,15 +1,18 @@
 """The metrics for Prometheus, served over HTTP while a crawl runs: policy ``metrics``.
 
-Nothing is counted for them: whoever asks gets what statistics and meter hold at that moment, from a thread of the
-server's own, and the crawl does not wait. Crawlers of one process with one address and port share a server, which ends
-with the last of them.
+Nothing is counted for them: a request gets what statistics and meter hold at that moment, from a thread of the server's
+own, and the crawl does not wait. Crawlers of one process with the same address and port share a server, which ends with
+the last of them.
+
+Labels are ``spider``, ``crawl`` (its number in this process, from 1) and, for some, one more. No label names a host or
+an address. A match shows only as the id of its list and the algorithm.
 """
 
 from __future__ import annotations
 
 import itertools
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
@@ -18,11 +21,11 @@ from scrapy import signals
 from scrapy.utils.asyncio import run_in_thread
 
 from ingest_guard.errors import SetupError
-from ingest_guard.scrapy_plugin.monitoring import snapshot as gauges
-from ingest_guard.scrapy_plugin.monitoring.metricset import COUNTERS, GAUGES, LISTS, PREFIX, RESPONSES, SCAN
+from ingest_guard.scrapy_plugin.core.statistics import own_counts
+from ingest_guard.scrapy_plugin.monitoring import snapshot
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from prometheus_client import Metric
 
@@ -30,12 +33,74 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+PREFIX = "ingest_guard_"
 _LABELS = ("spider", "crawl")
 _NUMBERS = itertools.count(1)
 
 
+class Counter(NamedTuple):
+    """A counter. With a label, it has all statistics that begin with ``stat``, labelled with the rest of the name."""
+
+    name: str
+    stat: str
+    help: str
+    label: str = ""
+
+
+class Gauge(NamedTuple):
+    """A gauge."""
+
+    name: str
+    read: Callable[[Runtime], float]
+    help: str
+
+
+COUNTERS = (
+    Counter("checked", "checked", "Responses with an image or another binary in them"),
+    Counter("no_known_match", "no_known_match", "Of these, passed"),
+    Counter("matched", "matched", "Of these, dropped for a match"),
+    Counter("matched_by_list", "matched/", "The same, for each list that knew it", "list"),
+    Counter("matched_by_algorithm", "matched_by/", "The same, for each algorithm that found it", "algorithm"),
+    Counter("held", "held", "Of these, dropped for a match on lists that only hold"),
+    Counter("not_scannable", "not_scannable", "Of these, dropped because they could not be scanned"),
+    Counter("not_scannable_by_reason", "not_scannable/", "The same, by reason", "reason"),
+    Counter("not_an_image", "not_an_image", "Other responses: text, empty"),
+    Counter("response_bytes", "bytes", "Bytes of all responses, as sent"),
+    Counter("records", "records", "Records that left"),
+    Counter("duplicates", "duplicates", "Records left out because they are there already"),
+    Counter("extracted_images", "extract/images", "Images found in pages"),
+    Counter("opted_out", "opted_out/", "Images and pages left out because their hosts ask for that", "reason"),
+    Counter("filtered", "filtered/", "Images left out by the policy's filters", "filter"),
+    Counter("refused", "refused/", "Requests that were not let out", "reason"),
+    Counter("items_dropped", "items_dropped/", "Items that made no record", "reason"),
+    Counter("images_dropped", "images_dropped/", "Images of items that made no record", "result"),
+    Counter("scans_spared", "scans_spared", "Images that were not scanned again"),
+    Counter("errors", "errors", "Faults of the guard itself"),
+    Counter("flood_alarms", "flood_alarms", "Entries that matched suspiciously many different images"),
+    Counter("list_changes", "swap/done", "Changes to a new version of the blocklist"),
+    Counter("list_changes_refused", "swap/refused", "Attempts to change that were refused"),
+)
+
+GAUGES = (
+    Gauge("scanning_images", lambda r: r.budget.images, "Images being scanned"),
+    Gauge("scanning_bytes", lambda r: r.budget.bytes, "Their bytes"),
+    Gauge("waiting_images", lambda r: r.budget.waiting, "Images that wait for a scan"),
+    Gauge("downloading_requests", lambda r: snapshot.queues(r)["downloading"], "Requests being downloaded"),
+    Gauge("scheduled_requests", lambda r: snapshot.queues(r)["scheduled"], "Requests not yet begun"),
+    Gauge("blocklist_age_seconds", snapshot.list_age, "Age of the blocklist in use"),
+    Gauge("blocklist_max_age_seconds", lambda r: r.policy.max_age.total_seconds(), "How old it may be"),
+    Gauge("crawler_memory_bytes", lambda r: snapshot.memory(r)["crawler"], "Memory of the crawl's own process"),
+    Gauge("worker_memory_peak_bytes", lambda r: snapshot.memory(r)["worker_peak"], "The most that one worker had"),
+    Gauge("failed", lambda r: float(r.latched), "1 where the guard has latched shut"),
+)
+
+SCAN = ("scan_seconds", "Time of a scan, with the wait for a worker")
+LISTS = ("blocklist_entries", "Entries of each list in use, by its version", ("list", "version"))
+RESPONSES = ("responses", "Responses that the downloader has brought")
+
+
 class Crawls(Collector):
-    """What Prometheus asks: all crawls that are under way at one server."""
+    """Collects the metrics of all crawls that share a server."""
 
     def __init__(self) -> None:
         self._watched: dict[Runtime, str] = {}
@@ -44,11 +109,11 @@ class Crawls(Collector):
         return len(self._watched)
 
     def add(self, runtime: Runtime) -> None:
-        """Tell of a crawl from now on."""
+        """Include a crawl from now on."""
         self._watched[runtime] = str(next(_NUMBERS))
 
     def remove(self, runtime: Runtime) -> None:
-        """Tell of it no more."""
+        """Leave it out from now on."""
         self._watched.pop(runtime, None)
 
     def collect(self) -> Iterator[Metric]:
@@ -87,7 +152,7 @@ class Metrics:
                     f"ingest_guard: metrics cannot be served at {address} port {port} ({error.strerror}); choose "
                     "another metrics.port in the policy, or 0 for none"
                 ) from None
-            logger.info("ingest_guard serves metrics at http://%s/metrics", _spoken(address, port))
+            logger.info("ingest_guard serves metrics at http://%s/metrics", _format_address(address, port))
         cls._servers[metrics._address].crawls.add(runtime)
         runtime.crawler.signals.connect(metrics.closed, signal=signals.spider_closed, weak=False)
 
@@ -99,7 +164,7 @@ class Metrics:
         server.crawls.remove(self._runtime)
         if not len(server.crawls):
             del self._servers[self._address]
-            # It looks up twice a second only; the port is free when this is done.
+            # The server looks only twice a second whether it is to end; the port is free when this is done.
             await run_in_thread(server.close)
 
 
@@ -122,7 +187,7 @@ def _labels(runtime: Runtime, number: str) -> list[str]:
 
 
 def _counters(crawls: list[tuple[list[str], Runtime]]) -> Iterator[Metric]:
-    counted = [(labels, gauges.counts(runtime)) for labels, runtime in crawls]
+    counted = [(labels, own_counts(runtime.crawler.stats.get_stats())) for labels, runtime in crawls]
     for each in COUNTERS:
         family = CounterMetricFamily(
             PREFIX + each.name, each.help, labels=[*_LABELS, *([each.label] if each.label else [])]
@@ -137,7 +202,7 @@ def _counters(crawls: list[tuple[list[str], Runtime]]) -> Iterator[Metric]:
         yield family
     responses = CounterMetricFamily(PREFIX + RESPONSES[0], RESPONSES[1], labels=_LABELS)
     for labels, runtime in crawls:
-        responses.add_metric(labels, gauges.pages(runtime))
+        responses.add_metric(labels, snapshot.responses(runtime))
     yield responses
 
 
@@ -169,5 +234,5 @@ def _scans(crawls: list[tuple[list[str], Runtime]]) -> Metric:
     return family
 
 
-def _spoken(address: str, port: int) -> str:
+def _format_address(address: str, port: int) -> str:
     return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"

@@ -1,4 +1,4 @@
-"""What a running crawl looks like at one moment: queues, memory, the lists in use. Read by all that watch it."""
+"""A running crawl at one moment: queues, memory, the lists in use. Telemetry, progress and metrics show it."""
 
 from __future__ import annotations
 
@@ -8,32 +8,22 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ingest_guard._clock import format_time
+
 if TYPE_CHECKING:
     from ingest_guard.scrapy_plugin.runtime import Runtime
 
-PREFIX = "ingest_guard/"
 _STATM = Path("/proc/self/statm")
 _PAGE_SIZE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 
 
-def counts(runtime: Runtime) -> dict[str, int]:
-    """Return the guard's own counters, without what is told of single lists' entries by other names."""
-    # One copy in one step: the metrics are read in another thread.
-    stats = dict(runtime.crawler.stats.get_stats())
-    return {
-        name.removeprefix(PREFIX): value
-        for name, value in stats.items()
-        if name.startswith(PREFIX) and type(value) is int
-    }
-
-
-def pages(runtime: Runtime) -> int:
-    """Return how many responses the downloader has brought, of whatever kind."""
+def responses(runtime: Runtime) -> int:
+    """Return how many responses of any kind the downloader has received."""
     return int(runtime.crawler.stats.get_value("downloader/response_count", 0) or 0)
 
 
 def queues(runtime: Runtime) -> dict[str, int]:
-    """Return what is under way and what waits: for a worker, for the downloader, for its turn."""
+    """Return what is being scanned and downloaded, and what waits for that."""
     budget = runtime.budget
     return {
         "scanning": budget.images,
@@ -55,7 +45,7 @@ def list_age(runtime: Runtime) -> int:
 
 
 def lists(runtime: Runtime) -> dict[str, Any]:
-    """Return what the crawl is held against at this moment; ids, versions and numbers, no entry."""
+    """Return the lists that the crawl checks against at this moment: ids, versions and numbers, no entry."""
     guard = runtime.guard
     described = [
         {
@@ -68,28 +58,23 @@ def lists(runtime: Runtime) -> dict[str, Any]:
     ]
     return {
         "version": guard.version,
-        "created": stamp(guard.blocklist.created),
+        "created": format_time(guard.blocklist.created),
         "check_set": guard.attestation["check_set"],
         "algorithms": list(guard.attestation["algorithms"]),
         "lists": described,
     }
 
 
-def stamp(moment: datetime) -> str:
-    """Return a moment as RFC 3339 in UTC, to the second."""
-    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-
-
 def _downloading(runtime: Runtime) -> int:
-    with contextlib.suppress(AttributeError, RuntimeError, TypeError):  # no engine yet, or no more
+    with contextlib.suppress(AttributeError, RuntimeError, TypeError):  # there is no engine before and after the crawl
         return len(runtime.crawler.engine.downloader.active)
     return 0
 
 
 def _scheduled(runtime: Runtime) -> int:
-    # Scrapy has no public name for it; its own log of open queues asks the same.
+    # Scrapy has no public name for it.
     with contextlib.suppress(AttributeError, RuntimeError, TypeError):
-        slot: Any = runtime.crawler.engine._slot  # noqa: SLF001 - see above
+        slot: Any = runtime.crawler.engine._slot  # noqa: SLF001 - as above
         return len(slot.scheduler)
     return 0
 

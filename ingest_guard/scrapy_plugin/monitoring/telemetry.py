@@ -1,11 +1,11 @@
 """The crawl's time series, for the report: ``telemetry.jsonl`` in the folder that ``INGEST_GUARD_DATASET`` names.
 
-A line is a JSON object with ``kind`` and ``run``: ``start``, ``lists`` (at the start and whenever others come into
-use), ``sample`` (what was counted so far), ``hosts`` (now and then, and at the end) and ``end``. No line has a URL in
-it. Each is written in one piece and added to what is there: a crawl that is killed loses what came after the last
-sample, and one that is resumed begins another run.
+A line is a JSON object with ``kind`` and ``run``: ``start``, ``lists`` (at the start and with each change of lists),
+``sample`` (the counts so far), ``hosts`` (now and then, and at the end) and ``end``. No line has a URL in it. Each line
+is appended in one piece: a crawl that is killed loses what came after the last sample, and one that is resumed begins
+another run.
 
-Steered by ``report`` in the policy. A file that cannot be written costs the report, never the crawl.
+The policy's section ``report`` steers it. A file that cannot be written costs the report, never the crawl.
 """
 
 from __future__ import annotations
@@ -14,17 +14,19 @@ import json
 import logging
 import os
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from scrapy import signals
 from scrapy.utils.asyncio import create_looping_call
+from w3lib.url import file_uri_to_path
 
+from ingest_guard._clock import now
 from ingest_guard._version import __version__
 from ingest_guard.scrapy_plugin.core.hostcounts import may_tell_dropped
-from ingest_guard.scrapy_plugin.monitoring import snapshot as gauges
+from ingest_guard.scrapy_plugin.core.statistics import own_counts
+from ingest_guard.scrapy_plugin.monitoring import snapshot
 
 if TYPE_CHECKING:
     from scrapy.settings import BaseSettings
@@ -38,32 +40,32 @@ logger = logging.getLogger(__name__)
 DATASET_SETTING = "INGEST_GUARD_DATASET"
 FILE = "telemetry.jsonl"
 FORMAT = 1
-# For its owner: when something matched, and when each record was fetched, together tell more than either does.
+# For its owner only: the times of matches and of records reveal more together than each alone.
 _MODE = 0o600
-# The longer a crawl, the rarer its samples: a day's are 3 MB, a month's 10 MB.
+# Samples become rarer as a crawl goes on: those of a day take 3 MB, those of a month 10 MB.
 _SAMPLES = 2000
 _HOSTS_EVERY = 300.0
 _HOSTS_GROWTH = 0.1
 
 
 def folder_of(settings: BaseSettings) -> Path | None:
-    """Return the local folder of the data set; None where there is none, or it lies elsewhere."""
+    """Return the local folder of the data set; None where there is no data set or it is elsewhere."""
     value = str(settings.get(DATASET_SETTING) or "")
     parts = urlsplit(value)
     if parts.scheme == "file":
-        return Path(unquote(parts.path))
-    return Path(value) if value and "://" not in value else None
+        return Path(file_uri_to_path(value))
+    return Path(value).expanduser().absolute() if value and "://" not in value else None
 
 
 class Telemetry:
-    """Notes samples of one crawl.
+    """Writes the time series of one crawl.
 
     Parameters
     ----------
     runtime
         Of the crawl.
     folder
-        Where the file goes; made if need be.
+        Where the file goes; made if it does not exist.
     """
 
     def __init__(self, runtime: Runtime, folder: Path) -> None:
@@ -111,7 +113,7 @@ class Telemetry:
         self._runtime.meter.note_record(item)
 
     def closed(self, reason: str) -> None:
-        """Sample no more by the clock; the last sample comes when all feeds are stored."""
+        """Stop sampling by the clock; the last sample comes when all feeds are stored."""
         self._reason = reason
         if self._ticker is not None and self._ticker.running:
             self._ticker.stop()
@@ -121,34 +123,34 @@ class Telemetry:
         if not self._reason:
             return
         self._sample()
-        counted = gauges.counts(self._runtime)
+        counted = own_counts(self._runtime.crawler.stats.get_stats())
         matched = counted.get("matched", 0) + counted.get("held", 0)
         self._hosts(with_dropped=may_tell_dropped(matched, counted.get("not_scannable", 0)))
         self._write("end", reason=self._reason, failed=self._runtime.latched)
 
     def tick(self) -> None:
-        """Write a sample, where one is due."""
+        """Write a sample and the hosts if they are due."""
         elapsed = time.monotonic() - self._began
         if elapsed >= self._next_sample:
             self._next_sample = elapsed + max(0.0, elapsed / _SAMPLES - self._interval)
             self._sample()
         if elapsed >= self._next_hosts:
             self._next_hosts = elapsed + max(_HOSTS_EVERY, elapsed * _HOSTS_GROWTH)
-            # Two of these, and the samples between them, would tell which host a drop was of.
+            # Two tables with drops, and the samples between them, would show which host a drop came from.
             self._hosts(with_dropped=False)
 
     def _sample(self) -> None:
         runtime = self._runtime
         if runtime.guard.version != self._version:
             self._version = runtime.guard.version
-            self._write("lists", **gauges.lists(runtime))
+            self._write("lists", **snapshot.lists(runtime))
         self._write(
             "sample",
-            counts=gauges.counts(runtime),
-            responses=gauges.pages(runtime),
-            queues=gauges.queues(runtime),
-            memory=gauges.memory(runtime),
-            list_age=gauges.list_age(runtime),
+            counts=own_counts(runtime.crawler.stats.get_stats()),
+            responses=snapshot.responses(runtime),
+            queues=snapshot.queues(runtime),
+            memory=snapshot.memory(runtime),
+            list_age=snapshot.list_age(runtime),
             **runtime.meter.to_json(),
         )
 
@@ -162,7 +164,7 @@ class Telemetry:
         line = {
             "kind": kind,
             "run": self._run,
-            "time": gauges.stamp(datetime.now(UTC)),
+            "time": now(),
             "elapsed": round(time.monotonic() - self._began, 3),
             **what,
         }
@@ -174,7 +176,7 @@ class Telemetry:
 
 
 def append(file: Path, line: bytes) -> None:
-    """Add a line to a file in one piece, after ending one that a crash cut off."""
+    """Append a line in one piece; end a line that a crash cut off first."""
     file.parent.mkdir(parents=True, exist_ok=True)
     handle = os.open(file, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, _MODE)
     try:

@@ -16,16 +16,14 @@ from scrapy import signals
 from ingest_guard._clock import now
 from ingest_guard._version import __version__
 from ingest_guard.scrapy_plugin.core import placement
+from ingest_guard.scrapy_plugin.core.statistics import failed_feeds, own_counts
 from ingest_guard.scrapy_plugin.output import jobs
 from ingest_guard.scrapy_plugin.output.manifest_bucket import keeper_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from ingest_guard.scrapy_plugin.runtime import Runtime
 
 COMPLETION_SETTING = "INGEST_GUARD_COMPLETION"
-_PREFIX = "ingest_guard/"
 
 
 class Ending:
@@ -72,19 +70,14 @@ class Ending:
             jobs.close(self._job)
         if (file := self._file()) is not None:
             stats = self._runtime.crawler.stats.get_stats()
-            _write(file, {**self._facts, "ended": now(), **_counted(stats)})
+            _write(
+                file,
+                {**self._facts, "ended": now(), "counts": own_counts(stats), "feeds_failed": failed_feeds(stats)},
+            )
 
     def _file(self) -> Path | None:
         value = self._settings.get(COMPLETION_SETTING)
         return Path(str(value)) if value else None
-
-
-def _counted(stats: Mapping[str, Any]) -> dict[str, Any]:
-    own = {name.removeprefix(_PREFIX): value for name, value in sorted(stats.items()) if name.startswith(_PREFIX)}
-    return {
-        "counts": {name: value for name, value in own.items() if type(value) is int},
-        "feeds_failed": sum(value for name, value in stats.items() if name.startswith("feedexport/failed_count/")),
-    }
 
 
 def _held_against(runtime: Runtime) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from ingest_guard.dataset.records.layouts import NAMES
 from ingest_guard.dataset.records.seen import Keys
 from ingest_guard.dataset.shards.shards import SHARD, SHARD_ROWS, outfit_of, parquet_ready
 from ingest_guard.errors import SetupError
+from ingest_guard.scrapy_plugin.core.statistics import failed_feeds
 from ingest_guard.scrapy_plugin.output.exporters import OUTFIT_SETTING
 from ingest_guard.scrapy_plugin.output.readback import uids
 from ingest_guard.scrapy_plugin.output.shelves import DATASET_SETTING, dataset_uri, shelf_of
@@ -134,8 +135,7 @@ class Dataset:
 
     def shard_closed(self, slot: Any) -> None:
         """Count a shard, if it was stored."""
-        stats = self._crawler.stats.get_stats()
-        failed = sum(value for name, value in stats.items() if name.startswith("feedexport/failed_count/"))
+        failed = failed_feeds(self._crawler.stats.get_stats())
         if failed == self._failed and slot.uri.startswith(self._shelf.uri):
             self._crawler.stats.inc_value("ingest_guard/shards")
         self._failed = failed

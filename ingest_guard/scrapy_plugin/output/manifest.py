@@ -22,6 +22,7 @@ from ingest_guard.dataset.attestation.columns import columns_in
 from ingest_guard.dataset.attestation.manifest import Run
 from ingest_guard.dataset.attestation.promises import numbered
 from ingest_guard.errors import AttestationError
+from ingest_guard.scrapy_plugin.core.statistics import own_counts
 from ingest_guard.scrapy_plugin.output.exporters import OUTFIT_SETTING
 from ingest_guard.scrapy_plugin.output.shelves import DATASET_SETTING, dataset_uri
 
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 SIGN_KEY_VARIABLE = "INGEST_GUARD_SIGN_KEY"
-_PREFIX = "ingest_guard/"
 # What became of responses, items and requests; not how busy the machine was.
 _COUNTED = (
     *("allowed", "checked", "duplicates", "errors", "extract", "filtered", "flood", "flood_alarms", "held"),
@@ -149,8 +149,7 @@ class ManifestKeeper:
 
 def counted(stats: Mapping[str, Any]) -> dict[str, int]:
     """Return what a manifest tells of a crawl's statistics, by their names without the prefix."""
-    own = {name.removeprefix(_PREFIX): value for name, value in sorted(stats.items()) if name.startswith(_PREFIX)}
-    return {name: value for name, value in own.items() if type(value) is int and name.split("/")[0] in _COUNTED}
+    return {name: value for name, value in own_counts(stats).items() if name.split("/")[0] in _COUNTED}
 
 
 def _new_run(guard: Guard) -> Run:

@@ -4,7 +4,7 @@ import io
 import logging
 from typing import TYPE_CHECKING
 
-from ingest_guard.scrapy_plugin.monitoring.progress import Progress, _span
+from ingest_guard.scrapy_plugin.monitoring.progress import Progress, _format_span
 from ingest_guard.scrapy_plugin.runtime import Runtime
 
 if TYPE_CHECKING:
@@ -107,4 +107,9 @@ def _open(progress: Progress) -> None:
 
 def test_times_are_told_as_clocks_do() -> None:
     """Hours, minutes, seconds; days and hours from a day on."""
-    assert [_span(seconds) for seconds in (0, 59.9, 3661, 90_000)] == ["0:00:00", "0:00:59", "1:01:01", "1 d 1 h"]
+    assert [_format_span(seconds) for seconds in (0, 59.9, 3661, 90_000)] == [
+        "0:00:00",
+        "0:00:59",
+        "1:01:01",
+        "1 d 1 h",
+    ]

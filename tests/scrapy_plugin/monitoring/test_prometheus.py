@@ -14,8 +14,17 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from ingest_guard.errors import SetupError
-from ingest_guard.scrapy_plugin.monitoring import instruments, metricset
-from ingest_guard.scrapy_plugin.monitoring.prometheus import Crawls, Metrics
+from ingest_guard.scrapy_plugin import monitoring
+from ingest_guard.scrapy_plugin.monitoring.prometheus import (
+    COUNTERS,
+    GAUGES,
+    LISTS,
+    PREFIX,
+    RESPONSES,
+    SCAN,
+    Crawls,
+    Metrics,
+)
 from ingest_guard.scrapy_plugin.runtime import Runtime
 
 if TYPE_CHECKING:
@@ -34,6 +43,13 @@ def port() -> int:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         return int(taken.getsockname()[1])
+
+
+def metric_names() -> set[str]:
+    """Return the names under which Prometheus keeps the metrics."""
+    counters = {f"{PREFIX}{each.name}_total" for each in COUNTERS} | {f"{PREFIX}{RESPONSES[0]}_total"}
+    others = {f"{PREFIX}{each.name}" for each in GAUGES} | {PREFIX + LISTS[0]}
+    return counters | others | {f"{PREFIX}{SCAN[0]}_{end}" for end in ("bucket", "sum", "count")}
 
 
 def ask(port: int) -> dict[str, Any]:
@@ -67,14 +83,14 @@ def test_two_crawlers_share_a_server_that_ends_with_the_last(make_crawler: Calla
 def test_all_that_is_served_is_documented(make_crawler: Callable[..., Crawler]) -> None:
     """Each metric of a crawl with every kind of count has its row in docs/report.md, and no other has one."""
     runtime = Runtime.of(make_crawler())
-    for each in metricset.COUNTERS:
+    for each in COUNTERS:
         runtime.count(each.stat + ("some" if each.label else ""))
     runtime.meter.note_scan(0.01)
     crawls = Crawls()
     crawls.add(runtime)
     assert len(crawls) == 1
     served = {sample.name.removesuffix("_created") for metric in crawls.collect() for sample in metric.samples}
-    assert served == metricset.names()
+    assert served == metric_names()
     documented = set(re.findall(r"^\| `(ingest_guard_\w+)", _DOCUMENTED, re.MULTILINE))
     assert {name for name in served if not name.endswith(("_bucket", "_sum", "_count"))} | {
         "ingest_guard_scan_seconds"
@@ -118,10 +134,10 @@ def test_the_dashboard_uses_what_there_is() -> None:
             assert names
             assert target["expr"].count("(") == target["expr"].count(")")
             used |= names
-    assert used <= metricset.names()
+    assert used <= metric_names()
     variables = {each["name"]: each for each in _DASHBOARD["templating"]["list"]}
     assert set(variables) == {"datasource", "spider"}
-    assert set(re.findall(r"ingest_guard_\w+", variables["spider"]["query"]["query"])) <= metricset.names()
+    assert set(re.findall(r"ingest_guard_\w+", variables["spider"]["query"]["query"])) <= metric_names()
 
 
 def test_without_prometheus_client_the_extra_is_named(
@@ -134,11 +150,11 @@ def test_without_prometheus_client_the_extra_is_named(
     monkeypatch.delitem(sys.modules, "ingest_guard.scrapy_plugin.monitoring.prometheus")
     monkeypatch.setitem(sys.modules, "prometheus_client", None)
     with pytest.raises(SetupError, match=r'pip install "ingest-guard\[metrics\]"'):
-        instruments.watch(runtime)
+        monitoring.watch(runtime)
 
 
 def test_nothing_is_served_unless_wanted(make_crawler: Callable[..., Crawler]) -> None:
     """By default there is no server, no progress and no file."""
     runtime = Runtime.of(make_crawler())
-    instruments.watch(runtime)
+    monitoring.watch(runtime)
     assert Metrics._servers == {}

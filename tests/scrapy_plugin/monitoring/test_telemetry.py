@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,14 +14,20 @@ from ingest_guard.scrapy_plugin.runtime import Runtime
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from scrapy.crawler import Crawler
 
 
 @pytest.mark.parametrize(
     ("value", "folder"),
-    [("out", "out"), ("file:///a%20b/c", "/a b/c"), ("s3://bucket/x", None), ("gs://bucket/x", None), ("", None)],
+    [
+        ("out", str(Path("out").absolute())),
+        ("~/out", str(Path("~/out").expanduser())),
+        ("file:///a%20b/c", "/a b/c"),
+        ("s3://bucket/x", None),
+        ("gs://bucket/x", None),
+        ("", None),
+    ],
 )
 def test_where_the_file_goes(value: str, folder: str | None) -> None:
     """A folder of this machine, however it is written; a store elsewhere gets no file."""
