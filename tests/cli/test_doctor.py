@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from support.listed import World
 
 GUARD = 'ADDONS = {"ingest_guard.Addon": 0}\nINGEST_GUARD_POLICY = "policy.yaml"\n'
-SECOND = 'EXTENSIONS = {"ingest_guard.scrapy_plugin.extension.Watchdog": 0}\n'
+SECOND = 'EXTENSIONS = {"ingest_guard.Watchdog": 0}\n'
 SPIDER = "from scrapy import Spider\n\n\nclass Good(Spider):\n    name = 'good'\n"
 ALL_WELL = [
     "ok   the add-on is installed",
@@ -105,16 +105,14 @@ def test_any_part_is_a_second_line(project: Callable[..., Path], second: str) ->
     assert doctor()[0] == 0
 
 
-@pytest.mark.parametrize("settings", ["", 'EXTENSIONS = {"ingest_guard.scrapy_plugin.extension.Watchdog": None}\n'])
+@pytest.mark.parametrize("settings", ["", 'EXTENSIONS = {"ingest_guard.Watchdog": None}\n'])
 def test_no_second_line(project: Callable[..., Path], settings: str) -> None:
     """Without it, the doctor says what to add."""
     project(GUARD + settings)
     code, lines = doctor()
     assert code == 1
     at = lines.index("BAD  a crawl with -s ADDONS={} would run unguarded")
-    assert lines[at + 1].strip() == (
-        '-> add to the settings: EXTENSIONS = {"ingest_guard.scrapy_plugin.extension.Watchdog": 0}'
-    )
+    assert lines[at + 1].strip() == ('-> add to the settings: EXTENSIONS = {"ingest_guard.Watchdog": 0}')
 
 
 BAD_SPIDERS = """
@@ -280,7 +278,7 @@ def test_parts_of_others(project: Callable[..., Path], level: str, mark: str) ->
     folder = project(
         GUARD
         + "import os\nHERE = __name__.split('.')[0]\n"
-        + "EXTENSIONS = {'ingest_guard.scrapy_plugin.extension.Watchdog': 0, f'{HERE}.spiders.Listener': 1, "
+        + "EXTENSIONS = {'ingest_guard.Watchdog': 0, f'{HERE}.spiders.Listener': 1, "
         + "f'{HERE}.spiders.Hearer': 2}\n"
         + "DOWNLOAD_HANDLERS = {'https': f'{HERE}.spiders.Handler'}\n"
         + "ITEM_PIPELINES = {f'{HERE}.spiders.Stores': 1, 'scrapy.pipelines.images.ImagesPipeline': 2}\n"

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from scrapy import Spider
     from scrapy.settings import Settings
 
-_SECOND_LINE = f'EXTENSIONS = {{"{placement.WATCHDOG}": 0}}'
+_SECOND_LINE = 'EXTENSIONS = {"ingest_guard.Watchdog": 0}'
 
 
 @dataclass(frozen=True, slots=True)

@@ -452,7 +452,7 @@ def test_a_crawl_runs_on_asyncio(make_crawler: Callable[..., Crawler], monkeypat
     crawler.settings.frozen = False
     protections.require(crawler, policy)
     monkeypatch.setattr(protections, "is_asyncio_available", lambda: False)
-    with pytest.raises(SetupError, match="AsyncioSelectorReactor.*TWISTED_REACTOR_ENABLED = False"):
+    with pytest.raises(SetupError, match=r"AsyncioSelectorReactor.*TWISTED_REACTOR_ENABLED = False"):
         protections.require(crawler, policy)
 
 
