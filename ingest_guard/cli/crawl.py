@@ -79,8 +79,6 @@ def command(
     """Run SPIDER as 'scrapy crawl' does, with the same options, or crawl from SEEDS without a project.
 
     '-o FOLDER/' makes the folder a data set: numbered shards, a manifest, the report's data. '-o FILE' is Scrapy's.
-    The exit code tells how the crawl ended.
-
     Exit code: 0 the crawl ended well, 2 wrong use, 4 the guard failed or was not there, 5 the crawl was stopped before
     its end or a feed could not be stored; anything else is Scrapy's.
     """

@@ -12,7 +12,7 @@ from ingest_guard._version import __version__
 from ingest_guard.errors import IngestGuardError, PolicyError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 OK, MATCHED, WRONG_USE, NOT_SCANNED, FAILED, STOPPED = 0, 1, 2, 3, 4, 5
 
@@ -56,6 +56,14 @@ class LazyGroup(click.Group):
         module, name = self._commands_at[cmd_name].split(":")
         command: click.Command = getattr(import_module(module), name)
         return command
+
+
+def print_signers(signers: Sequence[str]) -> None:
+    """Print one line for each public key (hex) that has signed something."""
+    for signer in signers:
+        click.echo(f"signed by {signer}")
+    if not signers:
+        click.echo("not signed")
 
 
 @click.group(cls=LazyGroup, commands_at=_COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})

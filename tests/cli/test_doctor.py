@@ -12,9 +12,8 @@ from click.testing import CliRunner
 
 from ingest_guard import SetupError
 from ingest_guard.cli.main import cli
-from ingest_guard.scrapy_plugin.startup import doctor as diagnosis
-from ingest_guard.scrapy_plugin.startup import doctor_checks as surroundings
-from ingest_guard.scrapy_plugin.startup import process as hygiene
+from ingest_guard.scrapy_plugin.startup import doctor as checks
+from ingest_guard.scrapy_plugin.startup import doctor_checks, process
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -45,8 +44,8 @@ def project(tmp_path: Path, world: World, monkeypatch: pytest.MonkeyPatch) -> It
         logging.root.manager.disable,
     )
     monkeypatch.delenv("SCRAPY_SETTINGS_MODULE", raising=False)
-    monkeypatch.setattr(hygiene, "_SWAPS", tmp_path / "swaps")
-    monkeypatch.setattr(surroundings, "_CORE_PATTERN", tmp_path / "core_pattern")
+    monkeypatch.setattr(process, "_SWAPS", tmp_path / "swaps")
+    monkeypatch.setattr(doctor_checks, "_CORE_PATTERN", tmp_path / "core_pattern")
     name = f"doctored_{tmp_path.name.replace('-', '_')}"
 
     def make(settings: str = GUARD + SECOND, spiders: str = SPIDER) -> Path:
@@ -225,7 +224,7 @@ def test_settings_module_of_the_environment(
     monkeypatch.setenv("SCRAPY_SETTINGS_MODULE", f"{package}.settings")
     monkeypatch.syspath_prepend(str(folder))
     elsewhere = tmp_path_factory.mktemp("elsewhere")
-    settings = diagnosis.project_settings(str(elsewhere))
+    settings = checks.project_settings(str(elsewhere))
     assert settings.get("INGEST_GUARD_POLICY") == "policy.yaml"
     assert sys.path[0] == str(elsewhere)
 

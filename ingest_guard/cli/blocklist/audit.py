@@ -1,4 +1,4 @@
-"""``ingest-guard blocklist audit``: what a policy makes of the lists, for whoever has to answer for it."""
+"""``ingest-guard blocklist audit``: which lists count under a policy, how near, and what a match does."""
 
 from __future__ import annotations
 

@@ -102,5 +102,5 @@ def build_command(
         key=options.key_of(key_env, key_file, policy),
         signing_key=signing_key,
     )
-    output.tell(report, as_json=as_json, file=report_file)
+    output.print_report(report, as_json=as_json, file=report_file)
     return 0

@@ -56,5 +56,5 @@ def update_command(
         max_shrink=max_shrink,
         max_rejected=max_rejected,
     )
-    output.tell(report, as_json=as_json, file=report_file, whole=False)
+    output.print_report(report, as_json=as_json, file=report_file, whole=False)
     return 0

@@ -25,7 +25,7 @@ from ingest_guard.scrapy_plugin.core.statistics import own_counts
 from ingest_guard.scrapy_plugin.monitoring import snapshot
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from prometheus_client import Metric
 
@@ -45,14 +45,6 @@ class Counter(NamedTuple):
     stat: str
     help: str
     label: str = ""
-
-
-class Gauge(NamedTuple):
-    """A gauge."""
-
-    name: str
-    read: Callable[[Runtime], float]
-    help: str
 
 
 COUNTERS = (
@@ -81,19 +73,18 @@ COUNTERS = (
     Counter("list_changes_refused", "swap/refused", "Attempts to change that were refused"),
 )
 
-GAUGES = (
-    Gauge("scanning_images", lambda r: r.budget.images, "Images being scanned"),
-    Gauge("scanning_bytes", lambda r: r.budget.bytes, "Their bytes"),
-    Gauge("waiting_images", lambda r: r.budget.waiting, "Images that wait for a scan"),
-    Gauge("downloading_requests", lambda r: snapshot.queues(r)["downloading"], "Requests being downloaded"),
-    Gauge("scheduled_requests", lambda r: snapshot.queues(r)["scheduled"], "Requests not yet begun"),
-    Gauge("blocklist_age_seconds", snapshot.list_age, "Age of the blocklist in use"),
-    Gauge("blocklist_max_age_seconds", lambda r: r.policy.max_age.total_seconds(), "How old it may be"),
-    Gauge("crawler_memory_bytes", lambda r: snapshot.memory(r)["crawler"], "Memory of the crawl's own process"),
-    Gauge("worker_memory_peak_bytes", lambda r: snapshot.memory(r)["worker_peak"], "The most that one worker had"),
-    Gauge("failed", lambda r: float(r.latched), "1 where the guard has latched shut"),
-)
-
+GAUGES = {
+    "scanning_images": "Images being scanned",
+    "scanning_bytes": "Their bytes",
+    "waiting_images": "Images that wait for a scan",
+    "downloading_requests": "Requests being downloaded",
+    "scheduled_requests": "Requests not yet begun",
+    "blocklist_age_seconds": "Age of the blocklist in use",
+    "blocklist_max_age_seconds": "How old it may be",
+    "crawler_memory_bytes": "Memory of the crawl's own process",
+    "worker_memory_peak_bytes": "The most that one worker had",
+    "failed": "1 where the guard has latched shut",
+}
 SCAN = ("scan_seconds", "Time of a scan, with the wait for a worker")
 LISTS = ("blocklist_entries", "Entries of each list in use, by its version", ("list", "version"))
 RESPONSES = ("responses", "Responses that the downloader has brought")
@@ -206,11 +197,29 @@ def _counters(crawls: list[tuple[list[str], Runtime]]) -> Iterator[Metric]:
     yield responses
 
 
+def _measure(runtime: Runtime) -> dict[str, float]:
+    """Return the value of each gauge."""
+    queues, memory = snapshot.queues(runtime), snapshot.memory(runtime)
+    return {
+        "scanning_images": queues["scanning"],
+        "scanning_bytes": queues["scanning_bytes"],
+        "waiting_images": queues["waiting"],
+        "downloading_requests": queues["downloading"],
+        "scheduled_requests": queues["scheduled"],
+        "blocklist_age_seconds": snapshot.list_age(runtime),
+        "blocklist_max_age_seconds": runtime.policy.max_age.total_seconds(),
+        "crawler_memory_bytes": memory["crawler"],
+        "worker_memory_peak_bytes": memory["worker_peak"],
+        "failed": float(runtime.latched),
+    }
+
+
 def _gauges(crawls: list[tuple[list[str], Runtime]]) -> Iterator[Metric]:
-    for each in GAUGES:
-        family = GaugeMetricFamily(PREFIX + each.name, each.help, labels=_LABELS)
-        for labels, runtime in crawls:
-            family.add_metric(labels, each.read(runtime))
+    measured = [(labels, _measure(runtime)) for labels, runtime in crawls]
+    for name, text in GAUGES.items():
+        family = GaugeMetricFamily(PREFIX + name, text, labels=_LABELS)
+        for labels, values in measured:
+            family.add_metric(labels, values[name])
         yield family
     name, text, more = LISTS
     entries = GaugeMetricFamily(PREFIX + name, text, labels=[*_LABELS, *more])

@@ -65,7 +65,7 @@ class Seeds:
             where = f"the file {self._file}" if self._file else "what was given"
             raise SetupError(
                 f"ingest_guard: there is no address to start from in {where} ({self.unusable} lines are none); "
-                "write one a line, such as https://example.org/"
+                "write one in each line, such as https://example.org/"
             )
         return hosts
 
@@ -78,8 +78,8 @@ class Seeds:
                 yield from lines
         except OSError as error:
             raise SetupError(
-                f"ingest_guard: the seeds {self._file} cannot be read ({error.strerror}); name a file with an address "
-                "a line"
+                f"ingest_guard: the seeds {self._file} cannot be read ({error.strerror}); name a file with one "
+                "address in each line"
             ) from None
 
 

@@ -48,7 +48,7 @@ def port() -> int:
 def metric_names() -> set[str]:
     """Return the names under which Prometheus keeps the metrics."""
     counters = {f"{PREFIX}{each.name}_total" for each in COUNTERS} | {f"{PREFIX}{RESPONSES[0]}_total"}
-    others = {f"{PREFIX}{each.name}" for each in GAUGES} | {PREFIX + LISTS[0]}
+    others = {f"{PREFIX}{name}" for name in GAUGES} | {PREFIX + LISTS[0]}
     return counters | others | {f"{PREFIX}{SCAN[0]}_{end}" for end in ("bucket", "sum", "count")}
 
 
