@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from weakref import WeakKeyDictionary
 
-from ingest_guard.scrapy_plugin.core.recent import Recent
+from cachetools import LRUCache
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from scrapy.http import Response
 
+    from ingest_guard.dataset.optouts.signals import Signals
     from ingest_guard.guard.guard import Guard
     from ingest_guard.guard.scan_result import Scan
     from ingest_guard.workers.inline import InlinePool
@@ -22,8 +23,15 @@ _VERIFIED = 1 << 14
 _REMEMBERED_SCANS = 1 << 12
 
 
+class Passed(NamedTuple):
+    """The body of a response that may pass, and what its headers say of its use where they were read."""
+
+    body: bytes
+    signals: Signals | None = None
+
+
 class Generation:
-    """Whoever checks something takes the current one once, holds it, and uses nothing else until there is a verdict.
+    """A check takes the current one once, holds it, and uses nothing else until there is a verdict.
 
     So a swap between two steps of a check changes nothing about it, and what one version has let through says nothing
     about the next one.
@@ -35,7 +43,7 @@ class Generation:
     verified
         SHA-256 of bodies that may pass.
     passed
-        Responses that may pass, and their bodies.
+        Responses that may pass, as the gate has seen them.
     scans
         What scans found, by SHA-256.
     is_retired
@@ -45,10 +53,10 @@ class Generation:
     def __init__(self, guard: Guard, pool: WorkerPool | InlinePool) -> None:
         self.guard = guard
         self.pool = pool
-        self.verified: Recent[bool] = Recent(_VERIFIED)
+        self.verified: LRUCache[str, None] = LRUCache(_VERIFIED)
         # A response that still holds the very object that was verified needs no second digest: bytes do not change.
-        self.passed: WeakKeyDictionary[Response, bytes] = WeakKeyDictionary()
-        self.scans: Recent[Scan] = Recent(_REMEMBERED_SCANS)
+        self.passed: WeakKeyDictionary[Response, Passed] = WeakKeyDictionary()
+        self.scans: LRUCache[str, Scan] = LRUCache(_REMEMBERED_SCANS)
         self.is_retired = False
         self._holders = 0
 
@@ -70,3 +78,48 @@ class Generation:
     def _end_if_unused(self) -> None:
         if self.is_retired and not self._holders:
             self.pool.retire()
+
+
+class RetiredGenerations:
+    """Generations whose workers are coming to their end, and what is kept of those that have.
+
+    Attributes
+    ----------
+    crashes
+        Workers lost by generations that have ended.
+    memory_peak
+        Kind of memory -> the largest peak of a worker, in bytes.
+    """
+
+    def __init__(self) -> None:
+        self._generations: list[Generation] = []
+        self.crashes = 0
+        self.memory_peak: dict[str, int] = {}
+
+    def add(self, generation: Generation) -> None:
+        """Retire a generation."""
+        self._generations.append(generation)
+        generation.retire()
+        self.settle()
+
+    def settle(self) -> None:
+        """Let go of generations whose processes have ended."""
+        for generation in self._generations:
+            self.note_peaks(generation)
+        self.crashes += sum(generation.pool.crashes for generation in self._generations if generation.pool.is_over)
+        self._generations = [generation for generation in self._generations if not generation.pool.is_over]
+
+    def note_peaks(self, generation: Generation) -> None:
+        """Keep the memory peaks of a generation's workers, where they are the largest."""
+        for name, size in generation.pool.memory_peak.items():
+            self.memory_peak[name] = max(size, self.memory_peak.get(name, 0))
+
+    def has_pool(self, pool: WorkerPool) -> bool:
+        """Return whether these workers are a retired generation's."""
+        return any(pool is generation.pool for generation in self._generations)
+
+    def close(self) -> None:
+        """End all of their workers now."""
+        for generation in self._generations:
+            generation.pool.close()
+        self.settle()

@@ -8,12 +8,12 @@ from ingest_guard.errors import SetupError
 from ingest_guard.scrapy_plugin.monitoring.telemetry import Telemetry
 
 if TYPE_CHECKING:
-    from ingest_guard.scrapy_plugin.runtime import Runtime
+    from ingest_guard.scrapy_plugin.core.state import GuardState
 
 PROGRESS_SETTING = "INGEST_GUARD_PROGRESS"
 
 
-def watch(runtime: Runtime) -> None:
+def watch(runtime: GuardState) -> None:
     """Switch on what policy and settings ask for.
 
     Raises

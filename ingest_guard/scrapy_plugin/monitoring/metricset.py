@@ -13,7 +13,7 @@ from ingest_guard.scrapy_plugin.monitoring import snapshot as gauges
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ingest_guard.scrapy_plugin.runtime import Runtime
+    from ingest_guard.scrapy_plugin.core.state import GuardState
 
 PREFIX = "ingest_guard_"
 
@@ -31,7 +31,7 @@ class Measured(NamedTuple):
     """A gauge."""
 
     name: str
-    read: Callable[[Runtime], float]
+    read: Callable[[GuardState], float]
     help: str
 
 
@@ -71,7 +71,7 @@ GAUGES = (
     Measured("blocklist_max_age_seconds", lambda r: r.policy.max_age.total_seconds(), "How old it may be"),
     Measured("crawler_memory_bytes", lambda r: gauges.memory(r)["crawler"], "Memory of the crawl's own process"),
     Measured("worker_memory_peak_bytes", lambda r: gauges.memory(r)["worker_peak"], "The most that one worker had"),
-    Measured("failed", lambda r: float(r.latched), "1 where the guard has latched shut"),
+    Measured("failed", lambda r: float(r.failed), "1 where the guard has latched shut"),
 )
 
 SCAN = ("scan_seconds", "Time of a scan, with the wait for a worker")

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from scrapy.utils.asyncio import AsyncioLoopingCall
     from twisted.internet.task import LoopingCall
 
-    from ingest_guard.scrapy_plugin.runtime import Runtime
+    from ingest_guard.scrapy_plugin.core.state import GuardState
 
 _LIVE_EVERY = 0.5
 _LINE_EVERY = 30.0
@@ -49,7 +49,7 @@ class Progress:
         Seconds that only grow.
     """
 
-    def __init__(self, runtime: Runtime, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, runtime: GuardState, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
         self._runtime = runtime
         self._stream = stream
         self._clock = clock
@@ -61,7 +61,7 @@ class Progress:
         self._ticker: AsyncioLoopingCall | LoopingCall | None = None
 
     @classmethod
-    def watch(cls, runtime: Runtime) -> None:
+    def watch(cls, runtime: GuardState) -> None:
         """Show a crawl from its beginning to its end."""
         progress = cls(runtime, sys.stderr)
         connect = runtime.crawler.signals.connect

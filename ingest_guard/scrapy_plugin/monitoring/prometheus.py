@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from prometheus_client import Metric
 
-    from ingest_guard.scrapy_plugin.runtime import Runtime
+    from ingest_guard.scrapy_plugin.core.state import GuardState
 
 logger = logging.getLogger(__name__)
 
@@ -38,16 +38,16 @@ class Crawls(Collector):
     """What Prometheus asks: all crawls that are under way at one server."""
 
     def __init__(self) -> None:
-        self._watched: dict[Runtime, str] = {}
+        self._watched: dict[GuardState, str] = {}
 
     def __len__(self) -> int:
         return len(self._watched)
 
-    def add(self, runtime: Runtime) -> None:
+    def add(self, runtime: GuardState) -> None:
         """Tell of a crawl from now on."""
         self._watched[runtime] = str(next(_NUMBERS))
 
-    def remove(self, runtime: Runtime) -> None:
+    def remove(self, runtime: GuardState) -> None:
         """Tell of it no more."""
         self._watched.pop(runtime, None)
 
@@ -64,12 +64,12 @@ class Metrics:
 
     _servers: dict[tuple[str, int], _Server] = {}  # noqa: RUF012 - one for all crawlers of the process
 
-    def __init__(self, runtime: Runtime) -> None:
+    def __init__(self, runtime: GuardState) -> None:
         self._runtime = runtime
         self._address = (runtime.policy.metrics.address, runtime.policy.metrics.port)
 
     @classmethod
-    def watch(cls, runtime: Runtime) -> None:
+    def watch(cls, runtime: GuardState) -> None:
         """Serve from now until the spider is closed.
 
         Raises
@@ -116,12 +116,12 @@ class _Server:
         self._thread.join()
 
 
-def _labels(runtime: Runtime, number: str) -> list[str]:
+def _labels(runtime: GuardState, number: str) -> list[str]:
     spider = runtime.crawler.spider
     return [spider.name if spider is not None else "", number]
 
 
-def _counters(crawls: list[tuple[list[str], Runtime]]) -> Iterator[Metric]:
+def _counters(crawls: list[tuple[list[str], GuardState]]) -> Iterator[Metric]:
     counted = [(labels, gauges.counts(runtime)) for labels, runtime in crawls]
     for each in COUNTERS:
         family = CounterMetricFamily(
@@ -141,7 +141,7 @@ def _counters(crawls: list[tuple[list[str], Runtime]]) -> Iterator[Metric]:
     yield responses
 
 
-def _gauges(crawls: list[tuple[list[str], Runtime]]) -> Iterator[Metric]:
+def _gauges(crawls: list[tuple[list[str], GuardState]]) -> Iterator[Metric]:
     for each in GAUGES:
         family = GaugeMetricFamily(PREFIX + each.name, each.help, labels=_LABELS)
         for labels, runtime in crawls:
@@ -159,7 +159,7 @@ def _gauges(crawls: list[tuple[list[str], Runtime]]) -> Iterator[Metric]:
     yield entries
 
 
-def _scans(crawls: list[tuple[list[str], Runtime]]) -> Metric:
+def _scans(crawls: list[tuple[list[str], GuardState]]) -> Metric:
     family = HistogramMetricFamily(PREFIX + SCAN[0], SCAN[1], labels=_LABELS)
     for labels, runtime in crawls:
         scans = runtime.meter.scans

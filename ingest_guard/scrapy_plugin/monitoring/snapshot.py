@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ingest_guard.scrapy_plugin.runtime import Runtime
+    from ingest_guard.scrapy_plugin.core.state import GuardState
 
 PREFIX = "ingest_guard/"
 _STATM = Path("/proc/self/statm")
 _PAGE_SIZE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 
 
-def counts(runtime: Runtime) -> dict[str, int]:
+def counts(runtime: GuardState) -> dict[str, int]:
     """Return the guard's own counters, without what is told of single lists' entries by other names."""
     # One copy in one step: the metrics are read in another thread.
     stats = dict(runtime.crawler.stats.get_stats())
@@ -27,12 +27,12 @@ def counts(runtime: Runtime) -> dict[str, int]:
     }
 
 
-def pages(runtime: Runtime) -> int:
+def pages(runtime: GuardState) -> int:
     """Return how many responses the downloader has brought, of whatever kind."""
     return int(runtime.crawler.stats.get_value("downloader/response_count", 0) or 0)
 
 
-def queues(runtime: Runtime) -> dict[str, int]:
+def queues(runtime: GuardState) -> dict[str, int]:
     """Return what is under way and what waits: for a worker, for the downloader, for its turn."""
     budget = runtime.budget
     return {
@@ -44,17 +44,17 @@ def queues(runtime: Runtime) -> dict[str, int]:
     }
 
 
-def memory(runtime: Runtime) -> dict[str, int]:
+def memory(runtime: GuardState) -> dict[str, int]:
     """Return the bytes that the crawl's own process has in memory, and the most that one worker had for itself."""
     return {"crawler": _resident(), "worker_peak": runtime.pool.memory_peak.get("private", 0)}
 
 
-def list_age(runtime: Runtime) -> int:
+def list_age(runtime: GuardState) -> int:
     """Return the age of the blocklist in use, in seconds."""
     return int((datetime.now(UTC) - runtime.guard.blocklist.created).total_seconds())
 
 
-def lists(runtime: Runtime) -> dict[str, Any]:
+def lists(runtime: GuardState) -> dict[str, Any]:
     """Return what the crawl is held against at this moment; ids, versions and numbers, no entry."""
     guard = runtime.guard
     described = [
@@ -80,13 +80,13 @@ def stamp(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
-def _downloading(runtime: Runtime) -> int:
+def _downloading(runtime: GuardState) -> int:
     with contextlib.suppress(AttributeError, RuntimeError, TypeError):  # no engine yet, or no more
         return len(runtime.crawler.engine.downloader.active)
     return 0
 
 
-def _scheduled(runtime: Runtime) -> int:
+def _scheduled(runtime: GuardState) -> int:
     # Scrapy has no public name for it; its own log of open queues asks the same.
     with contextlib.suppress(AttributeError, RuntimeError, TypeError):
         slot: Any = runtime.crawler.engine._slot  # noqa: SLF001 - see above

@@ -23,7 +23,7 @@ from scrapy import signals
 from scrapy.utils.asyncio import create_looping_call
 
 from ingest_guard._version import __version__
-from ingest_guard.scrapy_plugin.core.hostcounts import may_tell_dropped
+from ingest_guard.scrapy_plugin.core.meter import may_tell_dropped
 from ingest_guard.scrapy_plugin.monitoring import snapshot as gauges
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from scrapy.utils.asyncio import AsyncioLoopingCall
     from twisted.internet.task import LoopingCall
 
-    from ingest_guard.scrapy_plugin.runtime import Runtime
+    from ingest_guard.scrapy_plugin.core.state import GuardState
 
 logger = logging.getLogger(__name__)
 
@@ -66,7 +66,7 @@ class Telemetry:
         Where the file goes; made if need be.
     """
 
-    def __init__(self, runtime: Runtime, folder: Path) -> None:
+    def __init__(self, runtime: GuardState, folder: Path) -> None:
         self._runtime = runtime
         self._file = folder / FILE
         self._run = os.urandom(4).hex()
@@ -78,7 +78,7 @@ class Telemetry:
         self._ticker: AsyncioLoopingCall | LoopingCall | None = None
 
     @classmethod
-    def watch(cls, runtime: Runtime) -> None:
+    def watch(cls, runtime: GuardState) -> None:
         """Follow a crawl from its beginning to its end, if its data set is a local folder."""
         folder = folder_of(runtime.crawler.settings)
         if folder is None:
@@ -124,7 +124,7 @@ class Telemetry:
         counted = gauges.counts(self._runtime)
         matched = counted.get("matched", 0) + counted.get("held", 0)
         self._hosts(with_dropped=may_tell_dropped(matched, counted.get("not_scannable", 0)))
-        self._write("end", reason=self._reason, failed=self._runtime.latched)
+        self._write("end", reason=self._reason, failed=self._runtime.failed)
 
     def tick(self) -> None:
         """Write a sample, where one is due."""

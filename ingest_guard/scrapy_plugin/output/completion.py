@@ -22,7 +22,7 @@ from ingest_guard.scrapy_plugin.output.manifest_bucket import keeper_of
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ingest_guard.scrapy_plugin.runtime import Runtime
+    from ingest_guard.scrapy_plugin.core.state import GuardState
 
 COMPLETION_SETTING = "INGEST_GUARD_COMPLETION"
 _PREFIX = "ingest_guard/"
@@ -31,7 +31,7 @@ _PREFIX = "ingest_guard/"
 class Ending:
     """Notes the beginning and the end of a crawl: in its job directory, the completion file and the manifest."""
 
-    def __init__(self, runtime: Runtime) -> None:
+    def __init__(self, runtime: GuardState) -> None:
         self._runtime = runtime
         self._settings = runtime.crawler.settings
         self._job = jobs.job_folder(self._settings)
@@ -40,7 +40,7 @@ class Ending:
             self._manifest = keeper_of(runtime)
 
     @classmethod
-    def watch(cls, runtime: Runtime) -> None:
+    def watch(cls, runtime: GuardState) -> None:
         """Follow a crawl from its beginning to its end."""
         ending = cls(runtime)
         connect = runtime.crawler.signals.connect
@@ -62,7 +62,7 @@ class Ending:
 
     async def stopped(self) -> None:
         """Write the manifest and both notes, unless the guard failed or the crawl never got so far."""
-        if self._runtime.latched or "finish_reason" not in self._facts:
+        if self._runtime.failed or "finish_reason" not in self._facts:
             return
         if self._manifest is not None:
             self._facts["attested"] = await self._manifest.write(
@@ -87,7 +87,7 @@ def _counted(stats: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _held_against(runtime: Runtime) -> dict[str, Any]:
+def _held_against(runtime: GuardState) -> dict[str, Any]:
     spider = runtime.crawler.spider
     return {
         "format": 1,

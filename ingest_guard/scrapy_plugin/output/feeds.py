@@ -19,10 +19,10 @@ from ingest_guard.dataset.records.layouts import NAMES
 from ingest_guard.dataset.records.seen import Keys
 from ingest_guard.dataset.shards.shards import SHARD, SHARD_ROWS, outfit_of, parquet_ready
 from ingest_guard.errors import SetupError
+from ingest_guard.scrapy_plugin.core.state import GuardState
 from ingest_guard.scrapy_plugin.output.exporters import OUTFIT_SETTING
 from ingest_guard.scrapy_plugin.output.readback import uids
 from ingest_guard.scrapy_plugin.output.shelves import DATASET_SETTING, dataset_uri, shelf_of
-from ingest_guard.scrapy_plugin.runtime import Runtime
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -99,7 +99,7 @@ def chosen_settings(settings: BaseSettings) -> dict[str, Any]:
 
 def numbered_on(parameters: dict[str, Any], spider: Spider) -> dict[str, Any]:
     """Return a feed's parameters with the numbers of its shards: they go on from those that are there already."""
-    first = Runtime.of(spider.crawler).first_shard
+    first = GuardState.of(spider.crawler).first_shard
     return {**parameters, "batch_id": first + parameters["batch_id"] - 1}
 
 

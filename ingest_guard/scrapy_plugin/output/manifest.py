@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from ingest_guard.dataset.attestation.manifest import Manifest
     from ingest_guard.guard.guard import Guard
     from ingest_guard.policy.policy import Policy
-    from ingest_guard.scrapy_plugin.runtime import Runtime
+    from ingest_guard.scrapy_plugin.core.state import GuardState
 
 logger = logging.getLogger(__name__)
 
@@ -74,7 +74,7 @@ def sign_key(policy: Policy) -> Ed25519PrivateKey | None:
 class ManifestKeeper:
     """Keeps the manifest of one crawl into a local folder."""
 
-    def __init__(self, runtime: Runtime, folder: Path) -> None:
+    def __init__(self, runtime: GuardState, folder: Path) -> None:
         self._folder = folder
         self._runtime = runtime
         self._draft: Manifest | None = None

@@ -29,7 +29,7 @@ from ingest_guard._version import __version__
 from ingest_guard.dataset.extract import extract_images
 from ingest_guard.dataset.extract.document import is_too_costly
 from ingest_guard.dataset.records.filters import Filters
-from ingest_guard.scrapy_plugin.runtime import Runtime
+from ingest_guard.scrapy_plugin.core.state import GuardState
 from ingest_guard.scrapy_plugin.spider.limits import ANYWHERE, Backlog, Hosts, can_be_asked
 from ingest_guard.scrapy_plugin.spider.seeds import Seeds
 
@@ -147,8 +147,8 @@ class ImageTextSpider(SitemapSpider):
         return Hosts(self.seeds.hosts() if domains is None else domains, self.pages_per_host)
 
     @cached_property
-    def _runtime(self) -> Runtime:
-        return Runtime.of(self.crawler)
+    def _runtime(self) -> GuardState:
+        return GuardState.of(self.crawler)
 
     @cached_property
     def _filters(self) -> Filters:

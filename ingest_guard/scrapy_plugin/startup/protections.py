@@ -14,7 +14,7 @@ import scrapy
 from scrapy.core.engine import ExecutionEngine
 
 from ingest_guard.errors import SetupError
-from ingest_guard.scrapy_plugin.check import browsers, handlers, receivers, strict
+from ingest_guard.scrapy_plugin.check import browsers, handlers, receivers
 from ingest_guard.scrapy_plugin.core import redaction as withheld
 from ingest_guard.scrapy_plugin.core.settings import TESTED_SCRAPY
 from ingest_guard.scrapy_plugin.startup import log_filter as logfilter
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from scrapy.settings import BaseSettings
 
     from ingest_guard.policy.policy import Policy
-    from ingest_guard.scrapy_plugin.runtime import Runtime
+    from ingest_guard.scrapy_plugin.core.state import GuardState
 
 logger = logging.getLogger(__name__)
 
@@ -57,7 +57,7 @@ def require(crawler: Crawler, policy: Policy) -> None:
     stores.require_known(stores.stores_in_use(settings), policy)
     if problem := cachedatabases.unclean(settings, stores.cache_folders(settings)):
         raise SetupError(f"ingest_guard: {problem}")
-    handlers.wrap_handlers(settings, strict.CheckedHandler if is_strict else handlers.PacedHandler)
+    handlers.wrap_handlers(settings, handlers.CheckedHandler if is_strict else handlers.PacedHandler)
 
 
 def require_level(settings: BaseSettings, policy: Policy) -> None:
@@ -72,7 +72,7 @@ def require_level(settings: BaseSettings, policy: Policy) -> None:
             )
 
 
-def require_built(runtime: Runtime) -> None:
+def require_built(runtime: GuardState) -> None:
     """Check who listens to raw bytes, and that what the settings said was built.
 
     Raises
@@ -89,7 +89,7 @@ def require_built(runtime: Runtime) -> None:
             "start with it: remove that extension"
         )
     if is_strict:
-        handlers.require_wrapped(crawler, strict.CheckedHandler)
+        handlers.require_wrapped(crawler, handlers.CheckedHandler)
     if found and crawler not in _warned:
         _warned.add(crawler)
         logger.warning(
@@ -103,7 +103,7 @@ def require_built(runtime: Runtime) -> None:
         )
 
 
-def begin(runtime: Runtime) -> None:
+def begin(runtime: GuardState) -> None:
     """Mark the stores, clean up the process, and filter the log: the spider is open."""
     policy, settings = runtime.policy, runtime.crawler.settings
     for store in stores.stores_in_use(settings):
@@ -123,7 +123,7 @@ def begin(runtime: Runtime) -> None:
         _strict_crawls.add(id(runtime))
 
 
-def end(runtime: Runtime) -> None:
+def end(runtime: GuardState) -> None:
     """Take off again what was put on for one crawl; the process stays closed to core dumps and readers."""
     if (installed := _filters.pop(id(runtime), None)) is not None:
         installed.remove()

@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest_guard.scrapy_plugin.core.hostcounts import HostCounts, may_tell_dropped
-from ingest_guard.scrapy_plugin.core.meter import Histogram, Meter
+from ingest_guard.scrapy_plugin.core.meter import Histogram, HostCounts, Meter, may_tell_dropped
 from ingest_guard.verdict import ImageFacts, Match, Outcome, Reason, Verdict
 
 _PASSED = Verdict(Outcome.NO_KNOWN_MATCH, image=ImageFacts("JPEG", 640, 480, 1))

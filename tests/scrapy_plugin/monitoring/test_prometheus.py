@@ -14,9 +14,9 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from ingest_guard.errors import SetupError
+from ingest_guard.scrapy_plugin.core.state import GuardState
 from ingest_guard.scrapy_plugin.monitoring import instruments, metricset
 from ingest_guard.scrapy_plugin.monitoring.prometheus import Crawls, Metrics
-from ingest_guard.scrapy_plugin.runtime import Runtime
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,7 +46,7 @@ def ask(port: int) -> dict[str, Any]:
 def test_two_crawlers_share_a_server_that_ends_with_the_last(make_crawler: Callable[..., Crawler], port: int) -> None:
     """Both are told apart; the first one's end leaves the other's metrics, and the second one's frees the port."""
     policy = f"metrics: {{port: {port}}}\n"
-    runtimes = [Runtime.of(make_crawler(policy if not number else "")) for number in range(2)]
+    runtimes = [GuardState.of(make_crawler(policy if not number else "")) for number in range(2)]
     served = [Metrics(runtime) for runtime in runtimes]
     # Built with the crawler, they serve already.
     for runtime, number in zip(runtimes, (3, 4), strict=True):
@@ -66,7 +66,7 @@ def test_two_crawlers_share_a_server_that_ends_with_the_last(make_crawler: Calla
 
 def test_all_that_is_served_is_documented(make_crawler: Callable[..., Crawler]) -> None:
     """Each metric of a crawl with every kind of count has its row in docs/report.md, and no other has one."""
-    runtime = Runtime.of(make_crawler())
+    runtime = GuardState.of(make_crawler())
     for each in metricset.COUNTERS:
         runtime.count(each.stat + ("some" if each.label else ""))
     runtime.meter.note_scan(0.01)
@@ -83,7 +83,7 @@ def test_all_that_is_served_is_documented(make_crawler: Callable[..., Crawler]) 
 
 def test_a_counter_tells_what_was_counted(make_crawler: Callable[..., Crawler]) -> None:
     """The value, the label and the buckets are those of the crawl."""
-    runtime = Runtime.of(make_crawler())
+    runtime = GuardState.of(make_crawler())
     runtime.count("matched/looks", 2)
     for seconds in (0.0005, 0.0005, 99.0):
         runtime.meter.note_scan(seconds)
@@ -128,7 +128,7 @@ def test_without_prometheus_client_the_extra_is_named(
     make_crawler: Callable[..., Crawler], port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever asks for metrics and has not installed them is told how."""
-    runtime = Runtime.of(make_crawler())
+    runtime = GuardState.of(make_crawler())
     wanted = runtime.policy.metrics.model_copy(update={"port": port})
     runtime.policy = runtime.policy.model_copy(update={"metrics": wanted})
     monkeypatch.delitem(sys.modules, "ingest_guard.scrapy_plugin.monitoring.prometheus")
@@ -139,6 +139,6 @@ def test_without_prometheus_client_the_extra_is_named(
 
 def test_nothing_is_served_unless_wanted(make_crawler: Callable[..., Crawler]) -> None:
     """By default there is no server, no progress and no file."""
-    runtime = Runtime.of(make_crawler())
+    runtime = GuardState.of(make_crawler())
     instruments.watch(runtime)
     assert Metrics._servers == {}

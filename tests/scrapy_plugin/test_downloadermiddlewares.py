@@ -303,14 +303,14 @@ def test_equal_bytes_are_scanned_once(chain: Chain, site: Site, world: World) ->
 
 def test_scans_that_failed_are_tried_again(chain: Chain, world: World) -> None:
     """A worker that died says nothing about the image."""
-    good = chain.runtime.pool.scan
+    good = chain.state.pool.scan
     passing = (Reason.WORKER_CRASHED, Reason.TIMEOUT, Reason.MEMORY)
     answers = iter([Scan(reason=reason) for reason in passing])
 
     async def scan(data: bytes) -> Scan:
         return next(answers, None) or await good(data)
 
-    chain.runtime.pool.scan = scan  # type: ignore[method-assign]
+    chain.state.pool.scan = scan  # type: ignore[method-assign]
     for reason in passing:
         assert blocked(chain, Response(URL, body=world.clean)).reason is reason
     chain.site.answers[URL] = world.clean
@@ -487,8 +487,8 @@ def test_latched_gate_lets_nothing_out_or_in(
     chain: Chain, site: Site, world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
     """After a failure no request goes out, and whatever was under way is emptied and dropped, pages too."""
-    chain.runtime.fail("the workers are gone")
-    chain.runtime.fail("once more")
+    chain.state.fail("the workers are gone")
+    chain.state.fail("once more")
     assert chain.stats()["failed"] == 1
     assert [record.levelno for record in caplog.records].count(logging.CRITICAL) == 1
     with pytest.raises(ImageBlocked):
@@ -506,13 +506,13 @@ def test_latched_gate_lets_nothing_out_or_in(
 
 def test_guard_that_fails_while_a_scan_is_under_way(chain: Chain, world: World) -> None:
     """The answer that comes afterwards does not count."""
-    good = chain.runtime.pool.scan
+    good = chain.state.pool.scan
 
     async def scan(data: bytes) -> Any:
-        chain.runtime.fail("just now")
+        chain.state.fail("just now")
         return await good(data)
 
-    chain.runtime.pool.scan = scan  # type: ignore[method-assign]
+    chain.state.pool.scan = scan  # type: ignore[method-assign]
     assert blocked(chain, Response(URL, body=world.clean)).reason is Reason.GUARD_FAILED
 
 
@@ -522,10 +522,10 @@ def test_fault_of_ours_drops_the_response(chain: Chain, world: World, caplog: py
     async def scan(data: bytes) -> Any:
         raise RuntimeError(f"secret {data!r}")
 
-    chain.runtime.pool.scan = scan  # type: ignore[method-assign]
+    chain.state.pool.scan = scan  # type: ignore[method-assign]
     assert blocked(chain, Response(URL, body=world.clean)).reason is Reason.GUARD_FAILED
     assert chain.stats()["errors"] == 1
     assert "RuntimeError" in caplog.text
     assert "secret" not in caplog.text
-    inspection = asyncio.run(inspect(chain.runtime, Response(URL, body=world.clean)))
+    inspection = asyncio.run(inspect(chain.state, Response(URL, body=world.clean)))
     assert inspection.sha256 == ()
