@@ -18,10 +18,8 @@ from ingest_guard.cli.crawl_plan import planned
 from ingest_guard.cli.main import FAILED, OK, STOPPED
 from ingest_guard.dataset.records.layouts import NAMES
 from ingest_guard.errors import IngestGuardError
-from ingest_guard.scrapy_plugin.monitoring.instruments import PROGRESS_SETTING
-from ingest_guard.scrapy_plugin.output.completion import COMPLETION_SETTING
+from ingest_guard.scrapy_plugin.core.settings import COMPLETION_SETTING, PROGRESS_SETTING, RECOVER_SETTING
 from ingest_guard.scrapy_plugin.output.feeds import FORMATS
-from ingest_guard.scrapy_plugin.output.jobs import RECOVER_SETTING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -10,10 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ingest_guard.errors import SetupError
-from ingest_guard.scrapy_plugin.core.settings import POLICY_SETTING
-from ingest_guard.scrapy_plugin.output.exporters import OUTFIT_SETTING
-from ingest_guard.scrapy_plugin.output.feeds import FORMAT_SETTING
-from ingest_guard.scrapy_plugin.output.shelves import DATASET_SETTING
+from ingest_guard.scrapy_plugin.core.settings import DATASET_SETTING, FORMAT_SETTING, OUTFIT_SETTING, POLICY_SETTING
 from ingest_guard.scrapy_plugin.spider.seeds import Seeds
 from ingest_guard.scrapy_plugin.spider.spider import USER_AGENT, ImageTextSpider
 

@@ -256,6 +256,36 @@ def test_listed_image_in_a_header(chain: Chain, world: World, header: str, statu
         assert dict(answer.headers) == {}
 
 
+def test_an_image_in_a_header_counts_with_that_in_the_body(chain: Chain, world: World) -> None:
+    """One inquiry about both: a listed image in a header is found beside a harmless body, whose facts stay."""
+    value = b"data:image/jpeg;base64," + base64.b64encode(world.exact)
+    response = Response(URL, body=world.clean, headers={"Link": value})
+    inspection = asyncio.run(inspect(chain.state, response))
+    assert inspection.verdict.outcome is Outcome.MATCH
+    assert {match.view for match in inspection.verdict.matches} == {"embedded/bytes"}
+    assert inspection.verdict.image is not None
+    alone = asyncio.run(inspect(chain.state, Response(URL, body=world.clean))).verdict
+    assert inspection.verdict.image.fingerprints == alone.image.fingerprints  # type: ignore[union-attr]
+
+
+def test_opt_out_headers_are_read_once(chain: Chain, site: Site, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the gate or by the sentinel, for the fetcher, the page and the ticket alike; a replaced response is another."""
+    read: list[str] = []
+    good = chain.state.signals.read_headers
+
+    def read_headers(response: Response) -> Any:
+        read.append(response.url)
+        return good(response)
+
+    monkeypatch.setattr(chain.state.signals, "read_headers", read_headers)
+    page = "https://site.example/page"
+    site.answers.update({URL: Response(URL, body=world.clean), page: HtmlResponse(page, body=b"<p>text")})
+    chain.get(URL)
+    chain.get(page)
+    chain.get(Request(URL, meta={META_KEY: Ticket()}))
+    assert read == [URL, page, URL]
+
+
 def test_harmless_image_in_a_header(chain: Chain, site: Site, world: World) -> None:
     """A clean one passes with the page; one that cannot be scanned takes the page along."""
     value = b"data:image/jpeg;base64," + base64.b64encode(world.clean)

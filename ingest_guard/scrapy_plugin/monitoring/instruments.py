@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ingest_guard.errors import SetupError
+from ingest_guard.scrapy_plugin.core.settings import PROGRESS_SETTING
 from ingest_guard.scrapy_plugin.monitoring.telemetry import Telemetry
 
 if TYPE_CHECKING:
     from ingest_guard.scrapy_plugin.core.state import GuardState
-
-PROGRESS_SETTING = "INGEST_GUARD_PROGRESS"
 
 
 def watch(runtime: GuardState) -> None:

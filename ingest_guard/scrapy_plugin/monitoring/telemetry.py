@@ -24,6 +24,7 @@ from scrapy.utils.asyncio import create_looping_call
 
 from ingest_guard._version import __version__
 from ingest_guard.scrapy_plugin.core.meter import may_tell_dropped
+from ingest_guard.scrapy_plugin.core.settings import DATASET_SETTING
 from ingest_guard.scrapy_plugin.monitoring import snapshot as gauges
 
 if TYPE_CHECKING:
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-DATASET_SETTING = "INGEST_GUARD_DATASET"
 FILE = "telemetry.jsonl"
 FORMAT = 1
 # For its owner: when something matched, and when each record was fetched, together tell more than either does.

@@ -16,6 +16,7 @@ from scrapy import signals
 
 from ingest_guard._version import __version__
 from ingest_guard.scrapy_plugin.core import placement
+from ingest_guard.scrapy_plugin.core.settings import COMPLETION_SETTING
 from ingest_guard.scrapy_plugin.output import jobs
 from ingest_guard.scrapy_plugin.output.manifest_bucket import keeper_of
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
     from ingest_guard.scrapy_plugin.core.state import GuardState
 
-COMPLETION_SETTING = "INGEST_GUARD_COMPLETION"
 _PREFIX = "ingest_guard/"
 
 

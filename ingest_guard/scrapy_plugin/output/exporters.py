@@ -14,6 +14,7 @@ from scrapy.exporters import BaseItemExporter
 from ingest_guard.dataset.records.layouts import outfit as outfit_named
 from ingest_guard.dataset.shards.writer import ROW_GROUP, ShardWriter
 from ingest_guard.errors import DatasetError, IngestGuardError
+from ingest_guard.scrapy_plugin.core.settings import OUTFIT_SETTING
 from ingest_guard.scrapy_plugin.core.state import GuardState
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
     from ingest_guard.dataset.records.layouts import Outfit
 
-OUTFIT_SETTING = "INGEST_GUARD_OUTFIT"
 # What no record is without. Items that pass because they name no image do not fit into a typed table.
 _MARKS = ("uid", "url", "sha256", "attestation")
 

@@ -19,10 +19,10 @@ from ingest_guard.dataset.records.layouts import NAMES
 from ingest_guard.dataset.records.seen import Keys
 from ingest_guard.dataset.shards.shards import SHARD, SHARD_ROWS, outfit_of, parquet_ready
 from ingest_guard.errors import SetupError
+from ingest_guard.scrapy_plugin.core.settings import DATASET_SETTING, FORMAT_SETTING, OUTFIT_SETTING, ROWS_SETTING
 from ingest_guard.scrapy_plugin.core.state import GuardState
-from ingest_guard.scrapy_plugin.output.exporters import OUTFIT_SETTING
 from ingest_guard.scrapy_plugin.output.readback import uids
-from ingest_guard.scrapy_plugin.output.shelves import DATASET_SETTING, dataset_uri, shelf_of
+from ingest_guard.scrapy_plugin.output.shelves import dataset_uri, shelf_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 
     from ingest_guard.scrapy_plugin.output.shelves import Shelf
 
-FORMAT_SETTING = "INGEST_GUARD_FORMAT"
-ROWS_SETTING = "INGEST_GUARD_SHARD_ROWS"
 FORMATS = ("parquet", "jsonl")
 _NAME = "records-%(batch_id)05d"
 # Since Scrapy leaves a percent sign alone that begins no placeholder, one does not write it twice.

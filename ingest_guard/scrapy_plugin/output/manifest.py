@@ -21,8 +21,8 @@ from ingest_guard.dataset.attestation.columns import columns_in
 from ingest_guard.dataset.attestation.manifest import Run, now
 from ingest_guard.dataset.attestation.promises import numbered
 from ingest_guard.errors import AttestationError
-from ingest_guard.scrapy_plugin.output.exporters import OUTFIT_SETTING
-from ingest_guard.scrapy_plugin.output.shelves import DATASET_SETTING, dataset_uri
+from ingest_guard.scrapy_plugin.core.settings import DATASET_SETTING, OUTFIT_SETTING, SIGN_KEY_VARIABLE
+from ingest_guard.scrapy_plugin.output.shelves import dataset_uri
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-SIGN_KEY_VARIABLE = "INGEST_GUARD_SIGN_KEY"
 _PREFIX = "ingest_guard/"
 # What became of responses, items and requests; not how busy the machine was.
 _COUNTED = (

@@ -9,6 +9,7 @@ from scrapy.logformatter import LogFormatter
 from scrapy.utils.misc import build_from_crawler, load_object
 
 from ingest_guard.scrapy_plugin.core.redaction import redact
+from ingest_guard.scrapy_plugin.core.settings import LOG_FORMATTER_SETTING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from scrapy.http import Response
     from twisted.python.failure import Failure
 
-INNER = "INGEST_GUARD_LOG_FORMATTER"
-"""The setting in which the add-on keeps the project's own class."""
 _WITHHELD_ITEM = "(an item withheld by ingest_guard)"
 
 
@@ -33,7 +32,7 @@ class GuardedLogFormatter(LogFormatter):
     @classmethod
     def from_crawler(cls, crawler: Crawler) -> Self:
         """Build the project's own formatter, and this one around it."""
-        path = crawler.settings.get(INNER) or LogFormatter
+        path = crawler.settings.get(LOG_FORMATTER_SETTING) or LogFormatter
         return cls(build_from_crawler(load_object(path), crawler))
 
     def __getattr__(self, name: str) -> Any:
