@@ -61,7 +61,7 @@ class Addon:
 
 
 def _wrap_log_formatter(settings: BaseSettings) -> None:
-    """Put the guard's log formatter around the project's own, whoever set that."""
+    """Put the guard's log formatter around the project's own."""
     current = settings.get("LOG_FORMATTER")
     if not placement.is_class(current, f"{GuardedLogFormatter.__module__}.{GuardedLogFormatter.__qualname__}"):
         settings.set(LOG_FORMATTER_SETTING, current, "addon")

@@ -19,7 +19,7 @@ from ingest_guard.scrapy_plugin.startup import protections
 from ingest_guard.verdict import Action
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable
+    from collections.abc import Awaitable, Callable, Generator, Iterable
     from typing import Self
 
     from scrapy.crawler import Crawler
@@ -83,17 +83,10 @@ class _Pipeline:
             raise self._drop("no_image_left")
         return await self._finish(item, found)
 
-    def _begin(self, item: Any) -> None:
-        """Do what comes before the images of an item are read."""
-        raise NotImplementedError
-
-    async def _select(self, targets: list[Target], page: str | None, pages: set[str | None]) -> list[Any]:
-        """Return what passes of an item's images."""
-        raise NotImplementedError
-
-    async def _finish(self, item: Any, found: list[Any]) -> Any:
-        """Return what the pipeline makes of an item and what has passed."""
-        raise NotImplementedError
+    # A pipeline's own: what comes before the images are read; what passes of them; what becomes of the item.
+    _begin: Callable[[Any], None]
+    _select: Callable[[list[Target], str | None, set[str | None]], Awaitable[list[Any]]]
+    _finish: Callable[[Any, list[Any]], Awaitable[Any]]
 
     def _let_go(self, item: Any) -> None:
         self._pages.forget(item)
@@ -151,7 +144,7 @@ class CheckPipeline(_Pipeline):
         """Refuse to start unless every part stands where it must and the workers are ready.
 
         Not ``async``: Scrapy calls it for all pipelines before it waits for any, and where another one raises, Python
-        would warn of a coroutine that nobody has waited for.
+        would warn of a coroutine that was never awaited.
         """
         yield from self._open().__await__()
 

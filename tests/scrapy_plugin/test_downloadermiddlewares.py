@@ -269,7 +269,7 @@ def test_an_image_in_a_header_counts_with_that_in_the_body(chain: Chain, world: 
 
 
 def test_opt_out_headers_are_read_once(chain: Chain, site: Site, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """By the gate or by the sentinel, for the fetcher, the page and the ticket alike; a replaced response is another."""
+    """By the gate or the sentinel, for fetcher, page and ticket alike; a replaced response is another one."""
     read: list[str] = []
     good = chain.state.signals.read_headers
 

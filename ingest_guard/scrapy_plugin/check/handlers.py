@@ -141,7 +141,7 @@ def require_wrapped(crawler: Crawler, kind: type[PacedHandler]) -> None:
 
 
 def is_wrapped(path: Any, kind: type[PacedHandler]) -> bool:
-    """Tell whether a handler in the settings is of a kind."""
+    """Return whether a handler in the settings is of a kind."""
     return isinstance(path, type) and issubclass(path, kind)
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ingest_guard.scrapy_plugin.core.tickets import Ticket
 
 
-def refusal(state: GuardState, request: Request, ticket: Ticket | None) -> str | None:  # noqa: PLR0911 - one a reason
+def refusal(state: GuardState, request: Request, ticket: Ticket | None) -> str | None:  # noqa: PLR0911 - one return for each reason
     """Return why a request must not go out (the last part of a statistics key), or None.
 
     * ``data_url``: the URL is the image; queues, logs and feeds would keep it.

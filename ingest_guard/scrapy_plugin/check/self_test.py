@@ -1,7 +1,7 @@
 """The self-test: a picture that the blocklist knows is sent through this very crawler's chain, and must not come out.
 
 It runs before the first request, again and again during the crawl, and whenever the blocklist has changed. It is what
-notices that a newer Scrapy, or somebody's middleware, has made a way around the guard.
+notices that a newer Scrapy, or another middleware, has made a way around the guard.
 """
 
 from __future__ import annotations
@@ -154,7 +154,7 @@ class SelfTest:
     async def _through(self, chain: Iterable[Callable[..., Any]], request: Request, response: Response) -> None:
         """Hand a response down the chain, as Scrapy itself does."""
         crawler: Any = self._state.crawler
-        wanting = crawler.engine.downloader.middleware._mw_methods_requiring_spider  # noqa: SLF001 - Scrapy has no other way to tell
+        wanting = crawler.engine.downloader.middleware._mw_methods_requiring_spider  # noqa: SLF001 - Scrapy has no other way to find out
         result: Any = response
         for method in chain:
             extra = {"spider": crawler.spider} if method in wanting else {}

@@ -180,7 +180,7 @@ class Swapper:
     def _require_newer(self, guard: Guard, before: Guard) -> None:
         """Refuse what could not be tested, and to go back in time.
 
-        What was added since would pass again, and somebody may want just that.
+        What was added since would pass again, which an attacker may want.
         """
         if not guard.blocklist.knows_canary:
             raise BlocklistError("it was built by a release that planted no canary in it; build it again")

@@ -84,7 +84,7 @@ class HostCounts:
     Parameters
     ----------
     wanted
-        How many hosts :meth:`to_json` tells apart; 0 for none.
+        How many hosts :meth:`to_json` lists; 0 for none.
 
     Notes
     -----
@@ -130,18 +130,18 @@ class HostCounts:
         Parameters
         ----------
         with_dropped
-            Whether to tell what was dropped (see :func:`may_tell_dropped`). Without it, hosts of which nothing passed
-            are left out: that they are there would tell.
+            Whether to show what was dropped (see :func:`may_show_dropped`). Without it, hosts where nothing passed are
+            left out: their presence alone would show it.
         """
-        told = [(host, count) for host, count in self._hosts.items() if with_dropped or count.passed]
-        told.sort(key=lambda pair: (-_images(pair[1], with_dropped=with_dropped), pair[0]))
+        shown = [(host, count) for host, count in self._hosts.items() if with_dropped or count.passed]
+        shown.sort(key=lambda pair: (-_images(pair[1], with_dropped=with_dropped), pair[0]))
         others = HostCount()
         others.add(self._others)
-        for _, count in told[self._wanted :]:
+        for _, count in shown[self._wanted :]:
             others.add(count)
         return {
             "distinct": self.distinct(),
-            "hosts": [[host, *_row(count, with_dropped=with_dropped)] for host, count in told[: self._wanted]],
+            "hosts": [[host, *_row(count, with_dropped=with_dropped)] for host, count in shown[: self._wanted]],
             "others": _row(others, with_dropped=with_dropped),
         }
 
@@ -162,7 +162,7 @@ class Meter:
     Parameters
     ----------
     hosts
-        How many hosts are told apart in the end; those with less are counted together.
+        How many hosts are listed in the end; the smaller ones are counted together.
 
     Attributes
     ----------
@@ -233,8 +233,8 @@ def _host(url: str) -> str:
         return ""
 
 
-def may_tell_dropped(matched: int, not_scannable: int) -> bool:
-    """Tell whether the drops of single hosts may be told: nobody can conclude from them which host had a match.
+def may_show_dropped(matched: int, not_scannable: int) -> bool:
+    """Return whether the drops of single hosts may be shown without giving away which host had a match.
 
     Either nothing matched, or at least ten times as many images were dropped for another reason.
     """

@@ -1,6 +1,6 @@
 """Pages in one crawl: which page an item came from, which page asked for an image, and which pages are dropped.
 
-Nothing of this is read from a request: its Referer and its meta say what somebody wrote into them.
+Nothing of this is read from a request: its Referer and its meta say what others wrote into them.
 """
 
 from __future__ import annotations

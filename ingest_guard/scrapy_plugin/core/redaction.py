@@ -44,7 +44,7 @@ def forget() -> None:
 
 
 def is_withheld(url: str) -> bool:
-    """Tell whether this is the address of a match."""
+    """Return whether this is the address of a match."""
     return _seen_any and _key(url) in _urls
 
 
@@ -58,7 +58,7 @@ def redact(text: str, *, every_url: bool = False) -> str:
 
 
 def names_withheld(value: Any) -> bool:
-    """Tell whether a value of a log record is, or holds, a request or response at such an address."""
+    """Return whether a value of a log record is, or holds, a request or response at such an address."""
     if isinstance(value, Request | Response):
         return is_withheld(value.url)
     return isinstance(value, str) and redact(value) != value

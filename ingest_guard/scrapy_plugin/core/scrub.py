@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 _CACHES = ("_cached_ubody", "_cached_selector", "_cached_decoded_json", "_cached_benc")
-# What a response of Scrapy's own has; anything else was added by whoever made it: a provider's raw answer, say.
+# What a response of Scrapy's own has; anything else was added by a library, such as a provider's raw answer.
 _ORDINARY = frozenset(
     name for cls in TextResponse.__mro__ for name in (*getattr(cls, "__slots__", ()), *getattr(cls, "attributes", ()))
 ) | {"__dict__", "attributes"}
@@ -52,7 +52,7 @@ def scrub(response: Response) -> None:
 
 
 def strip_extras(response: Response) -> int:
-    """Take pictures that nobody has checked out of what a provider's response carries beside its body.
+    """Remove unchecked pictures from what a provider's response carries beside its body.
 
     A screenshot, or the body of another request in the provider's raw answer. A copy of the very body that was checked
     stays.

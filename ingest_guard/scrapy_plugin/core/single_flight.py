@@ -14,8 +14,8 @@ T = TypeVar("T")
 class SingleFlight(Generic[T]):
     """Run one piece of work for each key at a time; everyone else who asks for the key waits for its result.
 
-    The first one to ask does the work in its own task. The futures belong to the running loop, so they are made when
-    somebody asks, never before a crawl runs.
+    The first one to ask does the work in its own task. The futures belong to the running loop, so they are made at the
+    first question, never before a crawl runs.
 
     Parameters
     ----------

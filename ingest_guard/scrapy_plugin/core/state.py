@@ -13,7 +13,7 @@ from ingest_guard.guard.flood import FloodBreaker
 from ingest_guard.guard.guard import Guard
 from ingest_guard.scrapy_plugin.core import placement
 from ingest_guard.scrapy_plugin.core.admission import Admission
-from ingest_guard.scrapy_plugin.core.generation import Generation, RetiredGenerations
+from ingest_guard.scrapy_plugin.core.generation import Generation
 from ingest_guard.scrapy_plugin.core.meter import Meter
 from ingest_guard.scrapy_plugin.core.opt_out_signals import SignalReader
 from ingest_guard.scrapy_plugin.core.page_verdicts import DroppedPages, ItemPages
@@ -89,7 +89,9 @@ class GuardState:
         self.first_shard = 0
         self.on_version: list[Callable[[Guard], None]] = []
         self.on_passed: list[PassedListener] = []
-        self._retired = RetiredGenerations()
+        self._retired: list[Generation] = []
+        self._crashes = 0  # of workers that have ended
+        self._memory_peak: dict[str, int] = {}
         self.current.pool.start()
 
     @classmethod
@@ -140,11 +142,20 @@ class GuardState:
 
     def discard(self, generation: Generation) -> None:
         """End a generation's workers when nothing is being checked with them any more."""
-        self._retired.add(generation)
+        self._retired.append(generation)
+        generation.retire()
+        self.settle()
 
     def settle(self) -> None:
         """Let go of retired generations whose processes have ended."""
-        self._retired.settle()
+        for generation in self._retired:
+            self._note_peaks(generation)
+        self._crashes += sum(generation.pool.crashes for generation in self._retired if generation.pool.is_over)
+        self._retired = [generation for generation in self._retired if not generation.pool.is_over]
+
+    def _note_peaks(self, generation: Generation) -> None:
+        for name, size in generation.pool.memory_peak.items():
+            self._memory_peak[name] = max(size, self._memory_peak.get(name, 0))
 
     def note_version(self) -> None:
         """Note in the statistics what this crawl is held against, and inform the listeners."""
@@ -156,7 +167,7 @@ class GuardState:
     def _on_failed_pool(self, pool: WorkerPool, why: str) -> None:
         if pool is self.current.pool or pool.lied:
             self.fail(why)
-        elif self._retired.has_pool(pool):
+        elif any(pool is generation.pool for generation in self._retired):
             # Its last images are dropped as guard_failed; the version in use has workers of its own.
             logger.error("ingest_guard: the workers of a version that was replaced do not work: %s", why)
 
@@ -180,18 +191,18 @@ class GuardState:
 
     def close(self) -> None:
         """End the workers, note their peaks, and let the crawler go."""
-        self.pool.close()
-        retired = self._retired
-        retired.close()
-        retired.note_peaks(self.current)
+        for generation in (self.current, *self._retired):
+            generation.pool.close()
+        self.settle()
+        self._note_peaks(self.current)
         self.set_value("in_flight/bodies_peak", self.admission.peak_bodies)
         self.set_value("in_flight/body_bytes_peak", self.admission.peak_bytes)
         self.set_value("in_flight/images_peak", self.budget.peak_images)
         self.set_value("in_flight/bytes_peak", self.budget.peak_bytes)
         self.set_value("in_flight/waiting_peak", self.budget.peak_waiting)
-        self.set_value("workers/lost", retired.crashes + self.pool.crashes)
-        self.set_value("workers/private_bytes_peak", retired.memory_peak.get("private", 0))
-        self.set_value("workers/pss_bytes_peak", retired.memory_peak.get("pss", 0))
+        self.set_value("workers/lost", self._crashes + self.pool.crashes)
+        self.set_value("workers/private_bytes_peak", self._memory_peak.get("private", 0))
+        self.set_value("workers/pss_bytes_peak", self._memory_peak.get("pss", 0))
         _STATES.pop(self.crawler, None)
 
 

@@ -1,7 +1,7 @@
 """Opt-outs of a crawl: what pages said when they came in, and what an image's own responses say.
 
 What counts is what this process has seen in responses, those from an HTTP cache included. Nothing is read from a
-request: its meta says what somebody wrote into it. An opt-out keeps an image out of the records and does nothing else:
+request: its meta says what others wrote into it. An opt-out keeps an image out of the records and does nothing else:
 what was fetched is checked as ever, and counted as what it is.
 """
 
@@ -100,7 +100,7 @@ class OptOuts:
         return signals.reason(self._policy)
 
     def asks_for_files(self, signals: Signals) -> bool:
-        """Tell whether a host's file has a say beside what a response has signals."""
+        """Return whether a host's file counts beside what a response says."""
         return self._policy.tdm_file and signals.tdm is None
 
     async def _by_file(self, url: str, signals: Signals, *, is_inside: bool) -> str | None:

@@ -23,7 +23,7 @@ from scrapy import signals
 from scrapy.utils.asyncio import create_looping_call
 
 from ingest_guard._version import __version__
-from ingest_guard.scrapy_plugin.core.meter import may_tell_dropped
+from ingest_guard.scrapy_plugin.core.meter import may_show_dropped
 from ingest_guard.scrapy_plugin.core.settings import DATASET_SETTING
 from ingest_guard.scrapy_plugin.monitoring import snapshot as gauges
 
@@ -123,7 +123,7 @@ class Telemetry:
         self._sample()
         counted = gauges.counts(self._runtime)
         matched = counted.get("matched", 0) + counted.get("held", 0)
-        self._hosts(with_dropped=may_tell_dropped(matched, counted.get("not_scannable", 0)))
+        self._hosts(with_dropped=may_show_dropped(matched, counted.get("not_scannable", 0)))
         self._write("end", reason=self._reason, failed=self._runtime.failed)
 
     def tick(self) -> None:
