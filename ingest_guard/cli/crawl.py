@@ -21,13 +21,16 @@ from scrapy.cmdline import execute
 from ingest_guard.cli.main import FAILED, OK, STOPPED
 from ingest_guard.dataset.records.layouts import NAMES
 from ingest_guard.errors import IngestGuardError, SetupError
-from ingest_guard.scrapy_plugin.core.settings import POLICY_SETTING
-from ingest_guard.scrapy_plugin.monitoring import PROGRESS_SETTING
-from ingest_guard.scrapy_plugin.output.completion import COMPLETION_SETTING
-from ingest_guard.scrapy_plugin.output.exporters import OUTFIT_SETTING
-from ingest_guard.scrapy_plugin.output.feeds import FORMAT_SETTING, FORMATS
-from ingest_guard.scrapy_plugin.output.jobs import RECOVER_SETTING
-from ingest_guard.scrapy_plugin.output.shelves import DATASET_SETTING
+from ingest_guard.scrapy_plugin.core.settings import (
+    COMPLETION_SETTING,
+    DATASET_SETTING,
+    FORMAT_SETTING,
+    OUTFIT_SETTING,
+    POLICY_SETTING,
+    PROGRESS_SETTING,
+    RECOVER_SETTING,
+)
+from ingest_guard.scrapy_plugin.output.feeds import FORMATS
 from ingest_guard.scrapy_plugin.spider.seeds import Seeds
 from ingest_guard.scrapy_plugin.spider.spider import USER_AGENT, ImageTextSpider
 

@@ -54,7 +54,7 @@ _SPIDERS = """
 
     class LinksNone(Tested):
         name = "links_none"
-        custom_settings = {"SPIDER_MIDDLEWARES": {"ingest_guard.scrapy_plugin.links.LinkGuard": None}}
+        custom_settings = {"SPIDER_MIDDLEWARES": {"ingest_guard.scrapy_plugin.spidermiddlewares.LinkGuard": None}}
 
 
     class CheckNone(Tested):

@@ -10,9 +10,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from cachetools import LRUCache
 from scrapy.http import Request, Response
-
-from ingest_guard.scrapy_plugin.core.recent import Recent
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -23,7 +22,7 @@ WITHHELD = "(withheld by ingest_guard)"
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://[^\s<>'\"]+", re.IGNORECASE)
 _DATA_URL = re.compile(r"data:[a-z0-9!#$&^_.+-]*(?:/[a-z0-9!#$&^_.+-]+)?(?:;[^\s,<>'\"]*)?,[^\s<>'\"]*", re.IGNORECASE)
 
-_urls: Recent[bool] = Recent(_MOST)
+_urls: LRUCache[str, None] = LRUCache(_MOST)
 _seen_any = False
 
 
@@ -34,23 +33,24 @@ def note(request: Request) -> None:
     redirected: Iterable[Any] = request.meta.get("redirect_urls") or ()
     for url in (request.url, *redirected):
         if isinstance(url, str):
-            _urls.put(_key(url), True)  # noqa: FBT003 - a mapping used as a set
+            _urls[_key(url)] = None
 
 
 def forget() -> None:
     """Forget all of them: a crawl has ended."""
-    global _seen_any, _urls
-    _seen_any, _urls = False, Recent(_MOST)
+    global _seen_any  # noqa: PLW0603 - see note
+    _seen_any = False
+    _urls.clear()
 
 
 def is_withheld(url: str) -> bool:
-    """Tell whether this is the address of a match."""
+    """Return whether this is the address of a match."""
     return _seen_any and _key(url) in _urls
 
 
 def redact(text: str, *, every_url: bool = False) -> str:
     """Return a text without ``data:`` URLs and without the addresses of matches; with ``every_url``, without any."""
-    if "data:" in text or "DATA:" in text or "Data:" in text:
+    if "data:" in text.lower():
         text = _DATA_URL.sub(f"data:{WITHHELD}", text)
     if not (every_url or _seen_any) or "://" not in text:
         return text
@@ -58,7 +58,7 @@ def redact(text: str, *, every_url: bool = False) -> str:
 
 
 def names_withheld(value: Any) -> bool:
-    """Tell whether a value of a log record is, or holds, a request or response at such an address."""
+    """Return whether a value of a log record is, or holds, a request or response at such an address."""
     if isinstance(value, Request | Response):
         return is_withheld(value.url)
     return isinstance(value, str) and redact(value) != value

@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ingest_guard.errors import SetupError
+from ingest_guard.scrapy_plugin.core.settings import PROGRESS_SETTING
 
 if TYPE_CHECKING:
-    from ingest_guard.scrapy_plugin.runtime import Runtime
-
-PROGRESS_SETTING = "INGEST_GUARD_PROGRESS"
+    from ingest_guard.scrapy_plugin.core.state import GuardState
 
 
-def watch(runtime: Runtime) -> None:
+def watch(state: GuardState) -> None:
     """Start what policy and settings ask for. Only that is imported: progress needs rich, metrics need an extra.
 
     Raises
@@ -22,12 +21,12 @@ def watch(runtime: Runtime) -> None:
     """
     from ingest_guard.scrapy_plugin.monitoring.telemetry import Telemetry  # noqa: PLC0415 - as above
 
-    Telemetry.watch(runtime)
-    if runtime.crawler.settings.getbool(PROGRESS_SETTING):
+    Telemetry.watch(state)
+    if state.crawler.settings.getbool(PROGRESS_SETTING):
         from ingest_guard.scrapy_plugin.monitoring.progress import Progress  # noqa: PLC0415 - as above
 
-        Progress.watch(runtime)
-    if runtime.policy.metrics.port:
+        Progress.watch(state)
+    if state.policy.metrics.port:
         try:
             from ingest_guard.scrapy_plugin.monitoring.prometheus import Metrics  # noqa: PLC0415 - as above
         except ModuleNotFoundError as error:
@@ -35,4 +34,4 @@ def watch(runtime: Runtime) -> None:
                 f"ingest_guard: the policy asks for metrics, which need {error.name}; install it with: "
                 'pip install "ingest-guard[metrics]"'
             ) from None
-        Metrics.watch(runtime)
+        Metrics.watch(state)

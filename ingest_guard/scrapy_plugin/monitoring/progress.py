@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from scrapy.utils.asyncio import AsyncioLoopingCall
     from twisted.internet.task import LoopingCall
 
-    from ingest_guard.scrapy_plugin.runtime import Runtime
+    from ingest_guard.scrapy_plugin.core.state import GuardState
 
 _LIVE_EVERY = 0.5
 _LINE_EVERY = 30.0
@@ -42,7 +42,7 @@ class Progress:
 
     Parameters
     ----------
-    runtime
+    state
         Of the crawl.
     stream
         Where to write; stderr.
@@ -50,8 +50,8 @@ class Progress:
         A monotonic clock, in seconds.
     """
 
-    def __init__(self, runtime: Runtime, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
-        self._runtime = runtime
+    def __init__(self, state: GuardState, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
+        self._state = state
         self._stream = stream
         self._clock = clock
         self._began = clock()
@@ -62,10 +62,10 @@ class Progress:
         self._ticker: AsyncioLoopingCall | LoopingCall | None = None
 
     @classmethod
-    def watch(cls, runtime: Runtime) -> None:
+    def watch(cls, state: GuardState) -> None:
         """Show a crawl from its beginning to its end."""
-        progress = cls(runtime, sys.stderr)
-        connect = runtime.crawler.signals.connect
+        progress = cls(state, sys.stderr)
+        connect = state.crawler.signals.connect
         connect(progress.opened, signal=signals.spider_opened, weak=False)
         connect(progress.stopped, signal=signals.engine_stopped, weak=False)
 
@@ -115,8 +115,8 @@ class Progress:
             self._ticker.stop()
 
     def _collect(self) -> dict[str, str]:
-        runtime, now = self._runtime, self._clock()
-        counts, queues = own_counts(runtime.crawler.stats.get_stats()), snapshot.queues(runtime)
+        state, now = self._state, self._clock()
+        counts, queues = own_counts(state.crawler.stats.get_stats()), snapshot.queues(state)
         checked = counts.get("checked", 0)
         self._pace.note(now, checked)
         return {
@@ -129,7 +129,7 @@ class Progress:
             "opted out": f"{sum(n for name, n in counts.items() if name.startswith('opted_out/')):,}",
             "requests to come": f"{queues['scheduled'] + queues['downloading']:,}",
             "in scan": f"{queues['scanning'] + queues['waiting']:,}",
-            "age of lists": _format_span(snapshot.list_age(runtime)),
+            "age of lists": _format_span(snapshot.list_age(state)),
         }
 
     def _render(self) -> Text:

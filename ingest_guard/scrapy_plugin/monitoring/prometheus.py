@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from prometheus_client import Metric
 
-    from ingest_guard.scrapy_plugin.runtime import Runtime
+    from ingest_guard.scrapy_plugin.core.state import GuardState
 
 logger = logging.getLogger(__name__)
 
@@ -94,22 +94,22 @@ class Crawls(Collector):
     """Collects the metrics of all crawls that share a server."""
 
     def __init__(self) -> None:
-        self._watched: dict[Runtime, str] = {}
+        self._watched: dict[GuardState, str] = {}
 
     def __len__(self) -> int:
         return len(self._watched)
 
-    def add(self, runtime: Runtime) -> None:
+    def add(self, state: GuardState) -> None:
         """Include a crawl from now on."""
-        self._watched[runtime] = str(next(_NUMBERS))
+        self._watched[state] = str(next(_NUMBERS))
 
-    def remove(self, runtime: Runtime) -> None:
+    def remove(self, state: GuardState) -> None:
         """Leave it out from now on."""
-        self._watched.pop(runtime, None)
+        self._watched.pop(state, None)
 
     def collect(self) -> Iterator[Metric]:
         """Yield every metric, of every crawl; called in the server's thread."""
-        crawls = [(_labels(runtime, number), runtime) for runtime, number in list(self._watched.items())]
+        crawls = [(_labels(state, number), state) for state, number in list(self._watched.items())]
         yield from _counters(crawls)
         yield from _gauges(crawls)
         yield _scans(crawls)
@@ -120,12 +120,12 @@ class Metrics:
 
     _servers: dict[tuple[str, int], _Server] = {}  # noqa: RUF012 - one for all crawlers of the process
 
-    def __init__(self, runtime: Runtime) -> None:
-        self._runtime = runtime
-        self._address = (runtime.policy.metrics.address, runtime.policy.metrics.port)
+    def __init__(self, state: GuardState) -> None:
+        self._state = state
+        self._address = (state.policy.metrics.address, state.policy.metrics.port)
 
     @classmethod
-    def watch(cls, runtime: Runtime) -> None:
+    def watch(cls, state: GuardState) -> None:
         """Serve from now until the spider is closed.
 
         Raises
@@ -133,7 +133,7 @@ class Metrics:
         SetupError
             The address or the port cannot be used.
         """
-        metrics = cls(runtime)
+        metrics = cls(state)
         address, port = metrics._address
         if metrics._address not in cls._servers:
             try:
@@ -144,15 +144,15 @@ class Metrics:
                     "another metrics.port in the policy, or 0 for none"
                 ) from None
             logger.info("ingest_guard serves metrics at http://%s/metrics", _format_address(address, port))
-        cls._servers[metrics._address].crawls.add(runtime)
-        runtime.crawler.signals.connect(metrics.closed, signal=signals.spider_closed, weak=False)
+        cls._servers[metrics._address].crawls.add(state)
+        state.crawler.signals.connect(metrics.closed, signal=signals.spider_closed, weak=False)
 
     async def closed(self) -> None:
         """Serve this crawl no more; the last one ends the server."""
         server = self._servers.get(self._address)
         if server is None:
             return
-        server.crawls.remove(self._runtime)
+        server.crawls.remove(self._state)
         if not len(server.crawls):
             del self._servers[self._address]
             # The server looks only twice a second whether it is to end; the port is free when this is done.
@@ -172,13 +172,13 @@ class _Server:
         self._thread.join()
 
 
-def _labels(runtime: Runtime, number: str) -> list[str]:
-    spider = runtime.crawler.spider
+def _labels(state: GuardState, number: str) -> list[str]:
+    spider = state.crawler.spider
     return [spider.name if spider is not None else "", number]
 
 
-def _counters(crawls: list[tuple[list[str], Runtime]]) -> Iterator[Metric]:
-    counted = [(labels, own_counts(runtime.crawler.stats.get_stats())) for labels, runtime in crawls]
+def _counters(crawls: list[tuple[list[str], GuardState]]) -> Iterator[Metric]:
+    counted = [(labels, own_counts(state.crawler.stats.get_stats())) for labels, state in crawls]
     for each in COUNTERS:
         family = CounterMetricFamily(
             PREFIX + each.name, each.help, labels=[*_LABELS, *([each.label] if each.label else [])]
@@ -192,30 +192,30 @@ def _counters(crawls: list[tuple[list[str], Runtime]]) -> Iterator[Metric]:
                 family.add_metric(labels, counts.get(each.stat, 0))
         yield family
     responses = CounterMetricFamily(PREFIX + RESPONSES[0], RESPONSES[1], labels=_LABELS)
-    for labels, runtime in crawls:
-        responses.add_metric(labels, snapshot.responses(runtime))
+    for labels, state in crawls:
+        responses.add_metric(labels, snapshot.responses(state))
     yield responses
 
 
-def _measure(runtime: Runtime) -> dict[str, float]:
+def _measure(state: GuardState) -> dict[str, float]:
     """Return the value of each gauge."""
-    queues, memory = snapshot.queues(runtime), snapshot.memory(runtime)
+    queues, memory = snapshot.queues(state), snapshot.memory(state)
     return {
         "scanning_images": queues["scanning"],
         "scanning_bytes": queues["scanning_bytes"],
         "waiting_images": queues["waiting"],
         "downloading_requests": queues["downloading"],
         "scheduled_requests": queues["scheduled"],
-        "blocklist_age_seconds": snapshot.list_age(runtime),
-        "blocklist_max_age_seconds": runtime.policy.max_age.total_seconds(),
+        "blocklist_age_seconds": snapshot.list_age(state),
+        "blocklist_max_age_seconds": state.policy.max_age.total_seconds(),
         "crawler_memory_bytes": memory["crawler"],
         "worker_memory_peak_bytes": memory["worker_peak"],
-        "failed": float(runtime.latched),
+        "failed": float(state.failed),
     }
 
 
-def _gauges(crawls: list[tuple[list[str], Runtime]]) -> Iterator[Metric]:
-    measured = [(labels, _measure(runtime)) for labels, runtime in crawls]
+def _gauges(crawls: list[tuple[list[str], GuardState]]) -> Iterator[Metric]:
+    measured = [(labels, _measure(state)) for labels, state in crawls]
     for name, text in GAUGES.items():
         family = GaugeMetricFamily(PREFIX + name, text, labels=_LABELS)
         for labels, values in measured:
@@ -223,9 +223,9 @@ def _gauges(crawls: list[tuple[list[str], Runtime]]) -> Iterator[Metric]:
         yield family
     name, text, more = LISTS
     entries = GaugeMetricFamily(PREFIX + name, text, labels=[*_LABELS, *more])
-    for labels, runtime in crawls:
+    for labels, state in crawls:
         sizes: dict[tuple[str, str], int] = {}
-        for info in runtime.guard.blocklist.lists:
+        for info in state.guard.blocklist.lists:
             key = (info.id, info.version[:12])
             sizes[key] = sizes.get(key, 0) + sum(info.counts.values())
         for key, size in sizes.items():
@@ -233,10 +233,10 @@ def _gauges(crawls: list[tuple[list[str], Runtime]]) -> Iterator[Metric]:
     yield entries
 
 
-def _scans(crawls: list[tuple[list[str], Runtime]]) -> Metric:
+def _scans(crawls: list[tuple[list[str], GuardState]]) -> Metric:
     family = HistogramMetricFamily(PREFIX + SCAN[0], SCAN[1], labels=_LABELS)
-    for labels, runtime in crawls:
-        scans = runtime.meter.scans
+    for labels, state in crawls:
+        scans = state.meter.scans
         upto = itertools.accumulate(scans.counts)
         bounds = [*(f"{bound:g}" for bound in scans.bounds), "+Inf"]
         family.add_metric(labels, buckets=list(zip(bounds, upto, strict=True)), sum_value=scans.total)

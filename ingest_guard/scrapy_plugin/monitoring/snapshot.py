@@ -11,42 +11,42 @@ from typing import TYPE_CHECKING, Any
 from ingest_guard._clock import format_time
 
 if TYPE_CHECKING:
-    from ingest_guard.scrapy_plugin.runtime import Runtime
+    from ingest_guard.scrapy_plugin.core.state import GuardState
 
 _STATM = Path("/proc/self/statm")
 _PAGE_SIZE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 
 
-def responses(runtime: Runtime) -> int:
+def responses(state: GuardState) -> int:
     """Return how many responses of any kind the downloader has received."""
-    return int(runtime.crawler.stats.get_value("downloader/response_count", 0) or 0)
+    return int(state.crawler.stats.get_value("downloader/response_count", 0) or 0)
 
 
-def queues(runtime: Runtime) -> dict[str, int]:
+def queues(state: GuardState) -> dict[str, int]:
     """Return what is being scanned and downloaded, and what waits for that."""
-    budget = runtime.budget
+    budget = state.budget
     return {
         "scanning": budget.images,
         "scanning_bytes": budget.bytes,
         "waiting": budget.waiting,
-        "downloading": _downloading(runtime),
-        "scheduled": _scheduled(runtime),
+        "downloading": _downloading(state),
+        "scheduled": _scheduled(state),
     }
 
 
-def memory(runtime: Runtime) -> dict[str, int]:
+def memory(state: GuardState) -> dict[str, int]:
     """Return the bytes that the crawl's own process has in memory, and the most that one worker had for itself."""
-    return {"crawler": _resident(), "worker_peak": runtime.pool.memory_peak.get("private", 0)}
+    return {"crawler": _resident(), "worker_peak": state.pool.memory_peak.get("private", 0)}
 
 
-def list_age(runtime: Runtime) -> int:
+def list_age(state: GuardState) -> int:
     """Return the age of the blocklist in use, in seconds."""
-    return int((datetime.now(UTC) - runtime.guard.blocklist.created).total_seconds())
+    return int((datetime.now(UTC) - state.guard.blocklist.created).total_seconds())
 
 
-def lists(runtime: Runtime) -> dict[str, Any]:
+def lists(state: GuardState) -> dict[str, Any]:
     """Return the lists that the crawl checks against at this moment: ids, versions and numbers, no entry."""
-    guard = runtime.guard
+    guard = state.guard
     described = [
         {
             "id": info.id,
@@ -65,16 +65,16 @@ def lists(runtime: Runtime) -> dict[str, Any]:
     }
 
 
-def _downloading(runtime: Runtime) -> int:
+def _downloading(state: GuardState) -> int:
     with contextlib.suppress(AttributeError, RuntimeError, TypeError):  # there is no engine before and after the crawl
-        return len(runtime.crawler.engine.downloader.active)
+        return len(state.crawler.engine.downloader.active)
     return 0
 
 
-def _scheduled(runtime: Runtime) -> int:
+def _scheduled(state: GuardState) -> int:
     # Scrapy has no public name for it.
     with contextlib.suppress(AttributeError, RuntimeError, TypeError):
-        slot: Any = runtime.crawler.engine._slot  # noqa: SLF001 - as above
+        slot: Any = state.crawler.engine._slot  # noqa: SLF001 - as above
         return len(slot.scheduler)
     return 0
 

@@ -24,7 +24,8 @@ from w3lib.url import file_uri_to_path
 
 from ingest_guard._clock import now
 from ingest_guard._version import __version__
-from ingest_guard.scrapy_plugin.core.hostcounts import may_tell_dropped
+from ingest_guard.scrapy_plugin.core.meter import may_show_dropped
+from ingest_guard.scrapy_plugin.core.settings import DATASET_SETTING
 from ingest_guard.scrapy_plugin.core.statistics import own_counts
 from ingest_guard.scrapy_plugin.monitoring import snapshot
 
@@ -33,11 +34,10 @@ if TYPE_CHECKING:
     from scrapy.utils.asyncio import AsyncioLoopingCall
     from twisted.internet.task import LoopingCall
 
-    from ingest_guard.scrapy_plugin.runtime import Runtime
+    from ingest_guard.scrapy_plugin.core.state import GuardState
 
 logger = logging.getLogger(__name__)
 
-DATASET_SETTING = "INGEST_GUARD_DATASET"
 FILE = "telemetry.jsonl"
 FORMAT = 1
 # For its owner only: the times of matches and of records reveal more together than each alone.
@@ -62,17 +62,17 @@ class Telemetry:
 
     Parameters
     ----------
-    runtime
+    state
         Of the crawl.
     folder
         Where the file goes; made if it does not exist.
     """
 
-    def __init__(self, runtime: Runtime, folder: Path) -> None:
-        self._runtime = runtime
+    def __init__(self, state: GuardState, folder: Path) -> None:
+        self._state = state
         self._file = folder / FILE
         self._run = os.urandom(4).hex()
-        self._interval = runtime.policy.report.interval.total_seconds()
+        self._interval = state.policy.report.interval.total_seconds()
         self._began = self._next_sample = self._next_hosts = 0.0
         self._version = ""
         self._reason = ""
@@ -80,13 +80,13 @@ class Telemetry:
         self._ticker: AsyncioLoopingCall | LoopingCall | None = None
 
     @classmethod
-    def watch(cls, runtime: Runtime) -> None:
+    def watch(cls, state: GuardState) -> None:
         """Follow a crawl from its beginning to its end, if its data set is a local folder."""
-        folder = folder_of(runtime.crawler.settings)
+        folder = folder_of(state.crawler.settings)
         if folder is None:
             return
-        telemetry = cls(runtime, folder)
-        connect = runtime.crawler.signals.connect
+        telemetry = cls(state, folder)
+        connect = state.crawler.signals.connect
         connect(telemetry.opened, signal=signals.spider_opened, weak=False)
         connect(telemetry.record_left, signal=signals.item_scraped, weak=False)
         connect(telemetry.closed, signal=signals.spider_closed, weak=False)
@@ -95,14 +95,14 @@ class Telemetry:
     def opened(self) -> None:
         """Begin a run."""
         self._began = time.monotonic()
-        spider = self._runtime.crawler.spider
+        spider = self._state.crawler.spider
         self._write(
             "start",
             format=FORMAT,
             spider=spider.name if spider is not None else None,
             guard=f"ingest_guard {__version__}",
             interval=self._interval,
-            bounds=self._runtime.meter.bounds(),
+            bounds=self._state.meter.bounds(),
         )
         self._sample()
         self._ticker = create_looping_call(self.tick)
@@ -110,7 +110,7 @@ class Telemetry:
 
     def record_left(self, item: Any) -> None:
         """Count a record."""
-        self._runtime.meter.note_record(item)
+        self._state.meter.note_record(item)
 
     def closed(self, reason: str) -> None:
         """Stop sampling by the clock; the last sample comes when all feeds are stored."""
@@ -123,10 +123,10 @@ class Telemetry:
         if not self._reason:
             return
         self._sample()
-        counted = own_counts(self._runtime.crawler.stats.get_stats())
+        counted = own_counts(self._state.crawler.stats.get_stats())
         matched = counted.get("matched", 0) + counted.get("held", 0)
-        self._hosts(with_dropped=may_tell_dropped(matched, counted.get("not_scannable", 0)))
-        self._write("end", reason=self._reason, failed=self._runtime.latched)
+        self._hosts(with_dropped=may_show_dropped(matched, counted.get("not_scannable", 0)))
+        self._write("end", reason=self._reason, failed=self._state.failed)
 
     def tick(self) -> None:
         """Write a sample and the hosts if they are due."""
@@ -140,23 +140,23 @@ class Telemetry:
             self._hosts(with_dropped=False)
 
     def _sample(self) -> None:
-        runtime = self._runtime
-        if runtime.guard.version != self._version:
-            self._version = runtime.guard.version
-            self._write("lists", **snapshot.lists(runtime))
+        state = self._state
+        if state.guard.version != self._version:
+            self._version = state.guard.version
+            self._write("lists", **snapshot.lists(state))
         self._write(
             "sample",
-            counts=own_counts(runtime.crawler.stats.get_stats()),
-            responses=snapshot.responses(runtime),
-            queues=snapshot.queues(runtime),
-            memory=snapshot.memory(runtime),
-            list_age=snapshot.list_age(runtime),
-            **runtime.meter.to_json(),
+            counts=own_counts(state.crawler.stats.get_stats()),
+            responses=snapshot.responses(state),
+            queues=snapshot.queues(state),
+            memory=snapshot.memory(state),
+            list_age=snapshot.list_age(state),
+            **state.meter.to_json(),
         )
 
     def _hosts(self, *, with_dropped: bool) -> None:
-        if self._runtime.policy.report.hosts:
-            self._write("hosts", **self._runtime.meter.hosts.to_json(with_dropped=with_dropped))
+        if self._state.policy.report.hosts:
+            self._write("hosts", **self._state.meter.hosts.to_json(with_dropped=with_dropped))
 
     def _write(self, kind: str, **what: Any) -> None:
         if self._is_broken:

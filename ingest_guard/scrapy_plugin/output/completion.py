@@ -16,20 +16,19 @@ from scrapy import signals
 from ingest_guard._clock import now
 from ingest_guard._version import __version__
 from ingest_guard.scrapy_plugin.core import placement
+from ingest_guard.scrapy_plugin.core.settings import COMPLETION_SETTING
 from ingest_guard.scrapy_plugin.core.statistics import failed_feeds, own_counts
 from ingest_guard.scrapy_plugin.output import jobs
 from ingest_guard.scrapy_plugin.output.manifest_bucket import keeper_of
 
 if TYPE_CHECKING:
-    from ingest_guard.scrapy_plugin.runtime import Runtime
-
-COMPLETION_SETTING = "INGEST_GUARD_COMPLETION"
+    from ingest_guard.scrapy_plugin.core.state import GuardState
 
 
 class Ending:
     """Notes the beginning and the end of a crawl: in its job directory, the completion file and the manifest."""
 
-    def __init__(self, runtime: Runtime) -> None:
+    def __init__(self, runtime: GuardState) -> None:
         self._runtime = runtime
         self._settings = runtime.crawler.settings
         self._job = jobs.job_folder(self._settings)
@@ -38,7 +37,7 @@ class Ending:
             self._manifest = keeper_of(runtime)
 
     @classmethod
-    def watch(cls, runtime: Runtime) -> None:
+    def watch(cls, runtime: GuardState) -> None:
         """Follow a crawl from its beginning to its end."""
         ending = cls(runtime)
         connect = runtime.crawler.signals.connect
@@ -60,7 +59,7 @@ class Ending:
 
     async def stopped(self) -> None:
         """Write the manifest and both notes, unless the guard failed or the crawl never got so far."""
-        if self._runtime.latched or "finish_reason" not in self._facts:
+        if self._runtime.failed or "finish_reason" not in self._facts:
             return
         if self._manifest is not None:
             self._facts["attested"] = await self._manifest.write(
@@ -80,7 +79,7 @@ class Ending:
         return Path(str(value)) if value else None
 
 
-def _held_against(runtime: Runtime) -> dict[str, Any]:
+def _held_against(runtime: GuardState) -> dict[str, Any]:
     spider = runtime.crawler.spider
     return {
         "format": 1,

@@ -14,7 +14,8 @@ from scrapy.exporters import BaseItemExporter
 from ingest_guard.dataset.records.layouts import outfit as outfit_named
 from ingest_guard.dataset.shards.writer import ROW_GROUP, ShardWriter
 from ingest_guard.errors import DatasetError, IngestGuardError
-from ingest_guard.scrapy_plugin.runtime import Runtime
+from ingest_guard.scrapy_plugin.core.settings import OUTFIT_SETTING
+from ingest_guard.scrapy_plugin.core.state import GuardState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,14 +25,13 @@ if TYPE_CHECKING:
 
     from ingest_guard.dataset.records.layouts import Outfit
 
-OUTFIT_SETTING = "INGEST_GUARD_OUTFIT"
 # What no record is without. Items that pass because they name no image do not fit into a typed table.
 _MARKS = ("uid", "url", "sha256", "attestation")
 
 
 def chosen_outfit(crawler: Crawler, name: str | None) -> Outfit:
     """Return the outfit of a feed, with the fingerprints that the policy asks for."""
-    records = Runtime.of(crawler).policy.records
+    records = GuardState.of(crawler).policy.records
     return outfit_named(
         name or crawler.settings.get(OUTFIT_SETTING) or "native",
         hashes=records.hashes,
@@ -62,7 +62,7 @@ def report_failure(crawler: Crawler, error: Exception) -> DatasetError:
     why = getattr(error, "strerror", None) or type(error).__name__
     if isinstance(error, IngestGuardError):
         why = str(error)
-    Runtime.of(crawler).fail(f"records cannot be written ({why})")
+    GuardState.of(crawler).fail(f"records cannot be written ({why})")
     return DatasetError(f"ingest_guard: records cannot be written: {why}")
 
 
@@ -91,7 +91,7 @@ class ParquetExporter(BaseItemExporter):
         super().__init__(dont_fail=True, **kwargs)
         self._crawler = crawler
         self._failed: DatasetError | None = None
-        runtime = Runtime.of(crawler)
+        runtime = GuardState.of(crawler)
         note = {"check_set": runtime.guard.attestation["check_set"]}
         try:
             self._outfit = chosen_outfit(crawler, outfit)
@@ -109,7 +109,7 @@ class ParquetExporter(BaseItemExporter):
         """Add a record; other items are left out and counted."""
         record = as_record(item)
         if record is None:
-            Runtime.of(self._crawler).count("items_dropped/no_record")
+            GuardState.of(self._crawler).count("items_dropped/no_record")
             return
         if self._failed is None:
             try:
@@ -127,4 +127,4 @@ class ParquetExporter(BaseItemExporter):
         if self._failed is not None:
             raise self._failed
         if self._writer.refused:
-            Runtime.of(self._crawler).count("items_dropped/no_record", self._writer.refused)
+            GuardState.of(self._crawler).count("items_dropped/no_record", self._writer.refused)

@@ -19,11 +19,11 @@ from ingest_guard.dataset.records.layouts import NAMES
 from ingest_guard.dataset.records.seen import Keys
 from ingest_guard.dataset.shards.shards import SHARD, SHARD_ROWS, outfit_of, parquet_ready
 from ingest_guard.errors import SetupError
+from ingest_guard.scrapy_plugin.core.settings import DATASET_SETTING, FORMAT_SETTING, OUTFIT_SETTING, ROWS_SETTING
+from ingest_guard.scrapy_plugin.core.state import GuardState
 from ingest_guard.scrapy_plugin.core.statistics import failed_feeds
-from ingest_guard.scrapy_plugin.output.exporters import OUTFIT_SETTING
 from ingest_guard.scrapy_plugin.output.readback import uids
-from ingest_guard.scrapy_plugin.output.shelves import DATASET_SETTING, dataset_uri, shelf_of
-from ingest_guard.scrapy_plugin.runtime import Runtime
+from ingest_guard.scrapy_plugin.output.shelves import dataset_uri, shelf_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,8 +34,6 @@ if TYPE_CHECKING:
 
     from ingest_guard.scrapy_plugin.output.shelves import Shelf
 
-FORMAT_SETTING = "INGEST_GUARD_FORMAT"
-ROWS_SETTING = "INGEST_GUARD_SHARD_ROWS"
 FORMATS = ("parquet", "jsonl")
 _NAME = "records-%(batch_id)05d"
 # Since Scrapy leaves a percent sign alone that begins no placeholder, one does not write it twice.
@@ -100,7 +98,7 @@ def chosen_settings(settings: BaseSettings) -> dict[str, Any]:
 
 def numbered_on(parameters: dict[str, Any], spider: Spider) -> dict[str, Any]:
     """Return a feed's parameters with the numbers of its shards: they go on from those that are there already."""
-    first = Runtime.of(spider.crawler).first_shard
+    first = GuardState.of(spider.crawler).first_shard
     return {**parameters, "batch_id": first + parameters["batch_id"] - 1}
 
 

@@ -18,7 +18,6 @@ from ingest_guard.errors import SetupError
 if TYPE_CHECKING:
     from scrapy.settings import BaseSettings
 
-RECOVER_SETTING = "INGEST_GUARD_RECOVER"
 NOTE = "ingest_guard.json"
 _SEEN, _QUEUE, _STATE = "requests.seen", "requests.queue", "spider.state"
 _RUNNING, _CLOSED = "running", "closed"

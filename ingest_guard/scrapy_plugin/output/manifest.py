@@ -22,9 +22,9 @@ from ingest_guard.dataset.attestation.columns import columns_in
 from ingest_guard.dataset.attestation.manifest import Run
 from ingest_guard.dataset.attestation.promises import numbered
 from ingest_guard.errors import AttestationError
+from ingest_guard.scrapy_plugin.core.settings import DATASET_SETTING, OUTFIT_SETTING, SIGN_KEY_VARIABLE
 from ingest_guard.scrapy_plugin.core.statistics import own_counts
-from ingest_guard.scrapy_plugin.output.exporters import OUTFIT_SETTING
-from ingest_guard.scrapy_plugin.output.shelves import DATASET_SETTING, dataset_uri
+from ingest_guard.scrapy_plugin.output.shelves import dataset_uri
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,11 +36,10 @@ if TYPE_CHECKING:
     from ingest_guard.dataset.attestation.manifest import Manifest
     from ingest_guard.guard.guard import Guard
     from ingest_guard.policy.policy import Policy
-    from ingest_guard.scrapy_plugin.runtime import Runtime
+    from ingest_guard.scrapy_plugin.core.state import GuardState
 
 logger = logging.getLogger(__name__)
 
-SIGN_KEY_VARIABLE = "INGEST_GUARD_SIGN_KEY"
 # What became of responses, items and requests; not how busy the machine was.
 _COUNTED = (
     *("allowed", "checked", "duplicates", "errors", "extract", "filtered", "flood", "flood_alarms", "held"),
@@ -75,7 +74,7 @@ def sign_key(policy: Policy) -> Ed25519PrivateKey | None:
 class ManifestKeeper:
     """Keeps the manifest of one crawl into a local folder."""
 
-    def __init__(self, runtime: Runtime, folder: Path) -> None:
+    def __init__(self, runtime: GuardState, folder: Path) -> None:
         self._folder = folder
         self._runtime = runtime
         self._draft: Manifest | None = None

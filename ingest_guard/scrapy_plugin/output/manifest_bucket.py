@@ -28,13 +28,13 @@ from ingest_guard.scrapy_plugin.output.shelves import shelf_of
 if TYPE_CHECKING:
     from ingest_guard.dataset.attestation.inventory import Found
     from ingest_guard.dataset.records.schema import Column
+    from ingest_guard.scrapy_plugin.core.state import GuardState
     from ingest_guard.scrapy_plugin.output.shelves import Shelf
-    from ingest_guard.scrapy_plugin.runtime import Runtime
 
 logger = logging.getLogger(__name__)
 
 
-def keeper_of(runtime: Runtime) -> ManifestKeeper | None:
+def keeper_of(runtime: GuardState) -> ManifestKeeper | None:
     """Return the keeper of a crawl's manifest; None where it makes no data set.
 
     Raises
@@ -57,7 +57,7 @@ def keeper_of(runtime: Runtime) -> ManifestKeeper | None:
 class BucketKeeper(ManifestKeeper):
     """Keeps the manifest of one crawl into a bucket."""
 
-    def __init__(self, runtime: Runtime, shelf: Shelf) -> None:
+    def __init__(self, runtime: GuardState, shelf: Shelf) -> None:
         super().__init__(runtime, Path())
         self._shelf = shelf
         self._latest: bytes | None = None

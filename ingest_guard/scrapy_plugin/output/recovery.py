@@ -16,6 +16,7 @@ from urllib.parse import unquote, urlsplit
 
 from ingest_guard.dataset.records.seen import Keys
 from ingest_guard.errors import SetupError
+from ingest_guard.scrapy_plugin.core.settings import RECOVER_SETTING
 from ingest_guard.scrapy_plugin.output import jobs
 from ingest_guard.scrapy_plugin.output.feeds import Dataset, chosen_settings
 from ingest_guard.scrapy_plugin.output.readback import uids
@@ -49,7 +50,7 @@ def take_up(crawler: Crawler) -> tuple[Keys, int]:
     """
     settings = crawler.settings
     folder = jobs.job_folder(settings)
-    starts_over = settings.getbool(jobs.RECOVER_SETTING)
+    starts_over = settings.getbool(RECOVER_SETTING)
     if folder is not None and not starts_over:
         jobs.require_clean(folder)
     goes_on = folder is not None and jobs.was_used(folder)

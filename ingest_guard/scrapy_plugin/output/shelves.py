@@ -17,14 +17,13 @@ from w3lib.url import file_uri_to_path
 from ingest_guard.dataset.shards.shards import SHARD
 from ingest_guard.errors import SetupError
 from ingest_guard.files.atomic import remove_hidden
+from ingest_guard.scrapy_plugin.core.settings import DATASET_SETTING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from contextlib import AbstractContextManager
 
     from scrapy.crawler import Crawler
-
-DATASET_SETTING = "INGEST_GUARD_DATASET"
 
 
 class Shelf(Protocol):

@@ -6,8 +6,8 @@ from typing import IO, TYPE_CHECKING, Any
 
 from scrapy.exporters import JsonLinesItemExporter
 
+from ingest_guard.scrapy_plugin.core.state import GuardState
 from ingest_guard.scrapy_plugin.output.exporters import as_record, chosen_outfit, report_failure
-from ingest_guard.scrapy_plugin.runtime import Runtime
 
 if TYPE_CHECKING:
     from typing import Self
@@ -44,7 +44,7 @@ class WholeLines(JsonLinesItemExporter):
         if self._outfit and self._crawler:
             record = as_record(item)
             if record is None:
-                Runtime.of(self._crawler).count("items_dropped/no_record")
+                GuardState.of(self._crawler).count("items_dropped/no_record")
                 return
             item = self._outfit.row(record)
         try:

@@ -29,7 +29,7 @@ from ingest_guard._version import __version__
 from ingest_guard.dataset.extract import extract_images
 from ingest_guard.dataset.extract.document import is_too_costly
 from ingest_guard.dataset.records.filters import Filters
-from ingest_guard.scrapy_plugin.runtime import Runtime
+from ingest_guard.scrapy_plugin.core.state import GuardState
 from ingest_guard.scrapy_plugin.spider.limits import ANYWHERE, Hosts, PendingLimit, can_be_asked
 from ingest_guard.scrapy_plugin.spider.seeds import Seeds
 
@@ -147,12 +147,12 @@ class ImageTextSpider(SitemapSpider):
         return Hosts(self.seeds.hosts() if domains is None else domains, self.pages_per_host)
 
     @cached_property
-    def _runtime(self) -> Runtime:
-        return Runtime.of(self.crawler)
+    def _state(self) -> GuardState:
+        return GuardState.of(self.crawler)
 
     @cached_property
     def _filters(self) -> Filters:
-        return Filters(self._runtime.policy.filters)
+        return Filters(self._state.policy.filters)
 
     @cached_property
     def _pending(self) -> PendingLimit:
@@ -184,24 +184,24 @@ class ImageTextSpider(SitemapSpider):
         if not isinstance(response, HtmlResponse) or not self.hosts.allows(response.url):
             return
         if is_too_costly(response.text):
-            self._runtime.count("spider/pages_refused")
+            self._state.count("spider/pages_refused")
             return
-        self._runtime.count("spider/pages")
+        self._state.count("spider/pages")
         yield from self.images(response)
         yield from self.follow(response)
 
     def images(self, response: HtmlResponse) -> Iterator[Any]:
         """Yield an item for each image of a page that the filters let through."""
         content_type = response.headers.get("Content-Type") or b""
-        policy = self._runtime.policy.extract
+        policy = self._state.policy.extract
         found = extract_images(response.body, response.url, content_type=content_type.decode("latin-1"), policy=policy)
         for image in found:
-            self._runtime.count("extract/images")
+            self._state.count("extract/images")
             why = self._filters.of_page_image(image)
             if why is not None:
-                self._runtime.count(f"filtered/{why}")
+                self._state.count(f"filtered/{why}")
                 continue
-            self._runtime.count("extract/kept")
+            self._state.count("extract/kept")
             yield self.image_item(image, response)
 
     def image_item(self, image: PageImage, response: HtmlResponse) -> Any:
@@ -231,7 +231,7 @@ class ImageTextSpider(SitemapSpider):
         if not self.hosts.allows(url) or self._filters.blocks_host(url):
             return False
         if self._pending.is_full() or not self.hosts.has_room(url):
-            self._runtime.count("spider/links_left_out")
+            self._state.count("spider/links_left_out")
             return False
         return True
 

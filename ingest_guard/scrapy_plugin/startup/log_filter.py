@@ -15,6 +15,7 @@ from scrapy.utils.misc import build_from_crawler, load_object
 
 from ingest_guard.scrapy_plugin.core.exceptions import ImageBlocked
 from ingest_guard.scrapy_plugin.core.redaction import WITHHELD, names_withheld, redact
+from ingest_guard.scrapy_plugin.core.settings import LOG_FORMATTER_SETTING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     from scrapy.http import Response
     from twisted.python.failure import Failure
 
-INNER_FORMATTER = "INGEST_GUARD_LOG_FORMATTER"
-"""The setting in which the add-on keeps the project's own class."""
 # These loggers write about responses and items that have passed.
 _AFTER_THE_VERDICT = ("scrapy.core.engine", "scrapy.core.scraper", "scrapy.extensions", "scrapy.crawler")
 _EXTRAS = ("item", "request", "response")
@@ -127,7 +126,7 @@ class GuardedLogFormatter(LogFormatter):
     @classmethod
     def from_crawler(cls, crawler: Crawler) -> Self:
         """Build the project's own formatter, and this one around it."""
-        path = crawler.settings.get(INNER_FORMATTER) or LogFormatter
+        path = crawler.settings.get(LOG_FORMATTER_SETTING) or LogFormatter
         return cls(build_from_crawler(load_object(path), crawler))
 
     def __getattr__(self, name: str) -> Any:

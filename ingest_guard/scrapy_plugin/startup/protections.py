@@ -15,7 +15,7 @@ from scrapy.core.engine import ExecutionEngine
 from scrapy.utils.asyncio import is_asyncio_available
 
 from ingest_guard.errors import SetupError
-from ingest_guard.scrapy_plugin.check import browsers, handlers, receivers, strict
+from ingest_guard.scrapy_plugin.check import browsers, handlers, receivers
 from ingest_guard.scrapy_plugin.core import redaction
 from ingest_guard.scrapy_plugin.core.settings import TESTED_SCRAPY
 from ingest_guard.scrapy_plugin.startup import process
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from scrapy.settings import BaseSettings
 
     from ingest_guard.policy import Policy
-    from ingest_guard.scrapy_plugin.runtime import Runtime
+    from ingest_guard.scrapy_plugin.core.state import GuardState
 
 logger = logging.getLogger(__name__)
 
@@ -58,7 +58,7 @@ def require(crawler: Crawler, policy: Policy) -> None:
     stores.require_known(stores.stores_in_use(settings), policy)
     if problem := cachedatabases.unclean(settings, stores.cache_folders(settings)):
         raise SetupError(f"ingest_guard: {problem}")
-    handlers.wrap_handlers(settings, strict.CheckedHandler if is_strict else handlers.PacedHandler)
+    handlers.wrap_handlers(settings, handlers.CheckedHandler if is_strict else handlers.PacedHandler)
 
 
 def _require_asyncio() -> None:
@@ -87,7 +87,7 @@ def require_level(settings: BaseSettings, policy: Policy) -> None:
             )
 
 
-def require_built(runtime: Runtime) -> None:
+def require_built(state: GuardState) -> None:
     """Check which components listen to raw bytes, and that Scrapy has built what the settings say.
 
     Raises
@@ -96,7 +96,7 @@ def require_built(runtime: Runtime) -> None:
         In the strict level, where a component listens to pieces of downloads, or where the log formatter or a download
         handler was replaced.
     """
-    crawler, is_strict = runtime.crawler, runtime.policy.level == "strict"
+    crawler, is_strict = state.crawler, state.policy.level == "strict"
     found = receivers.foreign(crawler, receivers.CHUNKS if is_strict else receivers.RAW)
     if found and is_strict:
         raise SetupError(
@@ -104,7 +104,7 @@ def require_built(runtime: Runtime) -> None:
             "start with it: remove that extension"
         )
     if is_strict:
-        handlers.require_wrapped(crawler, strict.CheckedHandler)
+        handlers.require_wrapped(crawler, handlers.CheckedHandler)
     if found and crawler not in _warned:
         _warned.add(crawler)
         logger.warning(
@@ -118,34 +118,34 @@ def require_built(runtime: Runtime) -> None:
         )
 
 
-def begin(runtime: Runtime) -> None:
+def begin(state: GuardState) -> None:
     """Mark the stores, clean up the process, and filter the log: the spider is open."""
-    policy, settings = runtime.policy, runtime.crawler.settings
+    policy, settings = state.policy, state.crawler.settings
     for store in stores.stores_in_use(settings):
         known = store.marker
         if store.is_old:
             continue  # the policy accepts it: without a marker, it can still be looked through
-        if known is not None and known.get("list_version") not in (None, runtime.guard.version):
+        if known is not None and known.get("list_version") not in (None, state.guard.version):
             logger.info("ingest_guard: the %s was last looked through with another blocklist; see purge", store)
-        store.mark(runtime.guard.version)
+        store.mark(state.guard.version)
     # Only with a real engine: tests and tools that build parts of a crawl keep their process as it is.
-    if isinstance(runtime.crawler.engine, ExecutionEngine):
+    if isinstance(state.crawler.engine, ExecutionEngine):
         process.apply(policy.hygiene)
     if policy.hygiene.log_filter:
-        _filters[id(runtime)] = InstalledFilter(strict=policy.level == "strict")
+        _filters[id(state)] = InstalledFilter(strict=policy.level == "strict")
     if policy.level == "strict":
         browsers.forbid_open_in_browser()
-        _strict_crawls.add(id(runtime))
+        _strict_crawls.add(id(state))
 
 
-def end(runtime: Runtime) -> None:
+def end(state: GuardState) -> None:
     """Undo what was put in place for one crawl; the process stays closed to core dumps and readers."""
-    if (installed := _filters.pop(id(runtime), None)) is not None:
+    if (installed := _filters.pop(id(state), None)) is not None:
         installed.remove()
     if not _filters:
         redaction.forget()
-    if id(runtime) in _strict_crawls:
-        _strict_crawls.remove(id(runtime))
+    if id(state) in _strict_crawls:
+        _strict_crawls.remove(id(state))
         if not _strict_crawls:
             browsers.allow_open_in_browser()
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from scrapy.http import Headers, Response
 from w3lib.http import headers_raw_to_dict
 
-from ingest_guard.encodings import undo
+from ingest_guard.encodings.stages import undo
 from ingest_guard.scrapy_plugin.stores.leaves import UnreadableError, decoded, leaves
 from ingest_guard.scrapy_plugin.stores.stores import MARKER
 

@@ -14,7 +14,7 @@ from scrapy.statscollectors import MemoryStatsCollector
 from ingest_guard.errors import GuardFailedError
 from ingest_guard.scrapy_plugin.check.inspection import PASSING, inspect
 from ingest_guard.scrapy_plugin.core.settings import POLICY_SETTING, policy_path
-from ingest_guard.scrapy_plugin.runtime import Runtime
+from ingest_guard.scrapy_plugin.core.state import GuardState
 from ingest_guard.scrapy_plugin.stores import cachedatabases, cachefiles, jobfiles
 from ingest_guard.scrapy_plugin.stores.leaves import UnreadableError, decoded, has_data_url, leaves
 from ingest_guard.scrapy_plugin.stores.stores import CACHE, JOB
@@ -83,12 +83,12 @@ class Purge:
             {"ADDONS": {"ingest_guard.Addon": 0}, POLICY_SETTING: str(policy_path(self._settings).absolute())},
         )
         crawler.stats = MemoryStatsCollector(crawler)
-        runtime = Runtime.of(crawler)
+        runtime = GuardState.of(crawler)
         try:
             await runtime.pool.ready()
             work = _Work(runtime, self._settings, store, dry_run=self._dry_run, since=self._since)
             findings = await (work.job() if store.kind == JOB else work.store())
-            if runtime.latched:
+            if runtime.failed:
                 raise GuardFailedError("the scan workers failed; what was not looked at is left as it is")
             # A look at a part says nothing of the rest.
             is_whole = not self._dry_run and not self._since and not findings.left
@@ -102,7 +102,9 @@ class Purge:
 class _Work:
     """One store's purge."""
 
-    def __init__(self, runtime: Runtime, settings: BaseSettings, store: Store, *, dry_run: bool, since: float) -> None:
+    def __init__(
+        self, runtime: GuardState, settings: BaseSettings, store: Store, *, dry_run: bool, since: float
+    ) -> None:
         self._runtime = runtime
         self._module = settings.get("HTTPCACHE_DBM_MODULE") or "dbm"
         self._store = store
@@ -166,7 +168,7 @@ class _Work:
         """Yield the entries that must go; as many are looked at together as the workers can be kept busy with."""
         for batch in _batches((entry for entry in entries if entry.written >= self._since), _AT_ONCE):
             passing = await asyncio.gather(*(self._look_at(entry) for entry in batch))
-            if self._runtime.latched:
+            if self._runtime.failed:
                 raise GuardFailedError("the scan workers failed; what was not looked at is left as it is")
             for entry, passes in zip(batch, passing, strict=True):
                 if not passes:
@@ -184,7 +186,7 @@ class _Work:
 
     async def _passes(self, responses: list[Response]) -> bool:
         outcomes = [(await inspect(self._runtime, response)).verdict.outcome for response in responses]
-        if self._runtime.latched:
+        if self._runtime.failed:
             return True  # nothing was found out
         if Outcome.MATCH in outcomes:
             self._findings.matched += 1

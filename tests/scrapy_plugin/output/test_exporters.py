@@ -36,10 +36,10 @@ def test_records_become_a_table(chain: Chain) -> None:
     exporter.finish_exporting()
     table = pq.read_table(file)
     assert table.column("TEXT").to_pylist() == [record(number)["alt"] for number in range(5)]
-    assert chain.runtime.guard.attestation["check_set"].encode() in table.schema.metadata[b"ingest_guard"]
+    assert chain.state.guard.attestation["check_set"].encode() in table.schema.metadata[b"ingest_guard"]
     assert pq.ParquetFile(file).metadata.num_row_groups == 3
     assert chain.stats()["items_dropped/no_record"] == 2
-    assert not chain.runtime.latched
+    assert not chain.state.failed
 
 
 @pytest.mark.parametrize("at", ["row group", "end"])
@@ -53,7 +53,7 @@ def test_a_table_that_cannot_be_written_closes_the_guard(
             exporter.export_item(record(number))
         with pytest.raises(DatasetError, match="records cannot be written: No space left on device"):
             exporter.finish_exporting()
-    assert chain.runtime.latched
+    assert chain.state.failed
     assert caplog.text.count("records cannot be written") == 1
     assert record(0)["url"] not in caplog.text
 
@@ -81,7 +81,7 @@ def test_an_outfit_that_is_none_closes_the_guard(chain: Chain) -> None:
     """Scrapy would log an error for each record, and crawl on."""
     with pytest.raises(DatasetError, match="there is no outfit 'coyo'"):
         ParquetExporter.from_crawler(chain.crawler, io.BytesIO(), outfit="coyo")
-    assert chain.runtime.latched
+    assert chain.state.failed
 
 
 def test_what_a_data_set_takes() -> None:

@@ -55,6 +55,6 @@ def test_a_line_that_cannot_be_written_closes_the_guard(chain: Chain, caplog: py
     """What cannot be kept ends the crawl; nothing of the record is told."""
     with open("/dev/full", "wb", buffering=0) as file:  # noqa: PTH123 - unbuffered
         WholeLines.from_crawler(chain.crawler, file).export_item(record(1))
-    assert chain.runtime.latched
+    assert chain.state.failed
     assert "records cannot be written (No space left on device)" in caplog.text
     assert record(1)["url"] not in caplog.text

@@ -55,7 +55,10 @@ def test_addresses_of_matches_leave_the_log() -> None:
     assert not redaction.is_withheld(HIDDEN)
 
 
-@pytest.mark.parametrize("text", ["data:image/png;base64,AAAA+/==", "DATA:,x", "data:text/html;charset=utf-8,%20"])
+@pytest.mark.parametrize(
+    "text",
+    ["data:image/png;base64,AAAA+/==", "DATA:,x", "dAta:image/png;base64,AAAA", "data:text/html;charset=utf-8,%20"],
+)
 def test_data_urls_leave_the_log(text: str) -> None:
     """Always, and whatever is in them."""
     assert redaction.redact(f"<GET {text}> ") == "<GET data:(withheld by ingest_guard)> "

@@ -17,11 +17,11 @@ from scrapy.settings import Settings
 from scrapy.utils import response as scrapy_response
 
 from ingest_guard import ImageBlocked, IngestGuardError, Policy, SetupError
-from ingest_guard.scrapy_plugin.check import browsers, handlers, receivers, strict
+from ingest_guard.scrapy_plugin.check import browsers, handlers, receivers
 from ingest_guard.scrapy_plugin.core import redaction as withheld
 from ingest_guard.scrapy_plugin.core.exceptions import RequestRefused
 from ingest_guard.scrapy_plugin.core.scrub import scrub, strip_extras
-from ingest_guard.scrapy_plugin.runtime import Runtime
+from ingest_guard.scrapy_plugin.core.state import GuardState
 from ingest_guard.scrapy_plugin.startup import protections
 from ingest_guard.scrapy_plugin.stores import leaves, stores
 
@@ -93,17 +93,17 @@ def test_who_listens(make_crawler: Callable[..., Crawler]) -> None:
 def test_handlers_are_wrapped() -> None:
     """Each scheme's handler is wrapped once, laziness and all; what is switched off stays off."""
     settings = Settings({"DOWNLOAD_HANDLERS": {"ftp": None}})
-    handlers.wrap_handlers(settings, strict.CheckedHandler)
+    handlers.wrap_handlers(settings, handlers.CheckedHandler)
     chosen = settings.getwithbase("DOWNLOAD_HANDLERS")
     assert chosen.get("ftp") is None
     assert chosen["https"].inner_class.__name__ == "HTTP11DownloadHandler"
     assert chosen["https"].lazy is chosen["https"].inner_class.lazy
-    handlers.wrap_handlers(settings, strict.CheckedHandler)
+    handlers.wrap_handlers(settings, handlers.CheckedHandler)
     assert settings.getwithbase("DOWNLOAD_HANDLERS")["https"].inner_class.__name__ == "HTTP11DownloadHandler"
-    handlers.require_wrapped(SimpleNamespace(settings=settings), strict.CheckedHandler)  # type: ignore[arg-type]
+    handlers.require_wrapped(SimpleNamespace(settings=settings), handlers.CheckedHandler)  # type: ignore[arg-type]
     settings.set("DOWNLOAD_HANDLERS", {"http": "x.Y"}, 200)
     with pytest.raises(SetupError, match=r"the download handler of .*: was changed"):
-        handlers.require_wrapped(SimpleNamespace(settings=settings), strict.CheckedHandler)  # type: ignore[arg-type]
+        handlers.require_wrapped(SimpleNamespace(settings=settings), handlers.CheckedHandler)  # type: ignore[arg-type]
 
 
 class Inner:
@@ -126,9 +126,9 @@ class Inner:
         return self.answer
 
 
-def _handler(chain: Chain, answer: Any) -> strict.CheckedHandler:
+def _handler(chain: Chain, answer: Any) -> handlers.CheckedHandler:
     inner = type("Told", (Inner,), {"answer": answer})
-    return handlers._around(inner, strict.CheckedHandler).from_crawler(chain.crawler)
+    return handlers._around(inner, handlers.CheckedHandler).from_crawler(chain.crawler)
 
 
 def test_a_handler_brings_what_passes(chain: Chain, world: World) -> None:
@@ -179,7 +179,7 @@ def test_a_listener_that_came_during_a_download(chain: Chain, world: World) -> N
     handler._inner.download_request = download  # type: ignore[attr-defined]
     with pytest.raises(ImageBlocked):
         asyncio.run(handler.download_request(Request("http://host.example/a.jpg")))
-    assert (chain.runtime.latched, response.body) == (True, b"")
+    assert (chain.state.failed, response.body) == (True, b"")
     chain.runtime.close()
 
 
@@ -418,12 +418,12 @@ def test_an_end_of_the_process_latches_the_guard(
     async def end(*args: object) -> None:
         raise error
 
-    monkeypatch.setattr("ingest_guard.scrapy_plugin.gate.inspect", end)
+    monkeypatch.setattr("ingest_guard.scrapy_plugin.check.judge.inspect", end)
     chain.site.answers["http://host.example/a.jpg"] = world.clean
     with pytest.raises(ImageBlocked) as caught:
         chain.get("http://host.example/a.jpg")
     assert str(caught.value.reason) == "guard_failed"
-    assert chain.runtime.latched
+    assert chain.state.failed
     chain.runtime.close()
 
 
@@ -438,7 +438,7 @@ def test_an_end_in_a_pipeline_latches_the_guard(chain: Chain, monkeypatch: pytes
     item = {"image_url": "http://host.example/a.jpg"}
     with pytest.raises(DropItem):
         chain.process(item)
-    assert (item, chain.runtime.latched) == ({}, True)
+    assert (item, chain.state.failed) == ({}, True)
     chain.runtime.close()
 
 
@@ -448,7 +448,7 @@ def test_an_end_in_a_pipeline_latches_the_guard(chain: Chain, monkeypatch: pytes
 def test_a_crawl_runs_on_asyncio(make_crawler: Callable[..., Crawler], monkeypatch: pytest.MonkeyPatch) -> None:
     """On another reactor the guard would wait for ever; the error says what to set."""
     crawler = make_crawler()
-    policy = Runtime.of(crawler).policy
+    policy = GuardState.of(crawler).policy
     crawler.settings.frozen = False
     protections.require(crawler, policy)
     monkeypatch.setattr(protections, "is_asyncio_available", lambda: False)
@@ -460,35 +460,35 @@ def test_what_is_built_is_looked_at(make_crawler: Callable[..., Crawler], caplog
     """In the default level listeners are named in a warning, in the strict one they stop the start."""
     crawler, listener = make_crawler(), Listener()
     crawler.signals.connect(listener.hear, signals.bytes_received)
-    protections.require_built(Runtime.of(crawler))
+    protections.require_built(GuardState.of(crawler))
     assert f"go to bytes_received: {__name__}.Listener.hear" in caplog.text
     crawler = make_crawler(STRICT)
     crawler.signals.connect(listener.hear, signals.bytes_received)
     with pytest.raises(SetupError, match="remove that extension"):
-        protections.require_built(Runtime.of(crawler))
+        protections.require_built(GuardState.of(crawler))
 
 
 def test_a_formatter_that_was_exchanged(make_crawler: Callable[..., Crawler]) -> None:
     """The strict level does not start without the guard's formatter."""
     crawler = make_crawler(STRICT)
     crawler.settings.frozen = False
-    handlers.wrap_handlers(crawler.settings, strict.CheckedHandler)
-    protections.require_built(Runtime.of(crawler))
+    handlers.wrap_handlers(crawler.settings, handlers.CheckedHandler)
+    protections.require_built(GuardState.of(crawler))
     crawler.logformatter = LogFormatter()
     with pytest.raises(SetupError, match="LOG_FORMATTER was changed"):
-        protections.require_built(Runtime.of(crawler))
+        protections.require_built(GuardState.of(crawler))
 
 
 def test_beginning_and_end(make_crawler: Callable[..., Crawler], tmp_path: Path) -> None:
     """Stores are marked, the log is filtered, and all of it comes off; the process of a test is left as it is."""
     crawler = make_crawler(STRICT, FILES_STORE=str(tmp_path / "files"))
-    runtime = Runtime.of(crawler)
+    state = GuardState.of(crawler)
     crawler.engine = SimpleNamespace()  # type: ignore[assignment]
-    protections.begin(runtime)
+    protections.begin(state)
     assert (tmp_path / "files" / stores.MARKER).exists()
     with pytest.raises(IngestGuardError):
         scrapy_response.tempfile.mkstemp()  # type: ignore[attr-defined]
-    protections.end(runtime)
+    protections.end(state)
     assert scrapy_response.tempfile is tempfile  # type: ignore[attr-defined]
     assert protections._filters == {}
 
