@@ -20,7 +20,7 @@ from ingest_guard.guard.scan_result import Scan
 from ingest_guard.guard.scanner import Scanner, decode_limits
 from ingest_guard.hashing.digests import digests
 from ingest_guard.imaging.decode import NotScannable
-from ingest_guard.imaging.embedded.images import embedded_images
+from ingest_guard.imaging.embedded.images import inline_bodies
 from ingest_guard.imaging.sniffing.sniff import Kind, sniff
 from ingest_guard.verdict import Action, Match, Outcome, Reason, Verdict
 
@@ -176,12 +176,12 @@ class Guard:
     ) -> Inquiry:
         parts, reason = [], None
         try:
-            for inner in embedded_images(data, self._limits):
-                inner_digests = digests(inner)
+            for inner in inline_bodies(data, self._limits):
+                inner_digests = digests(inner.data)
                 inner_matches, inner_hits = self._exact(inner_digests, "embedded/bytes")
                 matches, hits = matches + inner_matches, hits + inner_hits
-                if len(inner) >= _SMALLEST_PICTURE:
-                    parts.append(Part(inner, inner_digests["sha256"], embedded=True))
+                if inner.is_picture and len(inner.data) >= _SMALLEST_PICTURE:
+                    parts.append(Part(inner.data, inner_digests["sha256"], embedded=True))
         except NotScannable as problem:
             reason = problem.reason
         return Inquiry(Kind.TEXT, taken, matches, tuple(parts), reason, hits)

@@ -69,7 +69,6 @@ _PAGES = {
 }
 _MODES = {
     "asyncio": (),
-    "select": ("-s", "TWISTED_REACTOR=twisted.internet.selectreactor.SelectReactor"),
     "no reactor": ("-s", "TWISTED_REACTOR_ENABLED=False"),
 }
 

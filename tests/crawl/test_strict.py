@@ -160,11 +160,6 @@ _CASES: dict[str, tuple[str, str, dict[str, Any]]] = {
     "strict, pieces": ("strict", "tested", _PIECES),
     "default, late": ("default", "tested", _LATE),
     "strict, late": ("strict", "tested", _LATE),
-    "strict, select": (
-        "strict",
-        "tested",
-        {**_WHOLE, "TWISTED_REACTOR": "twisted.internet.selectreactor.SelectReactor"},
-    ),
     "strict, no reactor": ("strict", "tested", {**_WHOLE, "TWISTED_REACTOR_ENABLED": False}),
     "strict, old handler": ("strict", "tested", {**_WHOLE, **_OLD}),
     "default, browsing": ("default", "browsing", {}),
@@ -203,7 +198,6 @@ def _told(crawl: Crawl, what: str) -> dict[str, int]:
 _HAS_HANDLER = scrapy.version_info >= (2, 19) or importlib.util.find_spec("httpx") is not None
 _STRICT_WHOLE = [
     "strict, whole",
-    "strict, select",
     "strict, old handler",
     *(["strict, no reactor"] if _HAS_HANDLER else []),
 ]
@@ -211,7 +205,7 @@ _STRICT_WHOLE = [
 
 @pytest.mark.parametrize("case", _STRICT_WHOLE)
 def test_nobody_hears_of_unchecked_responses(case: str, crawls: dict[str, Crawl]) -> None:
-    """In the strict level, whatever the reactor and handler, the signal for a response comes after its check."""
+    """In the strict level, on each loop and handler, the signal for a response comes after its check."""
     crawl = crawls[case]
     assert crawl.exit_code == 0, crawl.log[-3000:]
     heard = _told(crawl, "heard")

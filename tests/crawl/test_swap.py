@@ -209,7 +209,6 @@ def _assert_swapped(crawl: Crawl, project: Project) -> None:
 
 _LOOPS: dict[str, dict[str, Any]] = {
     "asyncio": {},
-    "select": {"TWISTED_REACTOR": "twisted.internet.selectreactor.SelectReactor"},
     "none": {"TWISTED_REACTOR_ENABLED": False},
 }
 

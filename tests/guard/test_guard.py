@@ -213,6 +213,14 @@ TEXTS = {
 
 
 @pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
+def test_listed_files_of_other_types_inside_text(guard: Guard, text: bytes) -> None:
+    """A listed PDF in a page is a match as it is one by itself; another PDF makes the page no match."""
+    found = guard.check(text % data_url(PDF, "application/pdf"))
+    assert (found.outcome, found.matches) == (Outcome.MATCH, (Match("bytes", "md5", 0, "embedded/bytes"),))
+    assert guard.check(text % data_url(PDF + b"%", "application/pdf")).outcome is Outcome.NOT_AN_IMAGE
+
+
+@pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
 def test_listed_images_inside_text(guard: Guard, world: World, text: bytes) -> None:
     """An image in a data: URL is found by its bytes and by what it looks like; the view says that it was inside."""
     exact = guard.check(text % data_url(world.exact))

@@ -6,29 +6,30 @@ import base64
 import re
 import string
 from typing import TYPE_CHECKING, Final, NamedTuple
-from urllib.parse import unquote_to_bytes
 
-from ingest_guard.imaging.embedded.escapes import undisguised
+from ingest_guard.imaging.embedded.escapes import unescape, unquote
 from ingest_guard.imaging.pixels.model import NotScannable
+from ingest_guard.imaging.sniffing.patterns import linear
 from ingest_guard.verdict import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_SCHEME: Final = re.compile(rb"data:", re.IGNORECASE)
-_TYPE: Final = re.compile(rb"[^,\"'<>()`]{0,400}?,")
+_SCHEME: Final = linear(rb"(?i)data:")
+_TYPE: Final = linear(rb"[^,\"'<>()`]{0,400}?,")
 _UNIT: Final = (
-    rb"(?:[A-Za-z0-9+/=_\-\s]+|%[0-9A-Fa-f]{2}|&#?[A-Za-z0-9]{1,9};?"
+    rb"(?:[A-Za-z0-9+/=_\-\t\n\v\f\r ]+|%[0-9A-Fa-f]{2}|&#?[A-Za-z0-9]{1,9};?"
     rb"|\\(?:u\{[0-9A-Fa-f]{1,8}\}|u[0-9A-Fa-f]{4}|x[0-9A-Fa-f]{2}|[0-9A-Fa-f]{1,6}|[/\\nrt\r\n+=_-]))*"
 )
-_BASE64: Final = re.compile(_UNIT)
-_BASE64_UNQUOTED: Final = re.compile(_UNIT.replace(rb"\s", b""))
-_MARKUP: Final = re.compile(rb"\s*(?:%3c|<|&lt;)[a-z!?]", re.IGNORECASE)
-_BASE64_TYPE: Final = re.compile(rb";\s*base64\s*$", re.IGNORECASE)
-_DESCRIPTOR: Final = re.compile(rb"\s+\d+(?:\.\d+)?[xw]\s*$")
+_BASE64: Final = linear(_UNIT)
+_BASE64_UNQUOTED: Final = linear(_UNIT.replace(rb"\t\n\v\f\r ", b""))
+_MARKUP: Final = linear(rb"(?i)[\t\n\v\f\r ]*(?:%3c|<|&lt;)[a-z!?]")
+_BASE64_TYPE: Final = linear(rb"(?i);[\t\n\v\f\r ]*base64[\t\n\v\f\r ]*$")
+_DESCRIPTOR: Final = re.compile(rb"\d+(?:\.\d+)?[xw]")
+_LONGEST_DESCRIPTOR: Final = 32
 _QUOTES: Final = (b"&quot;", b"&#34;", b"&#x22;", b"&#39;", b"&#x27;", b"&apos;", b'\\"', b"\\'", b'"', b"'", b"`")
-_OPEN_END: Final = re.compile(rb"[\s\"'<>]")
-_IN_URL: Final = re.compile(rb"[)\s]")
+_OPEN_END: Final = linear(rb"[\t\n\v\f\r \"'<>]")
+_IN_URL: Final = linear(rb"[)\t\n\v\f\r ]")
 _STARTS: Final = (
     b"/9j",
     b"_9j_",
@@ -46,11 +47,13 @@ _LOWER: Final = bytes(range(0x61, 0x7B)) + b" \t\r\n.,:;\"'<>=()[]{}-&#"
 _SHORT_STARTS: Final = tuple((start.translate(None, _LOWER), start) for start in _STARTS)
 """A text without its small letters and its punctuation is a fraction of it: what is not there need not be looked for
 in all of it."""
-_BARE: Final = re.compile(
-    rb"[/_]9j\\?[/_]|iVBORw0KGgo|R0lGOD[ld]h|UklGR|SUkqA|TU0AK|AAAA[A-Za-z0-9+/]{2}Z0eXB(?:hdm|oZW|oZX|tW|tc)"
-    rb"|AAAADGpQIC|/0//UQ|Qk[0-3][A-Za-z0-9+/]{5}AAAAA"
+_BARE: Final = linear(
+    rb"(?:[/_]9j\\?[/_]|iVBORw0KGgo|R0lGOD[ld]h|UklGR|SUkqA|TU0AK|AAAA[A-Za-z0-9+/]{2}Z0eXB(?:hdm|oZW|oZX|tW|tc)"
+    rb"|AAAADGpQIC|/0//UQ|Qk[0-3][A-Za-z0-9+/]{5}AAAAA)"
+    rb"[A-Za-z0-9+/=_\-\t\n\v\f\r %&#;\\]{8}"
 )
 _SHORTEST: Final = 24
+_SHORTEST_START: Final = 4
 _TABS: Final = b"\t\n\r"
 _TO_LOWER: Final = bytes(range(256)).lower()
 _TO_ONE_ALPHABET: Final = bytes.maketrans(b"-_", b"+/")
@@ -117,19 +120,19 @@ def _urls(text: bytes, spans: list[tuple[int, int]]) -> Iterator[Part]:
         head = _TYPE.match(text, at)
         if head is None:
             continue
-        kind = undisguised(head[0][:-1]).lower()
+        kind = unescape(head[0][:-1]).lower()
         start = head.end()
-        if _BASE64_TYPE.search(unquote_to_bytes(kind)):
+        if _BASE64_TYPE.search(unquote(kind)):
             unquoted = text[max(0, scheme.start() - 1) : scheme.start()] in {b"=", b"("}
             run = (_BASE64_UNQUOTED if unquoted else _BASE64).match(text, start)
             at = run.end() if run is not None else start
-            yield Part(_media_type(kind), decoded(_DESCRIPTOR.sub(b"", text[start:at])))
+            yield Part(_media_type(kind), decoded(_without_descriptor(text[start:at])))
         elif _is_text_type(kind) or _MARKUP.match(text, start):
             at = _stop(text, scheme.start(), start)
-            yield Part(_media_type(kind), unquote_to_bytes(text[start:at]))
-        elif b"%" in undisguised(text[start : start + _PEEK])[:_PEEK]:
+            yield Part(_media_type(kind), unquote(text[start:at]))
+        elif b"%" in unescape(text[start : start + _PEEK])[:_PEEK]:
             at = _stop(text, scheme.start(), start)
-            yield Part(_media_type(kind), unquote_to_bytes(undisguised(text[start:at])))
+            yield Part(_media_type(kind), unquote(unescape(text[start:at])))
         else:
             continue
         spans.append((scheme.start(), at))
@@ -155,22 +158,35 @@ def _stop(text: bytes, start: int, body: int) -> int:
     return end.start() if end else len(text)
 
 
+def _without_descriptor(run: bytes) -> bytes:
+    """Return a run without the ``2x`` or ``640w`` that stands behind a URL in ``srcset``."""
+    stripped = run.rstrip()
+    words = stripped[-_LONGEST_DESCRIPTOR:].rsplit(None, 1)
+    if len(words) == 2 and _DESCRIPTOR.fullmatch(words[1]):  # noqa: PLR2004 - the URL's end, and the descriptor
+        return stripped[: -len(words[1])]
+    return run
+
+
 def _bare(text: bytes) -> Iterator[Part]:
     at = 0
-    while (start := _BARE.search(text, at)) is not None:
+    for _ in range(_MOST_URLS):
+        start = _BARE.search(text, at)
+        if start is None:
+            return
         run = _BASE64.match(text, start.start())
-        at = start.end()
+        at = start.start() + _SHORTEST_START
         if run is not None and len(run[0]) >= _SHORTEST:
             yield Part(b"", decoded(run[0]))
             at = max(at, run.end())
+    raise NotScannable(Reason.NESTING)
 
 
 def decoded(run: bytes) -> bytes:
     """Return what a run of base64 holds, however its characters are spelt; either alphabet, with or without padding."""
     if b"&" in run or b"\\" in run:
-        run = undisguised(run)
+        run = unescape(run)
     if b"%" in run:
-        run = unquote_to_bytes(run)
+        run = unquote(run)
     run = run.translate(_TO_ONE_ALPHABET, _NO_BASE64).partition(b"=")[0]
     if len(run) % 4 == 1:
         run = run[:-1]

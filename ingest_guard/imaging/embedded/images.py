@@ -1,4 +1,4 @@
-"""Raster images inside text: ``data:`` URLs and base64 in HTML, CSS, SVG, JSON, XML and scripts.
+"""Bodies inside text: ``data:`` URLs and base64 in HTML, CSS, SVG, JSON, XML and scripts.
 
 In every disguise in which a browser still reads them: capitals, line breaks, entities, escapes, percent signs, URLs
 inside URLs, UTF-16. What a script puts together while it runs is not found.
@@ -7,12 +7,12 @@ inside URLs, UTF-16. What a script puts together while it runs is not found.
 from __future__ import annotations
 
 import struct
+from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
-from urllib.parse import unquote_to_bytes
 
 from ingest_guard.imaging.embedded.data_urls import Part, may_hold_images, parts
-from ingest_guard.imaging.embedded.escapes import is_disguised, undisguised
+from ingest_guard.imaging.embedded.escapes import is_escaped, unescape, unquote
 from ingest_guard.imaging.pixels.model import Limits, NotScannable
 from ingest_guard.imaging.sniffing.sniff import Kind, sniff
 from ingest_guard.imaging.sniffing.text import utf16
@@ -26,8 +26,24 @@ _SPACER: Final = 256
 _ENCODED_SCHEME: Final = b"data%3a"
 
 
-def embedded_images(data: bytes, limits: Limits) -> list[bytes]:
-    """Return the raster images inside a text.
+@dataclass(frozen=True, slots=True)
+class InlineBody:
+    """What one ``data:`` URL, or one run of base64, in a text holds.
+
+    Attributes
+    ----------
+    data
+        Its bytes.
+    is_picture
+        Whether it is to be scanned: it looks like an image, or is announced as one and is no text.
+    """
+
+    data: bytes
+    is_picture: bool
+
+
+def inline_bodies(data: bytes, limits: Limits) -> list[InlineBody]:
+    """Return the bodies inside a text, of any type.
 
     Parameters
     ----------
@@ -35,13 +51,12 @@ def embedded_images(data: bytes, limits: Limits) -> list[bytes]:
         A text, SVG included; in UTF-8, UTF-16 or anything that has ASCII's letters in ASCII's places.
     limits
         ``nesting``: how deep a text in a text may be; ``embedded``: how many images there may be; ``bytes``: how
-        large they may be together.
+        large images and other binary bodies may be together.
 
     Returns
     -------
-    list[bytes]
-        What looks like an image, and what is announced as one and looks like neither text nor an image; each once.
-        Placeholders of one or two pixels a side are left out.
+    list[InlineBody]
+        Each once. Placeholders of one or two pixels a side are no pictures.
 
     Raises
     ------
@@ -50,18 +65,23 @@ def embedded_images(data: bytes, limits: Limits) -> list[bytes]:
     """
     found = _Found(limits)
     found.walk(data, 0)
-    return list(found.images.values())
+    return list(found.bodies.values())
+
+
+def embedded_images(data: bytes, limits: Limits) -> list[bytes]:
+    """Return the pictures among the :func:`inline_bodies` of a text."""
+    return [body.data for body in inline_bodies(data, limits) if body.is_picture]
 
 
 class _Found:
     def __init__(self, limits: Limits) -> None:
-        self.images: dict[bytes, bytes] = {}
+        self.bodies: dict[bytes, InlineBody] = {}
         self._limits = limits
-        self._seen: set[bytes] = set()
         self._bytes = 0
+        self._pictures = 0
 
     def walk(self, text: bytes, depth: int) -> None:
-        """Take the images out of one text, and of the texts in it."""
+        """Take the bodies out of one text, and of the texts in it."""
         wide = utf16(text)
         if wide is not None:
             text = wide.encode("latin-1", "replace")
@@ -72,36 +92,35 @@ class _Found:
     def _take(self, part: Part, depth: int) -> None:
         body = part.body
         key = sha256(body).digest()
-        if key in self._seen:
+        if not body or key in self.bodies:
             return
-        self._seen.add(key)
         sniffed = sniff(body)
-        if sniffed.kind is Kind.TEXT:
-            if any(True for _ in _variants(body)):
-                if depth >= self._limits.nesting:
-                    raise NotScannable(Reason.NESTING)
-                self.walk(body, depth + 1)
-        elif sniffed.kind is Kind.IMAGE or (sniffed.kind is Kind.BINARY and part.media_type.startswith(b"image/")):
-            if _is_spacer(body):
-                return
-            self._bytes += len(body)
-            if self._bytes > self._limits.bytes:
-                raise NotScannable(Reason.TOO_LARGE)
-            if len(self.images) >= self._limits.embedded:
+        is_text = sniffed.kind is Kind.TEXT
+        announced = sniffed.kind is Kind.BINARY and part.media_type.startswith(b"image/")
+        is_picture = (sniffed.kind is Kind.IMAGE or announced) and not _is_spacer(body)
+        self._bytes += 0 if is_text else len(body)
+        if self._bytes > self._limits.bytes:
+            raise NotScannable(Reason.TOO_LARGE)
+        self._pictures += is_picture
+        if self._pictures > self._limits.embedded:
+            raise NotScannable(Reason.NESTING)
+        self.bodies[key] = InlineBody(body, is_picture)
+        if is_text and any(True for _ in _variants(body)):
+            if depth >= self._limits.nesting:
                 raise NotScannable(Reason.NESTING)
-            self.images[key] = body
+            self.walk(body, depth + 1)
 
 
 def _variants(text: bytes) -> Iterator[bytes]:
     """Yield the readings of a text that may hold images: as it is, without its disguises, without percent signs."""
     if may_hold_images(text):
         yield text
-    if is_disguised(text):
-        plain = undisguised(text)
+    if is_escaped(text):
+        plain = unescape(text)
         if may_hold_images(plain):
             yield plain
     if b"%3" in text and _ENCODED_SCHEME in text.lower():
-        yield unquote_to_bytes(text)
+        yield unquote(text)
 
 
 def _is_spacer(body: bytes) -> bool:

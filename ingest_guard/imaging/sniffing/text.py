@@ -31,7 +31,8 @@ _CSS: Final = re.compile(
     rb"\s*(?:@(?:charset|import|media|font-face|namespace)|[\w.#:*\[\], >+~-]{1,200}\{[^{}\"]{0,200}:)"
 )
 _MHTML: Final = re.compile(rb"(?:[\w-]+:[^\n]*\n(?:[ \t][^\n]*\n)*){0,20}?content-type:\s*multipart/", re.IGNORECASE)
-_PNM: Final = re.compile(rb"P[1-7][ \t\r\n]+(?:#[^\n]*\n\s*)*(?:WIDTH\s+)?\d")
+_PNM: Final = re.compile(rb"P[1-7][ \t\r\n]")
+_PNM_HEAD: Final = 1 << 16
 
 
 def is_text(data: bytes) -> bool:
@@ -89,9 +90,18 @@ def _looks_like_json(head: bytes) -> bool:
     return head[1:].lstrip()[:1] in {b'"', b"{", b"[", b"}", b"]", b"-", *(b"%d" % digit for digit in range(10))}
 
 
+def _has_pnm_head(head: bytes) -> bool:
+    """Return whether a number, or ``WIDTH``, comes first but for comments; True where there is nothing but those."""
+    for line in head.splitlines(keepends=True):
+        word = line.lstrip()
+        if word and not word.startswith(b"#"):
+            return word[:1].isdigit() or word.startswith((b"WIDTH ", b"WIDTH\t"))
+    return True
+
+
 def disguised_binary(data: bytes) -> str | None:
     """Return the format of a body that is made of text bytes and is no text for us: MHTML, and netpbm's pictures."""
-    if _PNM.match(data):
+    if _PNM.match(data) and _has_pnm_head(data[2:_PNM_HEAD]):
         return "PNM"
     if data[:1].isalpha() and _MHTML.match(data[:8192]):
         return "MHTML"

@@ -13,14 +13,17 @@ from typing import TYPE_CHECKING, Any
 from cachetools import LRUCache
 from scrapy.http import Request, Response
 
+from ingest_guard.urls.data_scheme import redact_data_urls
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 _MOST = 1 << 10
 WITHHELD = "(withheld by ingest_guard)"
 # As a URL stands in a log line: <GET http://...>, 'http://...', or by itself.
-_URL = re.compile(r"[a-z][a-z0-9+.-]*://[^\s<>'\"]+", re.IGNORECASE)
-_DATA_URL = re.compile(r"data:[a-z0-9!#$&^_.+-]*(?:/[a-z0-9!#$&^_.+-]+)?(?:;[^\s,<>'\"]*)?,[^\s<>'\"]*", re.IGNORECASE)
+_REST = re.compile(r"[^\s<>'\"]+")
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*$")
+_LONGEST_SCHEME = 64
 
 _urls: LRUCache[str, None] = LRUCache(_MOST)
 _seen_any = False
@@ -50,11 +53,27 @@ def is_withheld(url: str) -> bool:
 
 def redact(text: str, *, every_url: bool = False) -> str:
     """Return a text without ``data:`` URLs and without the addresses of matches; with ``every_url``, without any."""
-    if "data:" in text.lower():
-        text = _DATA_URL.sub(f"data:{WITHHELD}", text)
+    text = redact_data_urls(text, WITHHELD)
     if not (every_url or _seen_any) or "://" not in text:
         return text
-    return _URL.sub(lambda found: WITHHELD if every_url or is_withheld(found[0]) else found[0], text)
+    kept: list[str] = []
+    at = 0
+    for start, stop in _urls_in(text):
+        if every_url or is_withheld(text[start:stop]):
+            kept += (text[at:start], WITHHELD)
+            at = stop
+    return "".join([*kept, text[at:]])
+
+
+def _urls_in(text: str) -> Iterator[tuple[int, int]]:
+    """Yield where the addresses of a line start and stop, in time that grows with its length alone."""
+    at = 0
+    while (colon := text.find("://", at)) >= 0:
+        rest = _REST.match(text, colon + 3)
+        scheme = _SCHEME.search(text, max(at, colon - _LONGEST_SCHEME), colon)
+        at = rest.end() if rest else colon + 3
+        if rest and scheme:
+            yield scheme.start(), at
 
 
 def names_withheld(value: Any) -> bool:

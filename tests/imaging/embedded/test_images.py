@@ -5,6 +5,7 @@ import contextlib
 import html
 import json
 import time
+import tracemalloc
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -12,11 +13,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from imaging.corpus import encode, good, nested_svg
+from support.hostile_texts import KINDS
 from support.pictures import drawn
 
 from ingest_guard.imaging.decode import Limits, NotScannable
 from ingest_guard.imaging.embedded.data_urls import may_hold_images
-from ingest_guard.imaging.embedded.images import embedded_images
+from ingest_guard.imaging.embedded.images import embedded_images, inline_bodies
 from ingest_guard.verdict import Reason
 
 if TYPE_CHECKING:
@@ -201,6 +203,7 @@ def test_numbers_and_sizes_are_bounded() -> None:
         b"iVBORw0KGgo " * 100_000,
         b"Qk0AAAAAAAAAAAAA," * 100_000,
         b"<svg>data%3a" * 100_000,
+        *(make(1 << 20) for make in KINDS.values()),
     ],
 )
 def test_hostile_texts_take_a_bounded_time(text: bytes) -> None:
@@ -209,6 +212,39 @@ def test_hostile_texts_take_a_bounded_time(text: bytes) -> None:
     with contextlib.suppress(NotScannable):
         embedded_images(text, Limits())
     assert time.process_time() - start < 8
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_hostile_texts_take_a_bounded_memory(kind: str) -> None:
+    """Half a megabyte costs twenty at the most, whatever it is made of."""
+    text = KINDS[kind](1 << 19)
+    tracemalloc.start()
+    try:
+        with contextlib.suppress(NotScannable):
+            inline_bodies(text, Limits())
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 20 << 20
+
+
+@pytest.mark.parametrize(
+    ("announced", "body"),
+    [
+        ("application/pdf", b"%PDF-1.7\n" + bytes(range(256))),
+        ("video/mp4", b"\0\0\0\x18ftypmp42" + bytes(range(256))),
+        ("font/woff2", b"wOF2" + bytes(range(256))),
+        ("text/plain", b"a text that is on a list"),
+        ("image/svg+xml", b"<svg xmlns='http://www.w3.org/2000/svg'/>"),
+        ("application/octet-stream", bytes(range(256))),
+        ("application/zip", b"PK\3\4"),
+    ],
+)
+def test_bodies_of_any_type_are_found(announced: str, body: bytes) -> None:
+    """What an inline body is does not matter to whoever takes its digests; only pictures are for scanning."""
+    coded = base64.b64encode(body).decode()
+    for text in (f'<a href="data:{announced};base64,{coded}">', f'<a href="data:{announced},{quote(body)}">'):
+        assert [(found.data, found.is_picture) for found in inline_bodies(text.encode(), Limits())] == [(body, False)]
 
 
 _PIECES = st.sampled_from(
