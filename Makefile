@@ -25,7 +25,7 @@ help: ## Show this help
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 28
 
 demo: .venv/.demo ## Crawl a demo site with the guard on, and show what happened
-	@$(PYTHON) -m demo --folder $(DEMO_FOLDER)
+	@PYTHONPATH=tests $(PYTHON) -m demo --folder $(DEMO_FOLDER)
 
 test: .venv/.$(TEST) ## Run the linters, the type checker and the full test suite with its coverage
 	@$(MAKE) --no-print-directory lint

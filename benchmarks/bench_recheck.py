@@ -27,7 +27,7 @@ os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL
 import numpy as np
 
 from ingest_guard.blocklist.build.build import ListSource, build
-from ingest_guard.dataset.recheck.gained import Earlier, version_folder
+from ingest_guard.dataset.recheck.added_entries import Earlier, version_folder
 from ingest_guard.dataset.recheck.plan import Plan
 from ingest_guard.dataset.recheck.run import Output, recheck
 from ingest_guard.dataset.records.layouts import outfit

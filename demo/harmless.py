@@ -7,10 +7,8 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from demo.drawings import chart, poster
-from demo.files import CONTENT_TYPES, SUFFIXES, content_encoded, encode
 from demo.model import Expectation, Fate, Placed, Resource
-from demo.photographs import PHOTOGRAPHS, crop
+from demo.pictures import CONTENT_TYPES, PHOTOGRAPHS, SUFFIXES, chart, content_encoded, crop, encode, poster
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -5,9 +5,9 @@ from __future__ import annotations
 import base64
 from typing import TYPE_CHECKING
 
-from demo.files import CONTENT_TYPES, SUFFIXES, content_encoded
 from demo.listed import HOTLINE_B, Original, copy_of, originals
 from demo.model import Expectation, Fate, Placed, Resource
+from demo.pictures import CONTENT_TYPES, SUFFIXES, content_encoded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,7 +1,7 @@
-"""The pictures that the demo's two lists know, and the copies of them that the site shows.
+"""The pictures that the demo's two lists know, the lists themselves, and the copies that the site shows.
 
 ``hotline-a`` knows files, by MD5, SHA-1 or SHA-256: only an exact copy is on it. ``hotline-b`` knows pictures, by PDQ
-and pHash: near copies are on it too. The lists are made from the originals here; the site shows the copies.
+and pHash: near copies are on it too. Both also hold thousands of values that belong to nothing.
 """
 
 from __future__ import annotations
@@ -11,17 +11,23 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
+import imagehash
+import numpy as np
 from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageOps
 
-from demo.drawings import chart, poster
-from demo.files import CONTENT_TYPES, SUFFIXES, encode
-from demo.photographs import crop
+from demo.pictures import CONTENT_TYPES, SUFFIXES, chart, crop, encode, poster
+from ingest_guard.hashing.digests import digests
+from ingest_guard.hashing.pdq import pdq
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 HOTLINE_A = "hotline-a"
 HOTLINE_B = "hotline-b"
+MADE_UP = 4000
+"""Made-up values of each algorithm."""
+_BITS = {HOTLINE_A: {"md5": 128, "sha1": 160, "sha256": 256}, HOTLINE_B: {"pdq": 256, "phash": 64}}
 _EXIF_ORIENTATION = 0x0112
 _TURNED_LEFT = 6
 
@@ -166,3 +172,33 @@ def copy_of(original: Original, how: str) -> Copy:
     """Return a copy of a listed picture; ``how`` is one of ``COPIES``."""
     words, kind, make = _COPIES[how]
     return Copy(words, kind, make(original.picture))
+
+
+def plain_lists(seed: int) -> dict[str, str]:
+    """Return list id -> text in the plain format: one ``algorithm value`` a line."""
+    rng = np.random.default_rng(seed)
+    lines = {
+        name: [
+            f"{algorithm} {rng.bytes(bits // 8).hex()}"
+            for algorithm, bits in algorithms.items()
+            for _ in range(MADE_UP)
+        ]
+        for name, algorithms in _BITS.items()
+    }
+    for original in originals().values():
+        if HOTLINE_A in original.lists:
+            lines[HOTLINE_A].append(f"{original.digest} {digests(original.file)[original.digest]}")
+        if HOTLINE_B in original.lists:
+            value, _quality = pdq(np.asarray(original.picture.convert("L")))
+            lines[HOTLINE_B] += [f"pdq {value.hex()}", f"phash {imagehash.phash(original.picture)}"]
+    heading = "# {}: a made-up list for a demo. Nothing in here is a hash of abuse imagery.\n"
+    return {name: heading.format(name) + "\n".join(sorted(entries)) + "\n" for name, entries in lines.items()}
+
+
+def write_lists(folder: Path, seed: int) -> dict[str, Path]:
+    """Write each list to ``folder``; return list id -> file."""
+    folder.mkdir(parents=True, exist_ok=True)
+    files = {name: folder / f"{name}.txt" for name in _BITS}
+    for name, text in plain_lists(seed).items():
+        files[name].write_text(text, encoding="ascii")
+    return files

@@ -8,9 +8,8 @@ import zipfile
 import zlib
 from typing import TYPE_CHECKING
 
-from demo.drawings import poster
-from demo.files import CONTENT_TYPES, SUFFIXES, content_encoded, encode
 from demo.model import Expectation, Fate, Placed, Resource
+from demo.pictures import CONTENT_TYPES, SUFFIXES, content_encoded, encode, poster
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,12 +7,10 @@ import json
 from html import escape
 from typing import TYPE_CHECKING
 
-from demo.drawings import poster
-from demo.files import encode
 from demo.known import data_url
 from demo.listed import originals
 from demo.model import Expectation, Fate, Placed, Resource
-from demo.photographs import PHOTOGRAPHS
+from demo.pictures import PHOTOGRAPHS, encode, poster
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

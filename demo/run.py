@@ -1,25 +1,23 @@
-"""The whole demo, from an empty folder to a verdict: ``ingest-guard demo``, ``make demo``."""
+"""The whole demo, from an empty folder to a verdict: ``make demo``."""
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import json
-import sys
 import tempfile
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from support.traces import Needles, find_traces
+from support.traces.control import plant
+
 from demo.compare import deviations, expected_counts
-from demo.control import plant
-from demo.lists import write_lists
+from demo.listed import write_lists
 from demo.processes import build_blocklist, crawl, serving
-from demo.project import copy_project
 from demo.report import Report
 from demo.site import SEED, Site, build_site
-from demo.traces import Needles, find_traces
-from demo.workfolder import WorkFolder, remove_tree
+from demo.workfolder import WorkFolder, copy_project, remove_tree
 from ingest_guard.errors import IngestGuardError
 
 if TYPE_CHECKING:
@@ -118,16 +116,3 @@ def _check_traces(work: WorkFolder, site: Site, report: Report) -> list[str]:
         remove_tree(work.control)
         result(f"{len(planted) - len(missed)} of {len(planted)} found")
     return [*problems, *(f"the control trace was not found: {kind}" for kind in missed)]
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """Run the demo from a command line."""
-    parser = argparse.ArgumentParser(prog="python -m demo", description=__doc__)
-    parser.add_argument("--folder", type=Path, help="where everything goes and stays; a temporary folder if not given")
-    parser.add_argument("--seed", type=int, default=SEED, help="what the site is made from")
-    options = parser.parse_args(arguments)
-    return run_demo(options.folder, seed=options.seed)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

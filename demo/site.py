@@ -1,6 +1,6 @@
 """The demo site as a whole: what the server answers, and what must become of each answer.
 
-Its photographs are in the public domain (:mod:`~demo.photographs`), the rest is drawn from seeds. It is
+Its photographs are in the public domain (:mod:`~demo.pictures`), the rest is drawn from seeds. It is
 the same for the same seed, which steers the order of the pictures and the made-up entries of the lists.
 """
 

@@ -1,4 +1,4 @@
-"""The demo's work folder: made fresh each time, and removed only if the demo made it."""
+"""The demo's work folder, with a copy of the sample project: made fresh each time, removed only if the demo made it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from pathlib import Path
 from ingest_guard.errors import IngestGuardError
 
 _MARK = ".ingest-guard-demo"
+_PROJECT = Path(__file__).parents[1] / "sample_project"
+_PARTS = ("scrapy.cfg", "policy.yaml", "sample_project")
 
 
 class WorkFolder:
@@ -83,6 +85,18 @@ class WorkFolder:
     def written_by_the_crawl(self) -> list[Path]:
         """Return every place where the crawl may have left files; the blocklist, which it only reads, is none."""
         return [self.logs, self.temporary, self.home, *(p for p in self.project.iterdir() if p != self.blocklist)]
+
+
+def copy_project(target: Path) -> Path:
+    """Copy the sample project, without anything that an earlier crawl left in it; return ``target``."""
+    target.mkdir(parents=True)
+    for name in _PARTS:
+        part = _PROJECT / name
+        if part.is_dir():
+            shutil.copytree(part, target / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copyfile(part, target / name)
+    return target
 
 
 def remove_tree(folder: Path) -> None:

@@ -96,9 +96,7 @@ class HasherContract(ABC):
         """It says what its values are, and says the same each time."""
         hasher = self.make()
         _require(isinstance(hasher, Hasher), "it needs an attribute algorithm and a method hash")
-        _require(
-            isinstance(hasher.algorithm, Algorithm), "algorithm must be an ingest_guard.hashing.registry.Algorithm"
-        )
+        _require(isinstance(hasher.algorithm, Algorithm), "algorithm must be an ingest_guard.hashers.Algorithm")
         _require(hasher.algorithm == hasher.algorithm == self.make().algorithm, "algorithm must not change")
 
     def test_a_picture_has_a_value_of_the_right_length(self) -> None:

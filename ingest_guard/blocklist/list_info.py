@@ -99,10 +99,10 @@ def refuse_without_hashers(sizes: Mapping[str, int], distances: Mapping[str, str
                 f"{GROUP}); install the package that brings it in this environment, or rebuild the blocklist without "
                 "such values: ingest-guard blocklist build"
             )
-        if (algorithm.size, algorithm.distance) != (size, distances[name]):
+        if (algorithm.length, algorithm.distance) != (size, distances[name]):
             raise BlocklistError(
                 f"the blocklist holds {name} values of {size} bytes, compared by {distances[name]}; the installed "
-                f"hasher makes {algorithm.size} bytes, compared by {algorithm.distance}; install the release of its "
+                f"hasher makes {algorithm.length} bytes, compared by {algorithm.distance}; install the release of its "
                 "package that the list was made for, or rebuild the blocklist: ingest-guard blocklist build"
             )
 

@@ -132,7 +132,7 @@ def allow(
         algorithm = algorithms.get(name)
         if algorithm.compared:
             continue
-        _check_shape(name, given, algorithm.size)
+        _check_shape(name, given, algorithm.length)
         values[name] = frozenset(row.tobytes() for row in opened.sealer.seal(name, given))
         for list_id in dict.fromkeys(ids.values()):
             lists = [opened.exact[n, name] for n, info in parts if info.id == list_id and name in info.counts]

@@ -21,7 +21,6 @@ _COMMANDS = {
     "blocklist": "ingest_guard.cli.blocklist:command",
     "check": "ingest_guard.cli.check:command",
     "crawl": "ingest_guard.cli.crawl:command",
-    "demo": "ingest_guard.cli.demo:command",
     "doctor": "ingest_guard.cli.doctor:command",
     "init": "ingest_guard.cli.init:command",
     "purge": "ingest_guard.cli.purge:command",

@@ -99,7 +99,7 @@ def command(
 def make_plan(source: Path, policy: Policy, *, since: str | None, columns: str) -> Plan:
     """Return what is compared with what; PolicyError where an option names something that does not exist."""
     from ingest_guard.dataset.recheck import (  # noqa: PLC0415 - as above
-        gained,
+        added_entries,
         provenance,
     )
     from ingest_guard.dataset.recheck.plan import Plan  # noqa: PLC0415 - as above
@@ -109,13 +109,13 @@ def make_plan(source: Path, policy: Policy, *, since: str | None, columns: str) 
 
     plan = Plan(policy)
     known = {*EXACT_SIZES, *plan.near_algorithms()} if columns else ()
-    earlier: tuple[gained.Earlier, ...] = ()
+    earlier: tuple[added_entries.Earlier, ...] = ()
     if since == "manifest":
         allowed = AllowList.read(policy)
         folder = source if source.is_dir() else source.parent
         earlier = provenance.since_manifest(folder, policy.blocklist, allowed.digest if allowed.count else None)
     elif since is not None:
-        earlier = (gained.Earlier(gained.resolve(policy.blocklist, since)),)
+        earlier = (added_entries.Earlier(added_entries.resolve(policy.blocklist, since)),)
     return replace(plan, since=earlier, columns=read_given(columns, known))
 
 

@@ -1,7 +1,7 @@
 """The allow-list: values that an operator has looked at and found harmless, so that what lists them never matches.
 
-It is the operator's own, and takes entries out of every list. So it is read strictly, told at the start of a crawl,
-named in each record's attestation, and counted per list (:mod:`ingest_guard.guard.audit`).
+It is the operator's own, and takes entries out of every list. So it is read strictly, announced at the start of a
+crawl, named in each record's attestation, and counted per list (:mod:`ingest_guard.guard.audit`).
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ class AllowList:
 
 
 def _entries(file: Path) -> Iterator[Entry]:
-    """Yield the values of an allow-list; a row that cannot be used is an error, as nobody would miss it."""
+    """Yield the values of an allow-list; a row that cannot be used is an error, as its absence would not show."""
     bad: list[int] = []
     try:
         for row in reader("plain")(file):
@@ -136,7 +136,7 @@ def _value(entry: Entry, file: Path) -> bytes:
 
 def _array(name: str, values: set[bytes]) -> NDArray[np.uint8]:
     array = np.frombuffer(b"".join(sorted(values)), np.uint8)
-    return array.reshape(-1, algorithms.get(name).size)
+    return array.reshape(-1, algorithms.get(name).length)
 
 
 def _check_distance(name: str, distance: int) -> None:
@@ -146,7 +146,7 @@ def _check_distance(name: str, distance: int) -> None:
             f"policy: key allow.distances names {name}, which is no algorithm that compares by distance; digests are "
             "allowed where they are equal"
         )
-    most = max(algorithm.default_threshold, algorithm.build_radius)
+    most = max(algorithm.threshold, algorithm.build_radius)
     if distance > most:
         raise PolicyError(
             f"policy: key allow.distances.{name}: {distance} would take out entries of other pictures; use at most "

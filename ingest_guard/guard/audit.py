@@ -1,4 +1,4 @@
-"""What a policy makes of a blocklist, entry counts and all, for whoever has to answer for it."""
+"""What a policy makes of a blocklist, entry counts and all, for those who have to answer for it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from ingest_guard.guard.guard import Guard
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ingest_guard.blocklist.blocklist import Blocklist
     from ingest_guard.policy.policy import Policy
 
 
@@ -71,7 +70,7 @@ class Audit:
 
 
 def audit(policy: Policy) -> Audit:
-    """Open the blocklist that a policy names, and tell what counts of it and what never matches.
+    """Open the blocklist that a policy names, and return what counts of it and what never matches.
 
     Raises
     ------
@@ -89,7 +88,7 @@ def audit(policy: Policy) -> Audit:
 
 
 def _rows(guard: Guard) -> Iterator[AuditRow]:
-    governed = _by_part(guard.blocklist)
+    governed = {(info.id, info.severity): info for info in guard.blocklist.lists}
     for info in guard.whole.lists:
         left = governed.get((info.id, info.severity))
         entry = guard.policy.lists.get(info.id)
@@ -106,7 +105,3 @@ def _rows(guard: Guard) -> Iterator[AuditRow]:
                 str(guard.action_on([info.id])),
                 guard.blocklist.allowed.get((info.id, name), 0),
             )
-
-
-def _by_part(blocklist: Blocklist) -> dict[tuple[str, str | None], Any]:
-    return {(info.id, info.severity): info for info in blocklist.lists}

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from ingest_guard.guard.allow_list import AllowList
     from ingest_guard.policy.policy import Policy
 
-# How the work is done, where things lie and what is told of it; none of it decides an outcome. Of the allow-list, its
+# How the work is done, where things lie and what is reported; none of it decides an outcome. Of the allow-list, its
 # values count and not its files' names; of the lists, what they say.
 _UNDECISIVE = frozenset(
     {"blocklist", "build", "list_key", "signer", "allow", "flood", "max_age"}
@@ -51,7 +51,7 @@ def attest(blocklist: Blocklist, policy: Policy, allowed: AllowList) -> dict[str
     if allow_list:
         attestation["allow_list"] = allow_list
     if policy.limits.sample_frames:
-        # Not every frame was looked at: whoever reads the record has to know.
+        # Not every frame was looked at: a reader of the record has to know.
         attestation["frames"] = "sample"
     return attestation
 

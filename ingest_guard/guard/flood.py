@@ -1,7 +1,7 @@
 """A brake for entries that match everything: which one has matched how many different images in this run.
 
-A hash of a plain logo on a list drops half the web, and nobody would know why. Its matches stay dropped; the operator
-is told, and decides. What is counted is kept as keyed digests, in memory, and is gone with the process.
+A hash of a plain logo on a list drops half the web, without a visible reason. Its matches stay dropped; an alarm lets
+the operator decide. The counts are kept by keyed digests, in memory, and are gone with the process.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ import hashlib
 import secrets
 from collections import OrderedDict
 from typing import TYPE_CHECKING
+
+from cachetools import LRUCache
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -36,7 +38,7 @@ class FloodBreaker:
         self._secret = secrets.token_bytes(32)
         self._images: OrderedDict[bytes, set[bytes]] = OrderedDict()
         self._total = 0
-        self._alarmed: OrderedDict[bytes, None] = OrderedDict()
+        self._alarmed: LRUCache[bytes, bool] = LRUCache(_MOST_ALARMS)
 
     def note(self, version: str, hits: Iterable[tuple[str, str, int | str]], image: str) -> list[tuple[str, str]]:
         """Note the entries that an image has matched; return (list id, algorithm) of those that are now too many.
@@ -60,8 +62,7 @@ class FloodBreaker:
         return alarms
 
     def _is_over(self, key: bytes, mark: bytes) -> bool:
-        if key in self._alarmed:
-            self._alarmed.move_to_end(key)
+        if self._alarmed.get(key):  # which makes it the latest
             return False
         images = self._images.setdefault(key, set())
         self._images.move_to_end(key)
@@ -70,9 +71,7 @@ class FloodBreaker:
             self._total += 1
         if len(images) > self._limit:
             self._total -= len(self._images.pop(key))
-            self._alarmed[key] = None
-            if len(self._alarmed) > _MOST_ALARMS:
-                self._alarmed.popitem(last=False)
+            self._alarmed[key] = True
             return True
         while len(self._images) > 1 and (len(self._images) > _MOST_ENTRIES or self._total > _MOST_IMAGES):
             self._total -= len(self._images.popitem(last=False)[1])

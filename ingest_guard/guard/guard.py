@@ -86,7 +86,7 @@ class Guard:
     allowed
         What never matches; None reads the files that the policy names.
     key
-        Of a keyed blocklist. It is not used here: whoever makes the same guard in another process asks for it.
+        Of a keyed blocklist. It is not used here, but where the same guard is made in another process.
 
     Raises
     ------

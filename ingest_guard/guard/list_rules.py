@@ -45,7 +45,7 @@ def govern(blocklist: Blocklist, policy: Policy, allowed: AllowList) -> Blocklis
 
 
 def actions(policy: Policy) -> Mapping[str, Action]:
-    """Return what a match does, for each list of which the policy says something."""
+    """Return what a match does, for each list that the policy names."""
     return {list_id: Action(entry.action) for list_id, entry in policy.lists.items()}
 
 
@@ -55,7 +55,7 @@ def strictest(known: Mapping[str, Action], list_ids: Iterable[str]) -> Action:
 
 
 def require_known_hashes(policy: Policy) -> None:
-    """Raise PolicyError where records are to have fingerprints that nobody computes."""
+    """Raise PolicyError where records are to have fingerprints that no hasher makes."""
     hashes = set(installed())
     if unknown := sorted(set(policy.records.hashes) - hashes):
         raise PolicyError(
@@ -108,8 +108,8 @@ def _require_sound_thresholds(policy: Policy, list_id: str, entry: ListPolicy) -
         algorithm = algorithms.find(name)
         if algorithm and bits > algorithm.safe_threshold and not policy.accept_false_matches:
             raise PolicyError(
-                f"policy: key lists.{list_id}.thresholds.{name}: {algorithm.spoken(bits)} would match unrelated "
-                f"pictures; use at most {algorithm.safe_threshold:.10g}, or add accept_false_matches: true"
+                f"policy: key lists.{list_id}.thresholds.{name}: {algorithm.format_threshold(bits)} would match "
+                f"unrelated pictures; use at most {algorithm.safe_threshold:.10g}, or add accept_false_matches: true"
             )
 
 

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ingest_guard.guard import view_hashes
+from ingest_guard.guard.view_hashes import NAME, VIEW, check_rows
 from ingest_guard.verdict import ImageFacts, Match, Reason
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-_VIEW = re.compile(r"[a-z0-9_:/.-]{1,128}", re.IGNORECASE)
 _MOST_MATCHES = 10_000
 MOST_HITS = 64
 """Entries of the lists that a scan names; an image that is near to more of them names the nearest."""
@@ -26,7 +25,7 @@ _MOST_DIGITS = 8192
 class Hit:
     """One entry of a list that an image is near to; the number means nothing outside of its version of the blocklist.
 
-    Whoever counts how many images an entry matches needs it, and nobody else.
+    Only the count of images that an entry matches needs it (:mod:`ingest_guard.guard.flood`).
     """
 
     list_id: str
@@ -71,24 +70,18 @@ class Scan:
         """Read what :meth:`to_wire` wrote; ValueError, KeyError or TypeError for anything else."""
         read: dict[str, Any] = json.loads(wire)
         return cls(
-            matches=tuple(_read_match(*row) for row in _rows(read["matches"], _MOST_MATCHES)),
-            hits=tuple(_read_hit(*row) for row in _rows(read["hits"], MOST_HITS)),
+            matches=tuple(_read_match(*row) for row in check_rows(read["matches"], _MOST_MATCHES)),
+            hits=tuple(_read_hit(*row) for row in check_rows(read["hits"], MOST_HITS)),
             reason=None if read["reason"] is None else Reason(read["reason"]),
             low_detail=bool(read["low_detail"]),
             image=None if read["image"] is None else _read_facts(*read["image"]),
         )
 
 
-def _rows(read: Any, most: int) -> list[list[Any]]:
-    if not isinstance(read, list) or len(read) > most or not all(isinstance(row, list) for row in read):
-        raise TypeError("no list of rows, or too long a one")
-    return read
-
-
 def _read_match(*read: Any) -> Match:
     """Return a match that looks as matches do: its names become keys of statistics."""
     list_id, algorithm, distance, view = read
-    if type(view) is not str or not _VIEW.fullmatch(view):
+    if type(view) is not str or not VIEW.fullmatch(view):
         raise TypeError("a view that is none")
     return Match(_name(list_id), _name(algorithm), _number(distance), view)
 
@@ -99,7 +92,7 @@ def _read_hit(*read: Any) -> Hit:
 
 
 def _name(read: Any) -> str:
-    if type(read) is not str or not _NAME.fullmatch(read):
+    if type(read) is not str or not NAME.fullmatch(read):
         raise TypeError("a name that is none")
     return read
 

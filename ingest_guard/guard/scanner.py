@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ingest_guard.guard.comparison import Found, Queries, compare
-from ingest_guard.guard.scan_result import Scan
+from ingest_guard.guard.scan_result import MOST_HITS, Hit, Scan
 from ingest_guard.guard.view_hashes import ViewHashes
 from ingest_guard.hashing import registry
 from ingest_guard.hashing.pdq_views import RADIUS_CAPS, pdq_views
 from ingest_guard.imaging.decode import Limits, NotScannable, open_picture
 from ingest_guard.imaging.views import centre_crop, normalise_contrast, quadrants, trim_border
-from ingest_guard.verdict import ImageFacts, Reason
+from ingest_guard.verdict import ImageFacts, Match, Reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -45,6 +44,41 @@ class _First:
     fingerprints: dict[str, str] = field(default_factory=dict)
     every: ViewHashes | None = None
     """What is kept of all frames and views, where that is wanted."""
+
+
+@dataclass(slots=True)
+class _Queries:
+    """Fingerprints that wait for a comparison: per algorithm values, radius caps and view names."""
+
+    values: dict[str, list[NDArray[np.uint8]]] = field(default_factory=dict)
+    caps: dict[str, list[int]] = field(default_factory=dict)
+    views: dict[str, list[str]] = field(default_factory=dict)
+    count: int = 0
+
+    def add(self, algorithm: str, value: NDArray[np.uint8], cap: int, view: str) -> None:
+        """Add the fingerprint of one view, to be compared within ``cap`` at most."""
+        self.values.setdefault(algorithm, []).append(value)
+        self.caps.setdefault(algorithm, []).append(cap)
+        self.views.setdefault(algorithm, []).append(view)
+        self.count += 1
+
+
+@dataclass(slots=True)
+class _NearMatches:
+    """The matches of one image so far, and how near which entries are."""
+
+    matches: dict[Match, None] = field(default_factory=dict)
+    _hits: dict[Hit, int] = field(default_factory=dict)
+
+    def add(self, hit: Hit, distance: int) -> None:
+        """Add an entry that the image is near to."""
+        self._hits[hit] = min(self._hits.get(hit, distance), distance)
+        if len(self._hits) > 2 * MOST_HITS:
+            self._hits = {kept: self._hits[kept] for kept in self.nearest()}
+
+    def nearest(self) -> tuple[Hit, ...]:
+        """Return the entries that are near, the nearest first, and of many not all."""
+        return tuple(sorted(self._hits, key=self._hits.__getitem__)[:MOST_HITS])
 
 
 class Scanner:
@@ -76,21 +110,21 @@ class Scanner:
             picture = open_picture(data, self._limits)
         except NotScannable as problem:
             return Scan(reason=problem.reason)
-        first, found, queries = _First(every=ViewHashes() if self._keep_all else None), Found(), Queries()
+        first, found, queries = _First(every=ViewHashes() if self._keep_all else None), _NearMatches(), _Queries()
         reason = self._add_file(data, queries, first)
         try:
             for frame in picture.frames():
                 self._add_frame(frame, queries, first)
                 if queries.count >= _BATCH:
-                    compare(self._blocklist, queries, found)
-                    queries = Queries()
+                    _compare(self._blocklist, queries, found)
+                    queries = _Queries()
         except NotScannable as problem:
             reason = problem.reason
         except registry.HasherError:
             reason = Reason.HASHER_FAILED
         except MemoryError:
             reason = Reason.MEMORY
-        compare(self._blocklist, queries, found)
+        _compare(self._blocklist, queries, found)
         if reason is None and first.quality is None:
             reason = Reason.CORRUPT
         if reason is None and first.low_detail and self._policy.low_quality == "drop":
@@ -103,7 +137,7 @@ class Scanner:
             hits=found.nearest(),
         )
 
-    def _add_file(self, data: bytes, queries: Queries, first: _First) -> Reason | None:
+    def _add_file(self, data: bytes, queries: _Queries, first: _First) -> Reason | None:
         """Add the values of the file as it is; return why there are none.
 
         Its frames are compared all the same: a match says more than a doubt.
@@ -116,7 +150,7 @@ class Scanner:
             return Reason.MEMORY
         return None
 
-    def _add_frame(self, frame: Frame, queries: Queries, first: _First) -> None:
+    def _add_frame(self, frame: Frame, queries: _Queries, first: _First) -> None:
         is_first = first.quality is None
         views = list(self._views(frame)) if self._near_pdq or self._keep_all or is_first else []
         for name, value, quality, cap in views:
@@ -169,7 +203,7 @@ class Scanner:
         hashers: Mapping[str, Hasher],
         source: Frame | bytes,
         view: str,
-        queries: Queries,
+        queries: _Queries,
         first: _First,
         *,
         is_first: bool,
@@ -185,6 +219,24 @@ class Scanner:
             if name in self._listed:
                 for value in values:
                     queries.add(name, np.frombuffer(value, np.uint8), _NO_CAP, view)
+
+
+def _compare(blocklist: Blocklist, queries: _Queries, found: _NearMatches) -> None:
+    """Look fingerprints up in the lists, and note what is near."""
+    names = blocklist.names
+    for algorithm, values in queries.values.items():
+        caps = np.asarray(queries.caps[algorithm])
+        rows = blocklist.find_near(algorithm, np.stack(values), caps)
+        views = queries.views[algorithm]
+        best: dict[str, tuple[bool, int, int]] = {}
+        for query, listed, distance, entry in zip(*(column.tolist() for column in rows), strict=True):
+            list_id = names[listed]
+            # The picture as it is says more than the nearest of its views.
+            rank = (views[query] != "native", distance, query)
+            best[list_id] = min(best.get(list_id, rank), rank)
+            found.add(Hit(list_id, algorithm, entry), distance)
+        for list_id, (_, distance, query) in best.items():
+            found.matches[Match(list_id, algorithm, distance, views[query])] = None
 
 
 def _plain(frame: Frame, name: str, luma: NDArray[np.uint8]) -> Iterator[tuple[str, NDArray[np.uint8], int, int]]:

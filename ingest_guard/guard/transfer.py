@@ -41,8 +41,8 @@ def pack_guard(guard: Guard, folder: Path) -> bytes:
 def unpack_guard(message: bytes) -> Guard:
     """Make the guard that a message describes.
 
-    Age, emptiness, signatures and the allow-list's files were looked at by whoever sent it; what counts here is that it
-    is the very same version.
+    Age, emptiness, signatures and the allow-list's files were checked by the sender; what counts here is that it is
+    the very same version.
 
     Raises
     ------

@@ -16,8 +16,8 @@ MOST = 1024
 _MOST_DIGITS = 1 << 19
 _LONGEST = 8192
 _QUALITY = 100
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-_VIEW = re.compile(r"[a-z0-9_:/.-]{1,128}", re.IGNORECASE)
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+VIEW = re.compile(r"[a-z0-9_:/.-]{1,128}", re.IGNORECASE)
 _HEX = re.compile(r"[0-9a-f]+")
 _NATIVE = "native"
 
@@ -77,9 +77,14 @@ def to_rows(hashes: tuple[ViewHash, ...]) -> list[list[Any]]:
 
 def from_rows(read: Any) -> tuple[ViewHash, ...]:
     """Read what :func:`to_rows` returned, from a worker that may have been taken over; TypeError for anything else."""
-    if not isinstance(read, list) or len(read) > MOST or not all(isinstance(row, list) for row in read):
-        raise TypeError("no list of fingerprints, or too long a one")
-    return tuple(_read(*row) for row in read)
+    return tuple(_read(*row) for row in check_rows(read, MOST))
+
+
+def check_rows(read: Any, most: int) -> list[list[Any]]:
+    """Return what a worker sent if it is a list of rows, and no longer than `most`; TypeError otherwise."""
+    if not isinstance(read, list) or len(read) > most or not all(isinstance(row, list) for row in read):
+        raise TypeError("no list of rows, or too long a one")
+    return read
 
 
 def as_records(hashes: tuple[ViewHash, ...]) -> list[dict[str, Any]]:
@@ -98,7 +103,7 @@ def _split(name: str) -> tuple[str, str]:
 
 
 def _read(algorithm: Any, frame: Any, view: Any, value: Any, quality: Any) -> ViewHash:
-    texts = ((algorithm, _NAME), (view, _VIEW), (value, _HEX))
+    texts = ((algorithm, NAME), (view, VIEW), (value, _HEX))
     if not all(type(text) is str and len(text) <= _LONGEST and pattern.fullmatch(text) for text, pattern in texts):
         raise TypeError("a fingerprint that is none")
     if type(frame) is not int or not 0 <= frame < 1 << 31:

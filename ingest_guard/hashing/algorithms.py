@@ -9,118 +9,30 @@ from __future__ import annotations
 
 import math
 import sys
-from dataclasses import dataclass
-from enum import StrEnum
+from dataclasses import replace
 from functools import lru_cache
-from typing import Literal
 
 from ingest_guard.errors import BlocklistError
 from ingest_guard.hashing import registry
+from ingest_guard.hashing.registry import Algorithm, Distance, Kind
 
-Distance = Literal["hamming", "l1", "l2"]
+__all__ = ["Algorithm", "Distance", "Kind", "built_in", "check_threshold", "find", "get", "names", "require_listable"]
 
 _NEAR_SIZES = (8, 32)
 _TOO_MANY_BITS = "more than {}, beyond which unrelated pictures match"
 
-
-class Kind(StrEnum):
-    """How values of an algorithm are compared."""
-
-    EXACT = "exact"
-    """Digests of bytes: equal or not."""
-    NEAR = "near"
-    """Perceptual hashes of bits: a Hamming distance within a threshold."""
-    VECTOR = "vector"
-    """Perceptual hashes of bytes, each a number: an L1 or L2 distance within a threshold."""
-    URL = "url"
-    """Addresses, and hosts with all that lies below them: normalised, then compared as digests."""
-
-
-@dataclass(frozen=True, slots=True)
-class Algorithm:
-    """One kind of value that a list may hold.
-
-    Attributes
-    ----------
-    name
-        As written in lists, policies and verdicts.
-    size
-        Bytes of a value; for ``url`` and ``domain`` those of the digest that is stored.
-    kind
-        How values are compared.
-    default_threshold
-        Distance that still counts as a match where nobody says otherwise (0 where values are compared exactly).
-    build_radius
-        Bits that an index is built for at least, so that a policy can move the threshold without a rebuild. An index of
-        vectors answers for every distance.
-    distance
-        ``hamming``: bits that differ; ``l1``, ``l2``: of vectors.
-    """
-
-    name: str
-    size: int
-    kind: Kind
-    default_threshold: float = 0
-    build_radius: int = 0
-    distance: Distance = "hamming"
-
-    @property
-    def bits(self) -> int:
-        """Bits of a value."""
-        return self.size * 8
-
-    @property
-    def compared(self) -> bool:
-        """Whether values are compared within a threshold at all."""
-        return self.kind in (Kind.NEAR, Kind.VECTOR)
-
-    @property
-    def safe_threshold(self) -> float:
-        """Largest threshold that needs no consent to false matches.
-
-        An eighth of the bits (8 of 64). Of vectors nothing can be said in general, so it is what the plug-in's author
-        chose as the default; and for bits, too, where that is more.
-        """
-        return self.default_threshold if self.kind is Kind.VECTOR else max(self.bits // 8, self.default_threshold)
-
-    @property
-    def max_threshold(self) -> float:
-        """Largest threshold at all.
-
-        A quarter of the bits, beyond which unrelated pictures match (or the default where that is more); of vectors
-        anything below the largest distance there is, at which everything matches.
-        """
-        if self.kind is not Kind.VECTOR:
-            return max(self.bits // 4, self.default_threshold)
-        largest = 255.0 * (self.size if self.distance == "l1" else math.sqrt(self.size))
-        return math.nextafter(largest, 0.0)
-
-    def spoken(self, threshold: float) -> str:
-        """Return a threshold with its unit, for error texts: ``40 of 256 bits``, ``an l1 distance of 900``."""
-        if self.kind is Kind.VECTOR:
-            return f"an {self.distance} distance of {threshold:.10g}"
-        return f"{threshold} of {self.bits} bits"
-
-
-def _near(name: str, size: int, threshold: int, radius: int) -> Algorithm:
-    return Algorithm(name, size, Kind.NEAR, threshold, radius)
-
-
 _TABLE: dict[str, Algorithm] = {
     algorithm.name: algorithm
     for algorithm in (
-        Algorithm("md5", 16, Kind.EXACT),
-        Algorithm("sha1", 20, Kind.EXACT),
-        Algorithm("sha256", 32, Kind.EXACT),
+        Algorithm("md5", 16, "digest"),
+        Algorithm("sha1", 20, "digest"),
+        Algorithm("sha256", 32, "digest"),
         # 31 of 256 is the threshold that PDQ's authors recommend.
-        _near("pdq", 32, 31, 31),
+        Algorithm("pdq", 32, "bits", threshold=31),
         # 10 of 64 against a million entries is a false match in every hundredth picture; 4 is none in practice.
-        _near("phash", 8, 4, 8),
-        _near("dhash", 8, 4, 8),
-        _near("ahash", 8, 4, 8),
-        _near("whash", 8, 4, 8),
-        Algorithm("url", 32, Kind.URL),
-        Algorithm("domain", 32, Kind.URL),
+        *(Algorithm(name, 8, "bits", threshold=4) for name in ("phash", "dhash", "ahash", "whash")),
+        Algorithm("url", 32, "address"),
+        Algorithm("domain", 32, "address"),
     )
 }
 
@@ -167,7 +79,7 @@ def _installed(name: str) -> Algorithm | None:
     """Look among the plug-ins; quickly, as each row of a list with an unknown name ends here."""
     path = tuple(sys.path)
     try:
-        return _described(name, path) if name in _plugins(path) else None
+        return _load(name, path) if name in _plugins(path) else None
     except registry.HasherError as error:
         raise BlocklistError(str(error)) from error
 
@@ -176,35 +88,34 @@ def _installed(name: str) -> Algorithm | None:
 @lru_cache(maxsize=4)
 def _plugins(path: tuple[str, ...]) -> frozenset[str]:
     del path
-    # A hasher of our own that is not in the table is one that decides nothing by itself: lists cannot hold it.
+    # A hasher of our own that is not in the table decides nothing by itself: lists cannot hold its values.
     return frozenset(registry.installed()) - {point.name for point in registry.BUILT_IN} - set(_TABLE)
 
 
 @lru_cache(maxsize=64)
-def _described(name: str, path: tuple[str, ...]) -> Algorithm:
+def _load(name: str, path: tuple[str, ...]) -> Algorithm:
     del path
     (hasher,) = registry.load([name]).values()
-    return described(hasher.algorithm)
+    return require_listable(hasher.algorithm)
 
 
-def described(hashed: registry.Algorithm) -> Algorithm:
-    """Return what lists need to know of a plug-in's algorithm.
+def require_listable(algorithm: Algorithm) -> Algorithm:
+    """Return a plug-in's algorithm as lists hold it: the threshold of bits is a whole number.
 
     Raises
     ------
     BlocklistError
         Bits of another length than lists can hold.
     """
-    if hashed.values == "bytes":
-        return Algorithm(hashed.name, hashed.length, Kind.VECTOR, hashed.threshold, distance=hashed.distance)
-    if hashed.length not in _NEAR_SIZES:
+    if algorithm.values == "bytes":
+        return algorithm
+    if algorithm.length not in _NEAR_SIZES:
         raise BlocklistError(
-            f"algorithm {hashed.name}: its plug-in makes values of {hashed.length} bytes that are compared bit by bit; "
-            "lists can hold such values of 8 or 32 bytes, and byte vectors (l1, l2) of any length. Leave its rows out, "
-            "or have the plug-in pad its values"
+            f"algorithm {algorithm.name}: its plug-in makes values of {algorithm.length} bytes that are compared bit "
+            "by bit; lists can hold such values of 8 or 32 bytes, and byte vectors (l1, l2) of any length. Leave its "
+            "rows out, or have the plug-in pad its values"
         )
-    threshold = math.floor(hashed.threshold)
-    return Algorithm(hashed.name, hashed.length, Kind.NEAR, threshold, max(threshold, hashed.length))
+    return replace(algorithm, threshold=math.floor(algorithm.threshold))
 
 
 def check_threshold(
@@ -228,11 +139,12 @@ def check_threshold(
     if value > algorithm.max_threshold:
         too_much = "not below {:.10g}, at which everything matches" if is_vector else _TOO_MANY_BITS
         raise BlocklistError(
-            f"{where}: {algorithm.spoken(value)} is {too_much.format(algorithm.max_threshold)}; choose a smaller one"
+            f"{where}: {algorithm.format_threshold(value)} is {too_much.format(algorithm.max_threshold)}; "
+            "choose a smaller one"
         )
     if value > algorithm.safe_threshold and not accept_false_matches:
         raise BlocklistError(
-            f"{where}: {algorithm.spoken(value)} will match unrelated pictures; choose at most "
+            f"{where}: {algorithm.format_threshold(value)} will match unrelated pictures; choose at most "
             f"{algorithm.safe_threshold:.10g}, or set accept_false_matches"
         )
     return value

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ingest_guard.hashing.pdq import HASH_BYTES, SMALLEST_SIDE
+from ingest_guard.hashing.algorithms import get
+from ingest_guard.hashing.pdq import SMALLEST_SIDE
 from ingest_guard.hashing.pdq import pdq as pdq_of
 from ingest_guard.hashing.perceptual import COLOUR_HASH_BYTES, perceptual
 from ingest_guard.hashing.registry import Algorithm
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 class Pdq:
     """PDQ of a frame as it is; none for frames that are too small for it."""
 
-    algorithm = Algorithm("pdq", HASH_BYTES, "bits", "hamming", threshold=31)
+    algorithm = get("pdq")
 
     def hash(self, source: FrameSource, /) -> list[bytes]:
         """Return one value, or none."""
@@ -41,17 +42,13 @@ class Perceptual:
         return [value[start : start + length] for start in range(0, len(value), length)]
 
 
-def _bits(name: str, length: int = 8, threshold: int = 4) -> Perceptual:
-    return Perceptual(Algorithm(name, length, "bits", "hamming", threshold))
-
-
 pdq = Pdq()
-phash = _bits("phash")
-phash_simple = _bits("phash_simple")
-dhash = _bits("dhash")
-dhash_vertical = _bits("dhash_vertical")
-ahash = _bits("ahash")
-whash = _bits("whash")
+phash = Perceptual(get("phash"))
+phash_simple = Perceptual(Algorithm("phash_simple", 8, "bits", threshold=4))
+dhash = Perceptual(get("dhash"))
+dhash_vertical = Perceptual(Algorithm("dhash_vertical", 8, "bits", threshold=4))
+ahash = Perceptual(get("ahash"))
+whash = Perceptual(get("whash"))
 # Pictures of like colours have equal values: it can narrow a search, not decide.
-colorhash = _bits("colorhash", COLOUR_HASH_BYTES, 0)
-crop_resistant = _bits("crop_resistant", SEGMENT_BYTES, SEGMENT_DISTANCE)
+colorhash = Perceptual(Algorithm("colorhash", COLOUR_HASH_BYTES, "bits"))
+crop_resistant = Perceptual(Algorithm("crop_resistant", SEGMENT_BYTES, "bits", threshold=SEGMENT_DISTANCE))

@@ -1,7 +1,7 @@
 """PDQ, Meta's perceptual hash of 256 bits, from a picture's luma.
 
 The method is the published one (*The TMK+PDQF Video-Hashing Algorithm and the PDQ Image-Hashing Algorithm*, Meta,
-2019): filter and sample to 64 x 64, a discrete cosine transform of which 16 x 16 frequencies are kept, and one bit for
+2019): filter and sample to 64 x 64, a discrete cosine transform (16 x 16 frequencies are kept), and one bit for
 each coefficient above their median. The filter and the sampling are done by sparse matrices
 (:mod:`ingest_guard.hashing.sampling`), which is what makes it fast.
 """
@@ -13,8 +13,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ingest_guard.hashing.products import sample_across, sample_down
-from ingest_guard.hashing.sampling import BUFFER_SIDE, box_rows, enlarging, stacked, undrafting
+from ingest_guard.hashing.sampling import (
+    BUFFER_SIDE,
+    box_rows,
+    enlarging,
+    sample_across,
+    sample_down,
+    stacked,
+    undrafting,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -53,7 +60,7 @@ def pdq(luma: NDArray[np.uint8], original: tuple[int, int] | None = None) -> tup
     luma
         uint8[height, width]: the picture's brightness (Rec. 601), 0 black to 255 white.
     original
-        Height and width of the picture of which ``luma`` is a JPEG decoder's draft, as displayed; None if it is none.
+        Height and width, as displayed, of the picture that a JPEG decoder made smaller (a draft); None if it did not.
         The hash is then that of the original: within 4 bits from a draft of 256 pixels or more on the shorter side.
 
     Returns
@@ -96,7 +103,7 @@ def size_to_hash(luma: NDArray[np.uint8], original: tuple[int, int] | None) -> t
 
 
 def around_median(coefficients: NDArray[np.float32]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Tell which coefficients lie above their block's median, and which below the negative picture's.
+    """Return which coefficients lie above their block's median, and which below the negative picture's.
 
     Of 256 values, the median is the lower of the two middle ones, as the reference's selection finds it. The negative
     picture's coefficients are these with the opposite sign, so its median is the upper of the two.

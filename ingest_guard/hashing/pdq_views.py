@@ -30,8 +30,7 @@ from ingest_guard.hashing.pdq import (
     sampling,
     size_to_hash,
 )
-from ingest_guard.hashing.products import sample_across, sample_down
-from ingest_guard.hashing.sampling import BUFFER_SIDE
+from ingest_guard.hashing.sampling import BUFFER_SIDE, sample_across, sample_down
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

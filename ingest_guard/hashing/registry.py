@@ -1,4 +1,4 @@
-"""Hashers: how an algorithm that we do not ship (a licensed one, say) takes part in every check.
+"""What an algorithm and a hasher are: how one that we do not ship (a licensed one, say) takes part in every check.
 
 A package brings one by an entry point in the group ``ingest_guard.hashers``, whose name is the algorithm's::
 
@@ -18,6 +18,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
     from PIL import Image
+
+Distance = Literal["hamming", "l1", "l2"]
 
 GROUP = "ingest_guard.hashers"
 """The entry point group."""
@@ -46,31 +49,48 @@ class HasherError(IngestGuardError):
     """
 
 
+class Kind(StrEnum):
+    """How values of an algorithm are compared."""
+
+    EXACT = "exact"
+    """Digests of bytes: equal or not."""
+    NEAR = "near"
+    """Perceptual hashes of bits: a Hamming distance within a threshold."""
+    VECTOR = "vector"
+    """Perceptual hashes of bytes, each a number: an L1 or L2 distance within a threshold."""
+    URL = "url"
+    """Addresses, and hosts with all that lies below them: normalised, then compared as digests."""
+
+
+_KINDS = {"bits": Kind.NEAR, "bytes": Kind.VECTOR, "digest": Kind.EXACT, "address": Kind.URL}
+
+
 @dataclass(frozen=True, slots=True)
 class Algorithm:
-    """What a hasher's values are, and when two of them count as near.
+    """What values are, and when two of them count as near.
 
     Attributes
     ----------
     name
         As written in lists, policies and verdicts: lower-case letters, digits, underscores.
     length
-        Bytes of one value.
+        Bytes of one value; for ``url`` and ``domain`` those of the digest that is stored.
     values
-        ``bits``: each bit counts for itself. ``bytes``: each byte is a number from 0 to 255.
+        ``bits``: each bit counts for itself. ``bytes``: each byte is a number from 0 to 255. Values that no hasher
+        makes are ``digest`` or ``address``.
     distance
         ``hamming`` for bits; ``l1`` (sum of differences) or ``l2`` (root of the sum of their squares) for bytes.
     threshold
-        Largest distance that still is a match where nobody says otherwise.
+        Largest distance that still is a match where neither list nor policy says otherwise.
     source
         ``frames``: the hasher gets each frame of an image, decoded. ``bytes``: the file as it is.
     """
 
     name: str
     length: int
-    values: Literal["bits", "bytes"]
-    distance: Literal["hamming", "l1", "l2"]
-    threshold: float
+    values: Literal["bits", "bytes", "digest", "address"]
+    distance: Distance = "hamming"
+    threshold: float = 0
     source: Literal["frames", "bytes"] = "frames"
 
     def __post_init__(self) -> None:
@@ -78,9 +98,9 @@ class Algorithm:
             raise ValueError("an algorithm's name has 1 to 32 lower-case letters, digits and underscores")
         if not 1 <= self.length <= _LONGEST:
             raise ValueError(f"algorithm {self.name}: length is 1 to {_LONGEST} bytes, not {self.length}")
-        allowed = {"bits": ("hamming",), "bytes": ("l1", "l2")}.get(self.values)
-        if allowed is None:
+        if self.values not in _KINDS:
             raise ValueError(f"algorithm {self.name}: values are 'bits' or 'bytes'")
+        allowed = ("l1", "l2") if self.values == "bytes" else ("hamming",)
         if self.distance not in allowed:
             raise ValueError(f"algorithm {self.name}: {self.values} need the distance {' or '.join(allowed)}")
         if not 0 <= self.threshold < self.largest_distance:
@@ -92,11 +112,63 @@ class Algorithm:
             raise ValueError(f"algorithm {self.name}: source is 'frames' or 'bytes'")
 
     @property
+    def kind(self) -> Kind:
+        """How values are compared."""
+        return _KINDS[self.values]
+
+    @property
+    def bits(self) -> int:
+        """Bits of a value."""
+        return self.length * 8
+
+    @property
+    def compared(self) -> bool:
+        """Whether values are compared within a threshold at all."""
+        return self.values in ("bits", "bytes")
+
+    @property
     def largest_distance(self) -> float:
-        """How far two values can be apart at all."""
+        """Distance of two values that have nothing in common."""
         if self.distance == "hamming":
             return 8.0 * self.length
         return 255.0 * (self.length if self.distance == "l1" else math.sqrt(self.length))
+
+    @property
+    def build_radius(self) -> int:
+        """Bits that an index is built for at least, so that a policy can move the threshold without a rebuild.
+
+        An index of vectors answers for every distance.
+        """
+        if self.values != "bits":
+            return 0
+        # An eighth of the bits; of PDQ, what its authors recommend.
+        return max(int(self.threshold), 31 if self.name == "pdq" else self.length)
+
+    @property
+    def safe_threshold(self) -> float:
+        """Largest threshold that needs no consent to false matches.
+
+        An eighth of the bits (8 of 64). Of vectors nothing can be said in general, so it is what the plug-in's author
+        chose as the default; and for bits, too, where that is more.
+        """
+        return self.threshold if self.values == "bytes" else max(self.bits // 8, self.threshold)
+
+    @property
+    def max_threshold(self) -> float:
+        """Largest threshold at all.
+
+        A quarter of the bits, beyond which unrelated pictures match (or the default where that is more); of vectors
+        anything below the largest distance there is, at which everything matches.
+        """
+        if self.values == "bytes":
+            return math.nextafter(self.largest_distance, 0.0)
+        return max(self.bits // 4, self.threshold)
+
+    def format_threshold(self, threshold: float) -> str:
+        """Return a threshold with its unit, for error texts: ``40 of 256 bits``, ``an l1 distance of 900``."""
+        if self.values == "bytes":
+            return f"an {self.distance} distance of {threshold:.10g}"
+        return f"{threshold} of {self.bits} bits"
 
 
 class FrameSource(Protocol):
@@ -113,7 +185,7 @@ class FrameSource(Protocol):
 
 @runtime_checkable
 class Hasher(Protocol):
-    """An algorithm that takes part in every check."""
+    """Computes the values of an algorithm that takes part in every check."""
 
     @property
     def algorithm(self) -> Algorithm:
@@ -187,7 +259,8 @@ def _made(point: EntryPoint) -> Hasher:
         made = point.load()
         if isinstance(made, type) or not isinstance(made, Hasher):
             made = made()
-        hasher: Hasher | None = made if isinstance(made, Hasher) and isinstance(made.algorithm, Algorithm) else None
+        sound = isinstance(made, Hasher) and isinstance(made.algorithm, Algorithm) and made.algorithm.compared
+        hasher: Hasher | None = made if sound else None
     except Exception as error:
         raise HasherError(
             f"hasher {point.name} ({point.value}) cannot be loaded: {type(error).__name__}; "

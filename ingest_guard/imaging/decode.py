@@ -101,7 +101,7 @@ class Picture:
         return frozenset(number * (self.frame_count - 1) // max(1, most - 1) for number in range(most))
 
     def _hidden(self) -> Iterator[Frame]:
-        """Yield the thumbnails. A broken one is shown by nobody, and is no fault of the picture."""
+        """Yield the thumbnails. No program shows a broken one, and it is no fault of the picture."""
         for number, offset in enumerate(self._reader.hidden, 1):
             self._budget.extra()
             reader = _try_open(self._data[offset:], self._budget)

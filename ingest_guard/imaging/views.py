@@ -107,7 +107,7 @@ def _level(line: NDArray[np.uint8]) -> int:
 
 
 def _matches(line: NDArray[np.uint8], bars: list[int]) -> bool:
-    """Tell whether a line may belong to a frame of which the bars above and below are known, if there are any."""
+    """Return whether a line may belong to a frame with these levels of the bars above and below, if there are any."""
     level = _level(line)
     return not bars or any(abs(level - bar) <= _TOLERANCE for bar in bars)
 
@@ -122,8 +122,8 @@ def _after_words(off: NDArray[np.float64]) -> int:
 def normalise_contrast(luma: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Return the picture with its brightness stretched to the full range.
 
-    PDQ's bits hardly change by it, but a faded picture's quality does: it tells such a picture, whose hash is as good
-    as any, from one that has nothing to see. A nearly blank picture is returned as it is. 0.1 ms.
+    PDQ's bits hardly change by it, but a faded picture's quality does: by it such a picture, whose hash is as good
+    as any, differs from one that has nothing to see. A nearly blank picture is returned as it is. 0.1 ms.
     """
     sample = luma[::_SAMPLED, ::_SAMPLED]
     counts = np.bincount(sample.ravel(), minlength=256).cumsum()

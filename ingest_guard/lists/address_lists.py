@@ -1,4 +1,4 @@
-"""Lists of addresses and of domains, one a line.
+"""Lists of addresses and of domains, one in each line.
 
 Both: blank lines, comments (``#`` at the start or after a space) and a byte-order mark are fine; ``hxxp`` and ``[.]``
 are read as what they stand for.
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from ingest_guard.lists.entries import Entry, Rejected, Row, Unsupported
-from ingest_guard.lists.text_lines import lines, opened, readable
+from ingest_guard.lists.streams.text_lines import lines, opened, readable
 from ingest_guard.urls import hosts
 from ingest_guard.urls.normalise import normalise
 
@@ -43,7 +43,7 @@ _IP6_NAMES = ("localhost", "loopback", "localnet", "mcastprefix", "allnodes", "a
 _BOILERPLATE = frozenset([*_NO_HOSTS, *(f"ip6-{name}" for name in _IP6_NAMES)])
 
 
-class Unusable(ValueError):  # noqa: N818 - caught where it is raised for; never an error that anybody sees
+class Unusable(ValueError):  # noqa: N818 - caught where it is raised for; it never leaves the lists
     """An address or domain cannot be used; the text is one of a few fixed words."""
 
 
@@ -122,20 +122,23 @@ def domains(text: str) -> Values:
     return [("domain", _domain(_unruled(word))) for word in words]
 
 
-def _read(path: Path, values: Callable[[str], Values]) -> Iterator[Row]:
+def _read(path: Path, parse: Callable[[str], Values]) -> Iterator[Row]:
     with opened(path) as file:
         for row, line in lines(file):
             if line is None:
                 yield Rejected(row, "line_too_long")
+            elif not readable(_COMMENT.sub("", line)):
+                yield Rejected(row, "unreadable_text")
             else:
-                yield from _rows(line, row, values)
+                yield from address_rows(parse, line, row)
 
 
-def _rows(line: str, row: int, values: Callable[[str], Values]) -> list[Row]:
-    if not readable(_COMMENT.sub("", line)):
-        return [Rejected(row, "unreadable_text")]
+def address_rows(
+    parse: Callable[[str], Values], text: str, row: int, key: str | None = None, severity: str | None = None
+) -> list[Row]:
+    """Return the rows of one text, which :func:`addresses` or :func:`domains` parses; nothing for a comment."""
     try:
-        return [Entry(algorithm, value, row) for algorithm, value in values(line)]
+        return [Entry(algorithm, value, row, key, severity) for algorithm, value in parse(text)]
     except NotCompared as kind:
         return [Unsupported(row, str(kind))]
     except Unusable as reason:
@@ -202,7 +205,7 @@ def _domain(text: str) -> str:
 
 
 def _is_public_suffix(host: str) -> bool:
-    """Tell whether a host is one that everybody registers below, such as ``co.uk``."""
+    """Return whether a host is one that everybody registers below, such as ``co.uk``."""
     found = _extractor()(host)
     return not found.domain and found.suffix == host
 

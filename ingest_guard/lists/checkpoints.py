@@ -45,7 +45,7 @@ class Mark:
     lines: int
 
     @classmethod
-    def from_json(cls, told: Any) -> Mark:
+    def from_json(cls, read: Any) -> Mark:
         """Read what a checkpoint says.
 
         Raises
@@ -54,12 +54,12 @@ class Mark:
             It says something else.
         """
         if (
-            not isinstance(told, dict)
-            or not isinstance(told.get("sha256"), str)
-            or any(type(told.get(name)) is not int or told[name] < 0 for name in ("length", "lines"))
+            not isinstance(read, dict)
+            or not isinstance(read.get("sha256"), str)
+            or any(type(read.get(name)) is not int or read[name] < 0 for name in ("length", "lines"))
         ):
             raise ValueError("no mark")
-        return cls(told["length"], told["sha256"], told["lines"])
+        return cls(read["length"], read["sha256"], read["lines"])
 
 
 EMPTY = Mark(0, hashlib.sha256().hexdigest(), 0)
@@ -80,12 +80,12 @@ def load_checkpoint(path: Path) -> dict[str, Any] | None:
             data = file.read(_MAX_CHECKPOINT + 1)
     except FileNotFoundError:
         return None
-    told = json.loads(data)
-    if not isinstance(told, dict) or not isinstance(told.get("state"), dict):
+    document = json.loads(data)
+    if not isinstance(document, dict) or not isinstance(document.get("state"), dict):
         raise ValueError("no checkpoint")  # noqa: TRY004 - a damaged file, not a wrong type of ours
-    if told.get("sha256") != state_digest(told["state"]):
+    if document.get("sha256") != state_digest(document["state"]):
         raise ValueError("changed since it was written")
-    state: dict[str, Any] = told["state"]
+    state: dict[str, Any] = document["state"]
     return state
 
 
@@ -95,21 +95,21 @@ def state_digest(state: Mapping[str, Any]) -> str:
 
 
 def counts(file: BinaryIO, mark: Mark) -> bool:
-    """Return whether the file starts with the bytes that a mark speaks of; it is left at the end of them."""
-    return digest(file, mark.length) == mark.sha256
+    """Return whether the file starts with the bytes that a mark names; it is left at the end of them."""
+    return hash_start(file, mark.length).hexdigest() == mark.sha256 and file.tell() == mark.length
 
 
-def digest(file: BinaryIO, length: int) -> str | None:
-    """Return the SHA-256 of the first `length` bytes of a file; None if it has fewer."""
+def hash_start(file: BinaryIO, length: int) -> hashlib._Hash:
+    """Return the SHA-256 of the first `length` bytes of a file (or of all, if it has fewer), to be updated further."""
     file.seek(0)
     hashed = hashlib.sha256()
     while length:
         block = file.read(min(_BLOCK, length))
         if not block:
-            return None
+            break
         hashed.update(block)
         length -= len(block)
-    return hashed.hexdigest()
+    return hashed
 
 
 def counting(file: BinaryIO, path: Path) -> Mark | None:
@@ -117,14 +117,14 @@ def counting(file: BinaryIO, path: Path) -> Mark | None:
     checkpoint = path.with_name(path.name.removesuffix(SUFFIX) + CHECKPOINT_SUFFIX)
     for _ in range(_TRIES):
         try:
-            told = load_checkpoint(checkpoint)
-            if told is None:
+            state = load_checkpoint(checkpoint)
+            if state is None:
                 return None
-            marks = [Mark.from_json(told[name]) for name in ("journal", "pending") if told.get(name) is not None]
-            completed = told["completed"]
+            marks = [Mark.from_json(state[name]) for name in ("journal", "pending") if state.get(name) is not None]
+            completed = state["completed"]
         except (ValueError, KeyError):
             raise ListFormatError(
-                f"checkpoint {checkpoint} is damaged, so that nobody knows how much of the journal counts; remove it "
+                f"checkpoint {checkpoint} is damaged, so it is unknown how much of the journal counts; remove it "
                 "and the journal, and fetch again"
             ) from None
         if completed is None:

@@ -24,9 +24,9 @@ _READERS = {
     "journal": ("journal", "read"),
     "ncmec": ("ncmec", "read"),
     "plain": ("plain", "read"),
-    "stopncii": ("stopncii", "read"),
-    "tat": ("tat", "read"),
-    "threatexchange": ("threatexchange", "read"),
+    "stopncii": ("exchanges", "read_stopncii"),
+    "tat": ("exchanges", "read_tat"),
+    "threatexchange": ("exchanges", "read_threatexchange"),
     "urls": ("address_lists", "read_urls"),
     "vics": ("vics", "read"),
 }
@@ -49,7 +49,7 @@ def reader(name: str) -> Reader:
     if base == "map" and argument:
         return cast("Reader", import_module(f"{_ROOM}.table.reader").reader(Path(argument)))
     if base == "threatexchange" and argument:
-        return cast("Reader", import_module(f"{_ROOM}.threatexchange").reader(argument))
+        return cast("Reader", import_module(f"{_ROOM}.exchanges").signals_reader(argument))
     found = _READERS.get(name)
     if found is None:
         raise ListFormatError(

@@ -1,14 +1,14 @@
-"""What ``blocklist fetch`` keeps of a source: a file of JSON Lines that is only ever appended to, one record a line.
+"""What ``blocklist fetch`` keeps of a source: JSON Lines with a record in each, that are only ever appended to.
 
 ::
 
     {"key": "42/1701", "severity": "A1", "values": {"md5": "0123...", "pdq": "f8f8..."}, "deleted": false}
     {"key": "42/1702", "severity": null, "values": {}, "deleted": true}
 
-The last line of a key counts. Hashes are lower-case hex, addresses and hosts stand as the source has them; an algorithm
-of which a record has several values has a list of them. Beside ``ID.journal`` stands ``ID.checkpoint``, which says how
-many of the journal's bytes count, and their SHA-256: what a killed fetch appended after that is not read. A journal
-without a checkpoint (a copy) counts whole, and must then end with a whole line.
+The last line of a key counts. Hashes are lower-case hex, addresses and hosts stand as the source has them; several
+values of one algorithm are a list. Beside ``ID.journal`` stands ``ID.checkpoint``, which says how many of the journal's
+bytes count, and their SHA-256: what a killed fetch appended after that is not read. A journal without a checkpoint (a
+copy) counts whole, and must then end with a whole line.
 """
 
 from __future__ import annotations
@@ -60,8 +60,8 @@ class Record:
     def to_line(self) -> bytes:
         """Return the record as a line of a journal."""
         values = {name: each[0] if len(each) == 1 else list(each) for name, each in self.values.items()}
-        told = {"key": self.key, "severity": self.severity, "values": values, "deleted": self.deleted}
-        return json.dumps(told, separators=(",", ":")).encode() + b"\n"
+        state = {"key": self.key, "severity": self.severity, "values": values, "deleted": self.deleted}
+        return json.dumps(state, separators=(",", ":")).encode() + b"\n"
 
 
 def read(path: Path) -> Iterator[Row]:
@@ -127,7 +127,7 @@ def _read_line(line: bytes, row: int, path: Path) -> Iterator[Row]:
             yield Unsupported(row, "other")
             continue
         for text in texts:
-            value = text if algorithm.kind is Kind.URL else _bytes(text, algorithm.size)
+            value = text if algorithm.kind is Kind.URL else _bytes(text, algorithm.length)
             if value:
                 yield Entry(name, value, row, record.key, record.severity)
             else:
@@ -143,18 +143,18 @@ def parse(line: bytes) -> Record:
         It is not one. The text says nothing of the line.
     """
     try:
-        told = json.loads(line)
+        found = json.loads(line)
     except (ValueError, RecursionError):
         raise ValueError("not JSON") from None
-    if not isinstance(told, dict):
+    if not isinstance(found, dict):
         raise ValueError("no record")  # noqa: TRY004 - a bad line, not a wrong type of ours
-    key, values, deleted = told.get("key"), told.get("values"), told.get("deleted")
+    key, values, deleted = found.get("key"), found.get("values"), found.get("deleted")
     if not isinstance(key, str) or not key or not isinstance(values, dict) or not isinstance(deleted, bool):
         raise ValueError("no record")
     texts = {name: tuple(each) if isinstance(each, list) else (each,) for name, each in values.items()}
     if any(not isinstance(text, str) for each in texts.values() for text in each):
         raise ValueError("no text")
-    return Record(key, severity_of(told.get("severity")), texts, deleted)
+    return Record(key, severity_of(found.get("severity")), texts, deleted)
 
 
 def _bytes(text: str, size: int) -> bytes | None:

@@ -25,24 +25,24 @@ list.
 
 from __future__ import annotations
 
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ingest_guard.errors import BlocklistError, ListFormatError
 from ingest_guard.lists.entries import Rejected, Removed, Row, Unsupported, severity_of
+from ingest_guard.lists.streams.xml_stream import DocumentError, feed, feed_file
 from ingest_guard.lists.values import MAX_TEXT, PHOTODNA, key_of, photodna_row, value_row
-from ingest_guard.lists.xml_stream import feed, feed_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from typing import BinaryIO
 
 NAMESPACE = "https://hashsharing.ncmec.org/hashsharing/v2"
 MAX_VALUES = 1000
 """Most fingerprints of one record; the rest is rejected."""
 
 _SUPPORTED = frozenset({"md5", "sha1", "sha256", "pdq"})
-# Names of elements -> what they are counted as. The last ones come as links to files, which nobody follows.
+# Names of elements -> what they are counted as. The last ones come as links to files, which are not followed.
 _UNSUPPORTED = {
     "netclean": "netclean",
     "videntifier": "videntifier",
@@ -73,23 +73,27 @@ def read(path: Path) -> Iterator[Row]:
     for _ in feed(path, answers):
         yield from answers.rows
         answers.rows.clear()
-    if answers.has_next:
+    if answers.next_page:
         yield Rejected(answers.row, "more_pages")
 
 
-def parse(file: BinaryIO) -> Iterator[Row]:
-    """Yield what an answer of the API holds, as :func:`read` does; where its next page is, is the caller's business.
+def parse_answer(body: bytes) -> tuple[tuple[Row, ...], str | None]:
+    """Return the rows of one answer of the API, and what its ``paging/next`` says: None where no page follows.
 
     Raises
     ------
+    DocumentError
+        It is no XML, is cut off, has a document type, or is not one ``queryResult``.
     ListFormatError
-        As :func:`read`.
+        Its XML namespace is another one; or a hasher plug-in for PhotoDNA is broken.
     """
     path = Path("(answer)")
     answers = _Answers(path)
-    for _ in feed_file(file, path, answers):
-        yield from answers.rows
-        answers.rows.clear()
+    for _ in feed_file(BytesIO(body), path, answers):
+        pass
+    if answers.count != 1 or len(answers.next_page) > MAX_TEXT:
+        raise DocumentError(f"list file {path} has several answers in one, or an address that is too long")
+    return tuple(answers.rows), answers.next_page or None
 
 
 class _Answers:
@@ -99,7 +103,8 @@ class _Answers:
         self.path = path
         self.rows: list[Row] = []
         self.row = 0
-        self.has_next = False
+        self.count = 0
+        self.next_page = ""
         self.stack: list[str] = []
         self.taken: list[str] | None = None
         self.room = 0
@@ -136,13 +141,13 @@ class _Answers:
             self.text("?")  # An element inside a value: no value.
 
     def _is_text(self, level: int) -> bool:
-        """Whether the text of the element that is open is wanted."""
+        """Return whether the text of the element that is open is wanted."""
         stack = self.stack
         if level == _VALUE:
             return stack[-2] == "fingerprints"
         if level == _FIELD:
             return stack[-1] in ("id", "classification")
-        return level == _RECORD and stack[-1] == "next"
+        return level == _RECORD and stack[-2:] == ["paging", "next"]
 
     def text(self, text: str) -> None:
         """Take a piece of text; of one that is too long for any value, enough to see that it is."""
@@ -164,7 +169,7 @@ class _Answers:
     def _take(self, local: str, level: int, text: str) -> None:
         blank = not text.strip()
         if level == _RECORD:
-            self.has_next = not blank
+            self.next_page = text if len(text) > MAX_TEXT else text.strip()  # a cut one is refused
         elif level == _FIELD:
             self.fields.setdefault(local, text)
         elif len(self.values) == MAX_VALUES:
@@ -212,14 +217,15 @@ class _Answers:
 
     def _check_answer(self, namespace: str, local: str) -> None:
         """Hold the outermost element against what an answer of this version has."""
-        self.has_next = False
+        self.next_page = ""
+        self.count += 1
         if namespace not in ("", NAMESPACE):
             raise ListFormatError(
                 f"list file {self.path} has another XML namespace than NCMEC's hash sharing v2 ({NAMESPACE}); get the "
                 "list from the v2 interface"
             )
         if local != "queryResult":
-            raise ListFormatError(
+            raise DocumentError(
                 f"list file {self.path} has no <queryResult> at its root, as NCMEC's answers to /v2/entries have; "
                 "check the file and the format's name"
             )

@@ -101,7 +101,7 @@ def _entry(algorithm: Algorithm, text: str, row: int) -> Entry | Rejected:
         return _domain(text, row)
     if algorithm.kind is Kind.URL:
         return Entry(algorithm.name, text, row) if _is_url(text) else Rejected(row, "bad_url")
-    if len(text) != algorithm.size * 2:
+    if len(text) != algorithm.length * 2:
         return Rejected(row, "bad_length")
     try:
         return Entry(algorithm.name, binascii.unhexlify(text), row)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ingest_guard.lists.address_lists import NotCompared, Unusable, addresses
-from ingest_guard.lists.entries import Entry, Rejected, Row, Unsupported
+from ingest_guard.lists.address_lists import address_rows, addresses
+from ingest_guard.lists.entries import Rejected, Row, Unsupported
 from ingest_guard.lists.values import PHOTODNA, photodna_row, value_row
 
 _HASHES = {
@@ -45,13 +45,13 @@ def folded(name: str) -> str:
 
 
 def is_known(name: str) -> bool:
-    """Whether a kind is in the tables at all."""
+    """Return whether a kind is in the tables at all."""
     word = folded(name)
     return word in _HASHES or word in _ADDRESSES or word in _UNSUPPORTED
 
 
 def rows_of(name: str, text: str, row: int, key: str | None = None) -> list[Row]:
-    """Return the rows of one value of a kind; kinds that nobody here knows are unsupported.
+    """Return the rows of one value of a kind; unknown kinds are unsupported.
 
     Raises
     ------
@@ -60,20 +60,11 @@ def rows_of(name: str, text: str, row: int, key: str | None = None) -> list[Row]
     """
     word = folded(name)
     if word in _ADDRESSES:
-        return _address_rows(text, row, key)
+        found = address_rows(addresses, text, row, key) or [Rejected(row, "bad_url")]
+        return [Unsupported(row, "other") if isinstance(each, Unsupported) else each for each in found]
     algorithm = _HASHES.get(word)
     if algorithm is None:
         return [Unsupported(row, _UNSUPPORTED.get(word, "other"))]
     if algorithm == PHOTODNA:
         return [photodna_row(text, row, key=key)]
     return [value_row(algorithm, text, row, key=key)]
-
-
-def _address_rows(text: str, row: int, key: str | None) -> list[Row]:
-    try:
-        found: list[Row] = [Entry(algorithm, value, row, key) for algorithm, value in addresses(text)]
-    except NotCompared:
-        return [Unsupported(row, "other")]
-    except Unusable as why:
-        return [Rejected(row, str(why))]
-    return found or [Rejected(row, "bad_url")]

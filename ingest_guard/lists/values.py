@@ -1,7 +1,7 @@
 """The text of a value -> its bytes: hex, base64, base32, and numbers with commas between them.
 
-Lists write the same 144 bytes as 288 hex digits, 192 characters of base64, or 144 numbers. How long a text is tells
-which it was, as the algorithm says how many bytes there must be; a text that fits none is rejected, never mended.
+Lists write the same 144 bytes as 288 hex digits, 192 characters of base64, or 144 numbers. The length of a
+text says which it was, as the algorithm says how many bytes there must be; a text that fits none is rejected.
 """
 
 from __future__ import annotations
@@ -58,13 +58,13 @@ def value_row(
         There is no such algorithm, or its plug-in is broken.
     """
     known = built_in(algorithm) or get(algorithm)
-    if len(text) == known.size * 2 and "hex" in encodings:
+    if len(text) == known.length * 2 and "hex" in encodings:
         # Nearly all values of all lists.
         try:
             return Entry(known.name, binascii.unhexlify(text), row, key, severity)
         except ValueError:
             return Rejected(row, "not_hex")
-    value = decoded(text.strip(), known.size, encodings)
+    value = decoded(text.strip(), known.length, encodings)
     if isinstance(value, str):
         return Rejected(row, value)
     return Entry(known.name, value, row, key, severity)

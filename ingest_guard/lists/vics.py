@@ -23,14 +23,14 @@ from typing import TYPE_CHECKING, Any
 
 from ingest_guard.errors import BlocklistError, ListFormatError
 from ingest_guard.lists.entries import Rejected, Row, Unsupported, severity_of
-from ingest_guard.lists.json_stream import events
+from ingest_guard.lists.streams.json_stream import events
 from ingest_guard.lists.values import MAX_TEXT, PHOTODNA, key_of, photodna_row, value_row
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from ingest_guard.lists.json_stream import Events
+    from ingest_guard.lists.streams.json_stream import Events
 
 MAX_VALUES = 1000
 """Most different hashes of one record; the rest is rejected, so that a record's memory has a bound."""
@@ -63,7 +63,7 @@ _RECORD = _spellings(
 _CASE = _spellings("Media")
 _HASH = _spellings("HashName", "HashValue")
 _FILE = _spellings("MD5")
-# These have no keys of interest, and are told apart by what they are.
+# These have no keys of interest, and differ only in what they are.
 _RECORDS: dict[str, str] = {}
 _HASHES: dict[str, str] = {}
 _FILES: dict[str, str] = {}
@@ -192,7 +192,7 @@ class _Reader:
         record, self.record = self.record, {}
         self.row += 1
         md5 = record.get("MD5")
-        # Without an MD5 there is nothing that would tell two records of one number apart: better none than a wrong key.
+        # Without an MD5, two records of one number would have one key: better none than a wrong one.
         key = key_of(record.get("MediaID"), md5.lower()) if isinstance(md5, str) else None
         severity = severity_of(_whole(record.get("Category")))
         values = [(algorithm, record.get(field)) for algorithm, field in _DIRECT]

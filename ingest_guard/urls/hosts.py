@@ -8,7 +8,11 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from urllib.parse import unquote
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Container
 
 _DOTS = re.compile("[.\u3002\uff0e\uff61]")
 # What a host cannot hold (WHATWG, "forbidden domain code points"): an escape that hides one of them stays an escape.
@@ -18,6 +22,24 @@ _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
 _LONGEST = 1024
 _LONGEST_NAME = 253
 _OCTETS = 4
+
+
+def host_of(url: str, schemes: Container[str] | None = None) -> str:
+    """Return the host of an address, in lower case and else as written; empty where it has none, or is no address.
+
+    Parameters
+    ----------
+    url
+        The address.
+    schemes
+        An address with another scheme counts as one without a host; None takes all.
+    """
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+    except ValueError:
+        return ""
+    return host if schemes is None or parts.scheme in schemes else ""
 
 
 def canonical(host: str) -> str:
@@ -54,8 +76,16 @@ def parents(host: str) -> list[str]:
     return [".".join(labels[start:]) for start in range(max(len(labels) - 1, 1))]
 
 
+def ends_in_number(host: str) -> bool:
+    """Return whether a resolver takes a host for an IPv4 address, however odd: ``127.1``, ``0x7f.1``, ``0177.0.0.1``.
+
+    See https://url.spec.whatwg.org/#ends-in-a-number-checker.
+    """
+    return _NUMBER.fullmatch(host.rpartition(".")[2]) is not None
+
+
 def is_address(host: str) -> bool:
-    """Tell whether a host in its one spelling is an IP address."""
+    """Return whether a host in its one spelling is an IP address."""
     try:
         ipaddress.ip_address(host)
     except ValueError:
@@ -64,7 +94,7 @@ def is_address(host: str) -> bool:
 
 
 def is_name(host: str) -> bool:
-    """Tell whether a host in its one spelling is a name that the DNS could have (underscores included)."""
+    """Return whether a host in its one spelling is a name that the DNS could have (underscores included)."""
     return len(host) <= _LONGEST_NAME and all(_LABEL.fullmatch(label) for label in host.split("."))
 
 

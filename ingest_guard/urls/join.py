@@ -1,4 +1,4 @@
-"""Addresses on a page: made absolute as a browser makes them, and told from what is no address of an image."""
+"""Addresses on a page: made absolute as a browser makes them, and kept apart from what is no address of an image."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import re
 from urllib.parse import urlsplit
 
 from w3lib.url import safe_url_string
+
+from ingest_guard.urls.normalise import remove_dot_segments
 
 _BLANKS = "".join(map(chr, range(0x21)))
 _LINE_ENDS = str.maketrans("", "", "\t\n\r")
@@ -15,7 +17,6 @@ _ORDINARY = re.compile(r"[A-Za-z0-9_.~:/?&=%+,;@!$'()*-]*")
 _BAD_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _UNFILLED = re.compile(r"\{\{|\$\{|<%|\[%|%7B%7B|\{%", re.IGNORECASE)
 _SCHEME = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*:")
-_DOTS = {".": 0, "%2e": 0, "..": 1, "%2e%2e": 1, ".%2e": 1, "%2e.": 1}
 _PICTURES = frozenset(
     "jpg jpeg jpe jfif png apng gif webp avif bmp dib tif tiff ico jp2 j2k jpx".split()  # noqa: SIM905 - easier to read
 )
@@ -60,7 +61,7 @@ class Addresses:
         try:
             joined = _lower(join(self._base, cleaned))
             parts = urlsplit(joined)
-            if parts.scheme not in {"http", "https"} or not parts.hostname or not _is_port(parts.port):
+            if parts.scheme not in {"http", "https"} or not parts.hostname or parts.port == 0:
                 return None
             if _ORDINARY.fullmatch(joined) and not _BAD_PERCENT.search(joined):
                 url = joined
@@ -95,22 +96,10 @@ def join(base: str, reference: str) -> str:
 
 
 def _without_dots(url: str) -> str:
-    """Return an absolute address with ``.`` and ``..`` worked off."""
+    """Return an absolute address without dot segments in its path."""
     start, mark, rest = url.partition("://")
     path, question, query = rest.partition("?")
-    host, *segments = path.split("/")
-    if not mark or not any(segment.lower() in _DOTS for segment in segments):
-        return url
-    kept: list[str] = []
-    for segment in segments:
-        steps = _DOTS.get(segment.lower())
-        if steps is None:
-            kept.append(segment)
-        elif steps and kept:
-            kept.pop()
-    if segments[-1].lower() in _DOTS:
-        kept.append("")
-    return f"{start}{mark}{'/'.join([host, *kept])}{question}{query}"
+    return f"{start}{mark}{remove_dot_segments(path)}{question}{query}" if mark else url
 
 
 def _lower(url: str) -> str:
@@ -121,24 +110,20 @@ def _lower(url: str) -> str:
     return f"{start.lower()}{mark}{name}{at}{place.lower() if '?' not in place else place}{slash}{path}"
 
 
-def _is_port(port: int | None) -> bool:
-    return port != 0
-
-
 def names_picture(url: str) -> bool:
-    """Tell whether the path of an address ends as pictures' do."""
+    """Return whether the path of an address ends as pictures' do."""
     path = url.partition("?")[0]
     return path.rpartition(".")[2].lower() in _PICTURES
 
 
 def looks_like_address(text: str) -> bool:
-    """Tell whether the value of an attribute of a page's own may be an address: ``data-src="true"`` is none."""
+    """Return whether the value of an attribute of a page's own may be an address: ``data-src="true"`` is none."""
     if len(text) > _LONGEST or text[:1] in "{[" or any(blank in text for blank in ' \t\n\r<>"'):
         return False
     return "/" in text or "." in text
 
 
 def is_placeholder(url: str) -> bool:
-    """Tell whether an address as written stands for nothing yet: empty, ``data:``, ``about:blank``, a script."""
+    """Return whether an address as written stands for nothing yet: empty, ``data:``, ``about:blank``, a script."""
     scheme = _SCHEME.match(url.strip(_BLANKS).translate(_LINE_ENDS))
     return not url.strip(_BLANKS) or (scheme is not None and scheme[0].lower() not in {"http:", "https:"})

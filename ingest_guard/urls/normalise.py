@@ -18,6 +18,7 @@ from ingest_guard.urls import hosts
 _PORTS = {"http": 80, "https": 443}
 _ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})")
 _UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
+_DOTS = {".": 0, "%2e": 0, "..": 1, "%2e%2e": 1, ".%2e": 1, "%2e.": 1}
 # Everything that may stand in a path or query as it is; anything else becomes %XX of its UTF-8 bytes.
 _KEPT = "%/?:@!$&'()*+,;=-._~[]|"
 
@@ -41,7 +42,7 @@ def normalise(url: str) -> str:
         where += f":{parts.port}"
     if parts.username is not None or parts.password is not None:
         where = f"{parts.netloc.rpartition('@')[0]}@{where}"
-    return urlunsplit((scheme, where, _without_dots(_escaped(parts.path)) or "/", _escaped(parts.query), ""))
+    return urlunsplit((scheme, where, remove_dot_segments(_escaped(parts.path)) or "/", _escaped(parts.query), ""))
 
 
 def url_key(url: str) -> str:
@@ -77,14 +78,14 @@ def domain_keys(url: str) -> list[str]:
     Of ``http://a.example.org/`` those of ``a.example.org`` and ``example.org``; never of the last label alone, unless
     it is the host. None for what is no address with a host.
     """
-    # Browsers take a backslash for a slash, Python for a part of the host: whoever is right, the host is looked up.
+    # Browsers take a backslash for a slash, Python for a part of the host: both hosts are looked up.
     spellings = dict.fromkeys((url, url.replace("\\", "/")))
     return [_digest(name) for name in dict.fromkeys(name for text in spellings for name in _domains(text))]
 
 
 def _domains(url: str) -> list[str]:
     try:
-        return hosts.parents(urlsplit(url.strip()).hostname or "")
+        return hosts.parents(hosts.host_of(url.strip()))
     except ValueError:
         return []
 
@@ -101,17 +102,18 @@ def _escaped(text: str) -> str:
     return quote(_ESCAPE.sub(once, text), safe=_KEPT, errors="surrogatepass")
 
 
-def _without_dots(path: str) -> str:
-    if "." not in path:
+def remove_dot_segments(path: str) -> str:
+    """Return a path with ``.`` and ``..`` removed (RFC 3986, section 5.2.4), also where they are written ``%2e``."""
+    first, *segments = path.split("/")
+    if not any(segment.lower() in _DOTS for segment in segments):
         return path
-    out: list[str] = []
-    segments = path.split("/")
+    kept: list[str] = []
     for segment in segments:
-        if segment == "..":
-            if len(out) > 1:
-                out.pop()
-        elif segment != ".":
-            out.append(segment)
-    if segments[-1] in {".", ".."}:
-        out.append("")
-    return "/".join(out)
+        steps = _DOTS.get(segment.lower())
+        if steps is None:
+            kept.append(segment)
+        elif steps and kept:
+            kept.pop()
+    if segments[-1].lower() in _DOTS:
+        kept.append("")
+    return "/".join([first, *kept])

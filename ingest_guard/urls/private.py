@@ -1,20 +1,19 @@
 """Which hosts are inside a network: private, loopback and link-local addresses, and names that mean one.
 
 The ranges are those of IANA's registries of special-purpose addresses (RFC 6890 and its updates). They stand here
-because what Python's ``ipaddress`` says of some changes from version to version.
+because Python's ``ipaddress`` changes its mind about some from version to version.
 """
 
 from __future__ import annotations
 
-import re
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from urllib.parse import urlsplit
 
+from ingest_guard.urls.hosts import ends_in_number
+
 _LOCAL_NAMES = ("localhost", "localhost.localdomain", "ip6-localhost")
 _LOCAL_SUFFIXES = (".localhost", ".local", ".localdomain", ".internal", ".home.arpa")
-# What a resolver takes for an address although it is not written as one: 127.1, 2130706433, 0x7f.1, 0177.0.0.1.
-_ODD_ADDRESS = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)")
 _NOT_GLOBAL = tuple(
     IPv4Network(each)
     for each in (
@@ -41,7 +40,7 @@ _NAT64 = IPv6Network("64:ff9b::/96")
 
 
 def is_private(url: str) -> bool:
-    """Tell whether the host of a URL is an address inside a network, or a name that means one.
+    """Return whether the host of a URL is an address inside a network, or a name that means one.
 
     An IPv6 address that stands for IPv4 ones (6to4, NAT64, Teredo, IPv4-mapped) is judged by those. Names are not
     looked up: a public name that resolves to a private address counts as public here.
@@ -57,7 +56,7 @@ def _is_private_host(host: str) -> bool:
     try:
         address = ip_address(host)
     except ValueError:
-        return host in _LOCAL_NAMES or host.endswith(_LOCAL_SUFFIXES) or _ODD_ADDRESS.fullmatch(host) is not None
+        return host in _LOCAL_NAMES or host.endswith(_LOCAL_SUFFIXES) or ends_in_number(host)
     if isinstance(address, IPv4Address):
         return _is_private4(address)
     inside = _inside(address)

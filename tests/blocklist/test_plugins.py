@@ -50,9 +50,9 @@ def guard_of(folder: Path, *rows: tuple[str, str], **keys: Any) -> Guard:
 def test_plugins_are_algorithms_like_others(plugins: Path) -> None:
     """Bits become a near algorithm, bytes a vector; sizes, distances and defaults are what the hasher says."""
     bits, grid, file = (algorithms.get(f"toy_{name}") for name in ("bits", "grid", "file"))
-    assert (bits.kind, bits.size, bits.distance, bits.default_threshold) == (Kind.NEAR, 8, "hamming", 5)
-    assert (grid.kind, grid.size, grid.distance, grid.default_threshold) == (Kind.VECTOR, 144, "l1", 700)
-    assert (file.kind, file.size, file.distance, file.default_threshold) == (Kind.VECTOR, 16, "l2", 2.5)
+    assert (bits.kind, bits.length, bits.distance, bits.threshold) == (Kind.NEAR, 8, "hamming", 5)
+    assert (grid.kind, grid.length, grid.distance, grid.threshold) == (Kind.VECTOR, 144, "l1", 700)
+    assert (file.kind, file.length, file.distance, file.threshold) == (Kind.VECTOR, 16, "l2", 2.5)
     assert "toy_bits" not in algorithms.names()
     assert algorithms.built_in("toy_bits") is None
 

@@ -56,6 +56,7 @@ _SPIDER = """
 """
 _LISTS = {"a": [f"sha256 {hashlib.sha256(_LISTED).hexdigest()}"]}
 _UNGUARDED: dict[str, Any] = {"ADDONS": {}}
+_GUARDED: dict[str, Any] = {"ADDONS": {"ingest_guard.Addon": 0}, "INGEST_GUARD_POLICY": "policy.yaml"}
 _STORAGE = "scrapy.extensions.httpcache."
 _STORES: dict[str, dict[str, Any]] = {
     "folders": {"HTTPCACHE_STORAGE": f"{_STORAGE}FilesystemCacheStorage"},
@@ -102,20 +103,20 @@ def purge(project: Project, *options: str) -> tuple[int, str]:
 
 
 @pytest.fixture(params=_STORES)
-def cached(request: pytest.FixtureRequest, server: Server, tmp_path: Path) -> tuple[Project, dict[str, Any]]:
-    """Return a project whose HTTP cache was filled without the guard, and its settings."""
+def cached(request: pytest.FixtureRequest, server: Server, tmp_path: Path) -> Project:
+    """Return a project whose HTTP cache was filled without the guard."""
     settings = {**_CACHE, **_STORES[request.param]}
     project = Project(tmp_path, _SPIDER, _LISTS, settings={**settings, **_UNGUARDED})
     crawl = project.crawl(base=server.base)
     assert crawl.stats["httpcache/store"] == 5
     assert crawl.traces({"listed": _LISTED}, [_SAFE]) != []
-    project.set(ADDONS={"ingest_guard.Addon": 0}, INGEST_GUARD_POLICY="policy.yaml", **settings)
-    return project, settings
+    project.set(**_GUARDED, **settings)
+    return project
 
 
-def test_cache_from_before_the_guard(cached: tuple[Project, dict[str, Any]], server: Server) -> None:
-    """It is refused at the start; after a purge it holds nothing listed, keeps the rest, and the crawl starts."""
-    project, _ = cached
+def test_cache_from_before_the_guard(cached: Project, server: Server) -> None:
+    """It is refused at the start; a purge empties it, and the crawl starts and fills it anew."""
+    project, folder = cached, cached.out / "httpcache"
     server.log.clear()
     refused = project.crawl(base=server.base)
     assert refused.exit_code != 0
@@ -123,24 +124,26 @@ def test_cache_from_before_the_guard(cached: tuple[Project, dict[str, Any]], ser
     (line,) = refused.critical()
     assert "HTTP cache" in line
     assert "ingest-guard purge" in line
-    kept = refused.traces({"listed": _LISTED}, [_SAFE])
-    assert kept != []
+    before = _files(folder)
+    assert before
 
     code, text = purge(project, "--dry-run")
-    assert (code, "5 looked at, 3 would be removed (3 matched, 0 not scannable)" in text) == (1, True), text
-    assert len(refused.traces({"listed": _LISTED}, [_SAFE])) == len(kept)
+    assert (code, f": {len(before)} files would be removed\n" in text) == (1, True), text
+    assert _files(folder) == before
 
     code, text = purge(project)
-    assert (code, "5 looked at, 3 removed (3 matched, 0 not scannable)" in text) == (0, True), text
+    assert (code, f": {len(before)} files removed\n" in text) == (0, True), text
     assert "http:" not in text
     assert refused.traces({"listed": _LISTED}, [_SAFE]) == []
-    assert json.loads((project.out / "httpcache" / MARKER).read_text())["purged"]
+    assert list(folder.iterdir()) == []
 
     crawl = project.crawl(base=server.base)
     assert crawl.exit_code == 0, crawl.log[-2000:]
-    assert crawl.stats["httpcache/hit"] == 2
+    assert "httpcache/hit" not in crawl.stats
     assert crawl.traces({"listed": _LISTED}, [_SAFE]) == []
-    assert purge(project, "--dry-run")[0] == 0
+    assert (folder / MARKER).exists()
+    assert purge(project)[0] == 0
+    assert list(folder.iterdir()) == []
 
 
 def test_a_store_that_the_guard_began_is_known(server: Server, tmp_path: Path) -> None:
@@ -166,7 +169,7 @@ def test_media_stores_from_before_the_guard(server: Server, tmp_path: Path) -> N
     before = project.crawl(base=server.base)
     files, images = project.out / "files", project.out / "images"
     assert (len(_files(files)), len(_files(images))) == (2, 4)
-    project.set(ADDONS={"ingest_guard.Addon": 0}, INGEST_GUARD_POLICY="policy.yaml", **_MEDIA)
+    project.set(**_GUARDED, **_MEDIA)
     refused = project.crawl(base=server.base)
     assert refused.exit_code != 0
     assert "media store" in refused.critical()[0]
@@ -189,7 +192,7 @@ def test_media_stores_from_before_the_guard(server: Server, tmp_path: Path) -> N
 
 @pytest.mark.parametrize("queue", ["PickleLifoDiskQueue", "PickleFifoDiskQueue", "PickleFifoSQLiteQueue"])
 def test_job_directory_with_pictures_in_it(server: Server, tmp_path: Path, queue: str) -> None:
-    """Waiting requests that are data: URLs, or carry a listed picture in their meta, go; the others stay."""
+    """All waiting requests go, whatever they carry; the next crawl starts with its first pages."""
     squeues = pytest.importorskip("scrapy.squeues")
     if not hasattr(squeues, queue):
         pytest.skip("this Scrapy has no such queue")
@@ -205,34 +208,38 @@ def test_job_directory_with_pictures_in_it(server: Server, tmp_path: Path, queue
     assert before.stats["finish_reason"] == "enough"
     job = project.out / "job"
     assert _DATA_URL.encode()[2000:2100] in b"".join(file.read_bytes() for file in job.rglob("*") if file.is_file())
-    project.set(ADDONS={"ingest_guard.Addon": 0}, INGEST_GUARD_POLICY="policy.yaml", **{**settings, "PICTURE": None})
+    (job / "of-mine.txt").touch()
+    # What a guarded crawl keeps there: whether it was closed.
+    (job / "ingest_guard.json").write_text('{"state": "closed"}')
+    project.set(**_GUARDED, **{**settings, "PICTURE": None})
     code, text = purge(project)
     assert code == 0, text
-    assert "2 removed (1 matched, 1 not scannable)" in text
-    left = b"".join(file.read_bytes() for file in job.rglob("*") if file.is_file())
-    assert _LISTED[2000:2100] not in left
-    assert _DATA_URL.encode()[2000:2100] not in left
+    assert " files removed\n" in text
+    assert _files(job) == {"of-mine.txt", "ingest_guard.json"}
     server.log.clear()
-    resumed = project.crawl(base=server.base)
-    assert resumed.exit_code == 0, resumed.log[-2000:]
-    assert {"/later0", "/later3"} <= set(server.asked())
+    again = project.crawl(base=server.base)
+    assert again.exit_code == 0, again.log[-2000:]
+    assert "/start" in server.asked()
 
 
 def test_since_looks_at_what_is_new(server: Server, tmp_path: Path) -> None:
-    """With --since, what was written before is left, and so is the marker."""
-    project = Project(tmp_path, _SPIDER, _LISTS, settings={**_CACHE, **_UNGUARDED})
+    """With --since, files of media stores that were written before are left, and so is the marker."""
+    project = Project(tmp_path, _SPIDER, _LISTS, settings={**_MEDIA, **_UNGUARDED})
     project.crawl(base=server.base)
-    project.set(ADDONS={"ingest_guard.Addon": 0}, INGEST_GUARD_POLICY="policy.yaml", **_CACHE)
+    project.set(**_GUARDED, **_MEDIA)
+    files = project.out / "files"
     code, text = purge(project, "--since", "2999-01-01")
     assert (code, " 0 looked at" in text) == (0, True), text
-    assert not (project.out / "httpcache" / MARKER).exists()
+    code, text = purge(project, "--since", "2020-01-01T00:00:00", "--dry-run")
+    assert (code, " 2 looked at, 1 would be removed (1 matched" in text, len(_files(files))) == (1, True, 2), text
     code, text = purge(project, "--since", "2020-01-01T00:00:00")
-    assert (code, " 5 looked at, 3 removed" in text) == (0, True), text
-    assert not (project.out / "httpcache" / MARKER).exists()
+    assert (code, " 2 looked at, 1 removed (1 matched, 0 not scannable)" in text) == (0, True), text
+    assert len(_files(files)) == 1
+    assert not (files / MARKER).exists()
 
 
-def test_what_is_no_entry_is_left_and_told(server: Server, tmp_path: Path) -> None:
-    """Files in a cache that nobody can read are counted, the exit code says so, and the store stays unmarked."""
+def test_what_is_no_part_of_a_cache_is_left(server: Server, tmp_path: Path) -> None:
+    """It is counted, the exit code says so, and the cache stays one that no crawl starts with."""
     project = Project(tmp_path, _SPIDER, _LISTS, settings=_CACHE)
     folder = project.out / "httpcache"
     (folder / "tested" / "aa" / "aabb").mkdir(parents=True)
@@ -241,8 +248,28 @@ def test_what_is_no_entry_is_left_and_told(server: Server, tmp_path: Path) -> No
     (folder / "broken.db").write_bytes(b"not a database")
     code, text = purge(project)
     assert code == 3, text
-    assert "1 looked at, 1 removed (0 matched, 1 not scannable); 2 files could not be looked through" in text
-    assert _files(folder) == {"other.bin", "broken.db"}
+    assert ": 2 files removed; 1 files were left" in text
+    assert _files(folder) == {"other.bin"}
+    assert project.crawl(base=server.base).exit_code != 0
+
+
+def test_doubtful_files_of_a_media_store_go(server: Server, tmp_path: Path) -> None:
+    """A file that is cut off or too large goes; a link is left and reported, and what it leads to is not touched."""
+    project = Project(tmp_path, _SPIDER, _LISTS, settings={"FILES_STORE": "../out/files"})
+    (project.project / "policy.yaml").write_text("blocklist: ../blocklist\nlimits: {bytes: 1 MiB}\n")
+    files, outside = project.out / "files", tmp_path / "outside"
+    files.mkdir(parents=True)
+    outside.mkdir()
+    (outside / "listed.jpg").write_bytes(_LISTED)
+    (files / "safe.jpg").write_bytes(_SAFE)
+    (files / "cut.jpg").write_bytes(_SAFE[: len(_SAFE) // 2])
+    (files / "large.jpg").write_bytes(_SAFE + bytes(2 << 20))
+    (files / "link.jpg").symlink_to(outside / "listed.jpg")
+    (files / "full").symlink_to(outside)
+    code, text = purge(project)
+    assert (code, " 3 looked at, 2 removed (0 matched, 2 not scannable); 2 files were left" in text) == (3, True), text
+    assert {file.name for file in files.iterdir()} == {"safe.jpg", "link.jpg", "full"}
+    assert _files(outside) == {"listed.jpg"}
     assert project.crawl(base=server.base).exit_code != 0
 
 
@@ -252,15 +279,15 @@ def test_nothing_to_purge(tmp_path: Path) -> None:
     assert purge(project) == (0, "No cache, media store or job directory here.\n")
 
 
-def test_purge_needs_a_blocklist(server: Server, tmp_path: Path) -> None:
-    """Where the guard cannot work, nothing is removed and the exit code says so."""
-    project = Project(tmp_path, _SPIDER, _LISTS, settings={**_CACHE, **_UNGUARDED})
+def test_media_stores_need_a_blocklist(server: Server, tmp_path: Path) -> None:
+    """Where the guard cannot work, nothing is removed from a media store and the exit code says so."""
+    project = Project(tmp_path, _SPIDER, _LISTS, settings={**_MEDIA, **_UNGUARDED})
     crawl: Crawl = project.crawl(base=server.base)
-    before = _files(project.out / "httpcache")
-    project.set(ADDONS={"ingest_guard.Addon": 0}, INGEST_GUARD_POLICY="policy.yaml", **_CACHE)
+    before = _files(project.out)
+    project.set(**_GUARDED, **_MEDIA)
     (project.project / "policy.yaml").write_text("blocklist: ../absent\n")
     code, text = purge(project)
     assert code == 4
     assert "absent" in text
-    assert _files(project.out / "httpcache") == before
+    assert before - {"files", "images"} <= _files(project.out)
     assert crawl.traces({"listed": _LISTED}, [_SAFE]) != []

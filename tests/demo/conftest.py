@@ -3,9 +3,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from support.traces import Needles
 
 from demo.site import build_site
-from demo.traces import Needles
 
 if TYPE_CHECKING:
     from demo.site import Site

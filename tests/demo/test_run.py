@@ -2,27 +2,30 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
-import runpy
+import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from rich.console import Console
 
 from demo import processes, run
+from demo.__main__ import main
 from demo.listed import originals
 from demo.processes import build_blocklist, crawl
-from demo.project import copy_project
-from demo.run import main, run_demo
-from demo.workfolder import WorkFolder
+from demo.run import run_demo
+from demo.workfolder import WorkFolder, copy_project
 from ingest_guard.errors import IngestGuardError
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from support.traces import Needles
 
     from demo.site import Site
-    from demo.traces import Needles
+
+_ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -126,10 +129,10 @@ def test_what_keeps_the_demo_from_running_is_told(tmp_path: Path, capsys: pytest
     assert "The demo could not be run." in capsys.readouterr().out
 
 
-def test_the_package_can_be_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """``python -m demo`` is the same command."""
+def test_the_package_can_be_run(tmp_path: Path) -> None:
+    """``python -m demo`` is the same, as ``make demo`` starts it."""
     (tmp_path / "mine").touch()
-    monkeypatch.setattr(sys, "argv", ["demo", "--folder", str(tmp_path)])
-    with pytest.raises(SystemExit) as stop:
-        runpy.run_module("demo", run_name="__main__")
-    assert stop.value.code == 4
+    command = [sys.executable, "-m", "demo", "--folder", str(tmp_path)]
+    env = {**os.environ, "PYTHONPATH": "tests"}
+    done = subprocess.run(command, cwd=_ROOT, env=env, capture_output=True, text=True, check=False)
+    assert (done.returncode, "The demo could not be run." in done.stdout) == (4, True), done.stderr

@@ -13,7 +13,7 @@ from scrapy.exceptions import NotConfigured
 from scrapy.http import HtmlResponse, Request, Response, TextResponse
 from scrapy.utils.test import get_crawler
 
-from demo.project import copy_project
+from demo.workfolder import copy_project
 from ingest_guard.policy.policy import Policy
 from ingest_guard.scrapy_plugin.core.placement import PARTS
 

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 from PIL import Image
 
-from demo import files, photographs
-from demo.listed import originals
-from demo.lists import MADE_UP, plain_lists, write_lists
+from demo import pictures
+from demo.listed import MADE_UP, originals, plain_lists, write_lists
 from demo.model import Fate
 from demo.oddities import bomb
 from demo.site import build_site
@@ -123,35 +122,23 @@ def test_a_written_site_has_all_answers(site: Site, tmp_path: Path) -> None:
 
 def test_every_photograph_names_a_free_licence() -> None:
     """Only photographs whose licence is named, and free, are used."""
-    for entry in photographs.PHOTOGRAPHS.values():
+    for entry in pictures.PHOTOGRAPHS.values():
         assert entry.licence.startswith(("public domain", "CC0", "no known restrictions"))
 
 
 def test_missing_photographs_say_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without scikit-image, the error names the extra to install."""
+    """Without scikit-image, the error says what to type."""
 
     def nothing(_name: str) -> None:
         raise ModuleNotFoundError
 
-    monkeypatch.setattr(photographs.resources, "files", nothing)
-    photographs.photograph.cache_clear()
-    with pytest.raises(IngestGuardError, match=r"ingest-guard\[demo\]"):
-        photographs.photograph("coffee")
-
-
-def test_a_missing_coding_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where no module does a content coding, the error names the extra to install."""
-
-    def nothing(_name: str) -> None:
-        raise ImportError
-
-    monkeypatch.setattr(files.importlib, "import_module", nothing)
-    for module in (files.brotli, files.zstd):
-        with pytest.raises(IngestGuardError, match=r"ingest-guard\[demo\]"):
-            module()
+    monkeypatch.setattr(pictures.resources, "files", nothing)
+    pictures.photograph.cache_clear()
+    with pytest.raises(IngestGuardError, match="make demo"):
+        pictures.photograph("coffee")
 
 
 def test_an_unknown_coding_is_refused() -> None:
     """Only the four codings of HTTP that Scrapy undoes are known."""
     with pytest.raises(ValueError, match="unknown content coding"):
-        files.content_encoded(b"body", "rot13")
+        pictures.content_encoded(b"body", "rot13")

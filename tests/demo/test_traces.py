@@ -11,10 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from demo import undo
-from demo.control import PLANTED, plant
-from demo.traces import Needles, Trace, find_traces, traces_in
+from support.traces import Needles, Trace, find_traces, traces_in, undo
+from support.traces.control import PLANTED, plant
 
 if TYPE_CHECKING:
     from demo.site import Site

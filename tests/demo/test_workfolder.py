@@ -4,9 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from demo import project
-from demo.project import copy_project, sample_project
-from demo.workfolder import WorkFolder, remove_tree
+from demo.workfolder import WorkFolder, copy_project, remove_tree
 from ingest_guard.errors import IngestGuardError
 
 if TYPE_CHECKING:
@@ -67,11 +65,3 @@ def test_the_copy_has_nothing_of_an_earlier_crawl(tmp_path: Path) -> None:
     assert {part.name for part in copy.iterdir()} == {"scrapy.cfg", "policy.yaml", "sample_project"}
     assert not list(copy.rglob("__pycache__"))
     assert (copy / "sample_project" / "settings.py").is_file()
-
-
-def test_a_missing_sample_project_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An installation without the sample project is told so."""
-    assert (sample_project() / "scrapy.cfg").is_file()
-    monkeypatch.setattr(project, "_PLACES", (tmp_path, tmp_path / "other"))
-    with pytest.raises(IngestGuardError, match="incomplete"):
-        sample_project()

@@ -27,7 +27,7 @@ def test_names_hold_the_documented_algorithms() -> None:
 def test_default_thresholds(name: str, size: int, threshold: int) -> None:
     """PDQ matches within 31 of 256 bits and 64-bit hashes within 4 where nobody says otherwise."""
     algorithm = algorithms.get(name)
-    assert (algorithm.size, algorithm.default_threshold, algorithm.kind) == (size, threshold, Kind.NEAR)
+    assert (algorithm.length, algorithm.threshold, algorithm.kind) == (size, threshold, Kind.NEAR)
 
 
 def test_unknown_name_is_an_error_that_names_the_known() -> None:

@@ -196,6 +196,6 @@ def _outside(twin: Twin) -> set[str]:
 
 def test_the_search_knows_what_is_harmless() -> None:
     """The control: an image that nobody lists shares no block with a listed one."""
-    from demo.traces import Needles  # noqa: PLC0415 - for this control alone
+    from support.traces import Needles  # noqa: PLC0415 - for this control alone
 
     assert Needles(_FLAGGED, [safe()]).find(safe()) == set()

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from ingest_guard.errors import ListFormatError
 from ingest_guard.lists import Entry, Rejected, Row, Unsupported, reader
 from ingest_guard.lists.address_lists import NotCompared, Unusable, addresses, domains, read_domains, read_urls
-from ingest_guard.lists.text_lines import MAX_LINE
+from ingest_guard.lists.streams.text_lines import MAX_LINE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -245,7 +245,7 @@ def test_a_broken_plug_in_is_an_error(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_photodna_is_read_where_a_plug_in_claims_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With a hasher for it, PhotoDNA is an entry."""
-    known = algorithms.Algorithm("pdna", 144, algorithms.Kind.VECTOR, 100.0, distance="l1")
+    known = algorithms.Algorithm("pdna", 144, "bytes", "l1", 100.0)
     monkeypatch.setattr(values, "find", {"pdna": known}.get)
     monkeypatch.setattr(values, "get", {"pdna": known}.get)
     assert rows(tmp_path, "threatexchange", "pdna " + "a1" * 144) == [Entry("pdna", b"\xa1" * 144, 1)]

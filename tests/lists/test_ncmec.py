@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import io
 from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import escape, quoteattr
 
@@ -98,7 +97,7 @@ def test_what_is_not_compared_is_counted(tmp_path: Path) -> None:
 
 def test_photodna_is_read_where_a_plug_in_claims_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With a hasher for it, PhotoDNA is an entry, or rejected where it has another length."""
-    known = algorithms.Algorithm("pdna", 144, algorithms.Kind.VECTOR, 100.0, distance="l1")
+    known = algorithms.Algorithm("pdna", 144, "bytes", "l1", 100.0)
     monkeypatch.setattr(values, "find", {"pdna": known}.get)
     monkeypatch.setattr(values, "get", {"pdna": known}.get)
     prints = [("pdna", "a1" * 144), ("pdna", "a1" * 30 + "...")]
@@ -187,11 +186,11 @@ def test_a_missing_next_page_is_reported(tmp_path: Path) -> None:
 
 
 def test_one_answer_is_parsed_without_a_file() -> None:
-    """An answer that is in memory gives the same rows; that another page follows is the caller's business."""
+    """An answer that is in memory gives the same rows, and what its next page is."""
     data = answer(record(), following="/v2/entries?x").encode()
-    assert list(ncmec.parse(io.BytesIO(data))) == [Entry("md5", bytes.fromhex(MD5), 1, "42/e1")]
+    assert ncmec.parse_answer(data) == ((Entry("md5", bytes.fromhex(MD5), 1, "42/e1"),), "/v2/entries?x")
     with pytest.raises(ListFormatError, match=r"\(answer\), line 2: it is cut off"):
-        list(ncmec.parse(io.BytesIO(data[:-9])))
+        ncmec.parse_answer(data[:-9])
 
 
 def test_prefixes_and_other_namespaces(tmp_path: Path) -> None:

@@ -27,14 +27,14 @@ def rows(tmp_path: Path, data: bytes) -> list[Entry | Rejected]:
 
 def test_every_algorithm(tmp_path: Path) -> None:
     """Each algorithm's values are read, in either case of hex digits and names."""
-    lines = [f"{name} {'aB' * algorithms.get(name).size}" for name in algorithms.names() if name != "url"]
+    lines = [f"{name} {'aB' * algorithms.get(name).length}" for name in algorithms.names() if name != "url"]
     lines += ["MD5 " + MD5, "url https://example.org/a#b"]
     found = rows(tmp_path, "\n".join(lines).encode())
     values = {entry.algorithm: entry.value for entry in found if isinstance(entry, Entry)}
     assert len(found) == len(lines)
     assert values.pop("url") == "https://example.org/a#b"
     assert values.pop("md5") == bytes.fromhex(MD5)
-    assert values == {name: b"\xab" * algorithms.get(name).size for name in values}
+    assert values == {name: b"\xab" * algorithms.get(name).length for name in values}
     assert [found_row.row for found_row in found] == list(range(1, len(lines) + 1))
 
 
@@ -141,6 +141,6 @@ def test_entries_have_the_size_of_their_algorithm(parts: list[str], end: str) ->
     """An accepted hash has as many bytes as its algorithm's values; nothing of a row shows in its repr."""
     found = parse((" ".join(parts) + end).encode(), 1)
     if isinstance(found, Entry):
-        assert isinstance(found.value, str) or len(found.value) == algorithms.get(found.algorithm).size
+        assert isinstance(found.value, str) or len(found.value) == algorithms.get(found.algorithm).length
         assert MD5 not in repr(found)
         assert "http" not in repr(found)

@@ -103,7 +103,7 @@ def test_photodna_needs_a_plug_in(monkeypatch: pytest.MonkeyPatch) -> None:
     value = bytes(range(100, 244))
     assert photodna_row(value.hex(), 1) == Unsupported(1, "pdna")
     for name in ("pdna", "photodna"):
-        known = algorithms.Algorithm(name, 144, algorithms.Kind.VECTOR, 100.0, distance="l1")
+        known = algorithms.Algorithm(name, 144, "bytes", "l1", 100.0)
         monkeypatch.setattr(values, "find", {name: known}.get)
         monkeypatch.setattr(values, "get", {name: known}.get)
         for encoding in ("hex", "base64", "bytes"):

@@ -124,7 +124,7 @@ def test_alternative_hashes_and_files_count_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", [bytes(range(144)).hex(), base64.b64encode(bytes(range(144))).decode()])
 def test_photodna_is_read_where_a_plug_in_claims_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     """With a hasher for it, PhotoDNA is an entry, among the alternative hashes or a field of its own."""
-    known = algorithms.Algorithm("photodna", 144, algorithms.Kind.VECTOR, 100.0, distance="l1")
+    known = algorithms.Algorithm("photodna", 144, "bytes", "l1", 100.0)
     monkeypatch.setattr(values, "find", {"photodna": known}.get)
     monkeypatch.setattr(values, "get", {"photodna": known}.get)
     media = [

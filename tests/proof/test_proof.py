@@ -13,8 +13,7 @@ from support import strace
 from support.crawl import GUARDED, Crawl, Project
 from support.pictures import drawn, encode
 from support.server import Reply, Server
-
-from demo.traces import Needles
+from support.traces import Needles
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

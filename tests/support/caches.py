@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ingest_guard.scrapy_plugin.stores import cachedatabases
+from ingest_guard.scrapy_plugin.stores.stores import find_default_dbm
 
-CLEAN_DBM = "dbm.dumb" if cachedatabases.default_module() == "dbm.ndbm" else "dbm"
+CLEAN_DBM = "dbm.dumb" if find_default_dbm() == "dbm.ndbm" else "dbm"
 """``dbm``, or where that is ndbm (Debian's Python), with which the guard does not start, the plain one."""

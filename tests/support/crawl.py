@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import ingest_guard
-from demo.traces import Needles, Trace, find_traces
 from ingest_guard.blocklist.build.build import ListSource, build
+from support.traces import Needles, Trace, find_traces
 from support.zygote import Zygote
 
 if TYPE_CHECKING:

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-from demo.traces import Needles, find_traces
 from ingest_guard.hashing.pdq import pdq
 from support.crawl import GUARDED, Crawl, Project
 from support.pictures import drawn, encode
+from support.traces import Needles, find_traces
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping

@@ -32,7 +32,7 @@ WAYS = (
     Way(
         "2",
         "HTTP cache: entries from before the guard",
-        "the crawl does not start with such a cache; `ingest-guard purge` looks through it; where the policy accepts "
+        "the crawl does not start with such a cache; `ingest-guard purge` empties it; where the policy accepts "
         "it, each entry is checked when it is used",
         (
             f"{_CACHES}::test_an_old_cache_is_refused_and_purged",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from demo.traces import Needles, Trace, traces_in
+from support.traces import Needles, Trace, traces_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

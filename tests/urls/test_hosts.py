@@ -83,3 +83,28 @@ def test_spelling_a_host_twice_changes_nothing(host: str) -> None:
     except ValueError:
         return
     assert hosts.canonical(once) == once
+
+
+@pytest.mark.parametrize(
+    ("url", "host"),
+    [
+        ("https://User:pass@Example.ORG:8080/a", "example.org"),
+        ("http://[::1]/", "::1"),
+        ("/only/a/path", ""),
+        ("http://[broken/", ""),
+        ("ftp://example.org/", "example.org"),
+    ],
+)
+def test_the_host_of_an_address(url: str, host: str) -> None:
+    """The host comes without user and port; what has none or is no address has the empty one."""
+    assert hosts.host_of(url) == host
+    assert hosts.host_of(url, {"http", "https"}) == ("" if url.startswith("ftp") else host)
+
+
+@pytest.mark.parametrize(
+    ("host", "odd"),
+    [("127.1", True), ("0x7f.1", True), ("0177.0.0.1", True), ("2130706433", True), ("a.0x", True), ("a.1b", False)],
+)
+def test_hosts_that_end_in_a_number(host: str, odd: bool) -> None:  # noqa: FBT001 - drawn
+    """A host whose last label is a number is an address to a resolver, however it is written."""
+    assert hosts.ends_in_number(host) is odd

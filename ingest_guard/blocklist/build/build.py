@@ -197,7 +197,7 @@ class _Part:
 
     @property
     def thresholds(self) -> dict[str, float]:
-        within = {name: algorithms.get(name).default_threshold for name in self.held if is_near(name)}
+        within = {name: algorithms.get(name).threshold for name in self.held if is_near(name)}
         return {**within, **self.wanted}
 
     def write(self, draft: Draft, error_rate: float, *, confirm: bool) -> manifests.ListEntry:

@@ -203,7 +203,7 @@ class Changes:
             if (known := layering.keys(part, name, promoted=name not in old.exact and name not in self._loaded.near))
         }
         within = {
-            name: algorithms.get(name).default_threshold
+            name: algorithms.get(name).threshold
             for name in part.slots
             if self._near(name) and name not in old.thresholds
         }

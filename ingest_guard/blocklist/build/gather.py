@@ -76,7 +76,7 @@ class Gathered:
     def _start_keys(self) -> None:
         self.keyed = True
         for (severity, name), raw in self.raw.items():
-            nothing = bytes(8 * (len(raw) // algorithms.get(name).size))
+            nothing = bytes(8 * (len(raw) // algorithms.get(name).length))
             self.keys[severity, name].frombytes(nothing)
             self.rows[severity, name].frombytes(nothing)
 
@@ -85,7 +85,7 @@ class Gathered:
         touched, latest = self._latest()
         parts: dict[str | None, dict[str, Values]] = {}
         for severity, name in sorted(self.raw, key=lambda bucket: (bucket[0] or "", bucket[1])):
-            every = np.frombuffer(self.raw.pop((severity, name)), np.uint8).reshape(-1, algorithms.get(name).size)
+            every = np.frombuffer(self.raw.pop((severity, name)), np.uint8).reshape(-1, algorithms.get(name).length)
             keys = np.frombuffer(self.keys.pop((severity, name)), np.uint64)
             rows = np.frombuffer(self.rows.pop((severity, name)), np.uint64)
             if self.keyed:

@@ -175,7 +175,7 @@ def _origins(
 def _check_name(name: str, entry: IndexEntry | VectorEntry, manifest: Manifest, where: Path) -> None:
     """Hold an algorithm of our own to what it is; what a plug-in's is, only the manifest says until a guard asks."""
     known = algorithms.built_in(name)
-    if known and (known.kind is not Kind.NEAR or isinstance(entry, VectorEntry) or entry.bytes != known.size):
+    if known and (known.kind is not Kind.NEAR or isinstance(entry, VectorEntry) or entry.bytes != known.length):
         raise _contradiction(where, f"{name} has another size or kind")
     thresholds = [listed.thresholds[name] for listed in manifest.lists if listed.counts.get(name)]
     if isinstance(entry, IndexEntry) and any(isinstance(value, float) for value in thresholds):

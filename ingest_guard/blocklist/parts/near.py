@@ -225,7 +225,7 @@ def write(
     """
     algorithm = algorithms.get(name)
     numbers = sorted(lists)
-    values = np.concatenate([lists[number] for number in numbers] or [np.empty((0, algorithm.size), np.uint8)])
+    values = np.concatenate([lists[number] for number in numbers] or [np.empty((0, algorithm.length), np.uint8)])
     owners = np.repeat(np.arange(len(numbers)), [len(lists[number]) for number in numbers]).astype("<u2")
     made, described = _make(algorithm, values, max_distance)
     entry = {
@@ -241,7 +241,7 @@ def _make(
     algorithm: algorithms.Algorithm, values: npt.NDArray[np.uint8], max_distance: int
 ) -> tuple[Arrays, Mapping[str, object]]:
     if algorithm.kind is Kind.VECTOR:
-        described = {"bytes": algorithm.size, "entries": len(values), "distance": algorithm.distance}
+        described = {"bytes": algorithm.length, "entries": len(values), "distance": algorithm.distance}
         return VectorIndex.build(values).arrays(), described
     index = HammingIndex.build(values, max_distance)
     return index.arrays(), index.meta

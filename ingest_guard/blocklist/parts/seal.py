@@ -63,7 +63,7 @@ class Sealer:
     def stored_size(self, name: str) -> int:
         """Return the bytes that are stored of a value of an algorithm."""
         algorithm = algorithms.get(name)
-        return _DIGEST if self._hashes(algorithm.kind) else algorithm.size
+        return _DIGEST if self._hashes(algorithm.kind) else algorithm.length
 
     def seal(self, name: str, values: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
         """Return what is stored of values, uint8[n, size]: themselves where nothing is keyed."""

@@ -11,9 +11,9 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from ingest_guard.lists.fetch.config import load
 from ingest_guard.lists.fetch.errors import SourcesError
-from ingest_guard.lists.fetch.run import Outcome, fetch
+from ingest_guard.lists.fetch.run import FetchOutcome, fetch
+from ingest_guard.lists.fetch.sources import load
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -61,12 +61,12 @@ def fetch_command(file: Path, folder: Path, wanted: tuple[str, ...], *, full: bo
     return _FAILED if failed else _OK
 
 
-def _progress(outcome: Outcome) -> None:
+def _progress(outcome: FetchOutcome) -> None:
     if outcome.tally.pages % _EACH == 0:
         click.echo(f"{outcome.id}: {outcome.tally.pages:,} pages, {outcome.tally.records:,} records", err=True)
 
 
-def _print(outcomes: list[Outcome]) -> None:
+def _print(outcomes: list[FetchOutcome]) -> None:
     table = Table("source", "pages", "accepted", "removed", "rejected", "unsupported", "state", box=None)
     for outcome in outcomes:
         tally = outcome.tally

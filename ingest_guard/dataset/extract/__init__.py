@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ingest_guard.dataset.extract.model import PageImage
-from ingest_guard.dataset.extract.page import extract_images
+from ingest_guard.dataset.extract.found import PageImage
+from ingest_guard.dataset.extract.images import extract_images
 
 __all__ = ["PageImage", "extract_images"]

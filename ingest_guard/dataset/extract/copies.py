@@ -1,15 +1,20 @@
-"""The copies of one image that an element offers: ``srcset``, ``src``, and the attributes that lazy loading uses."""
+"""The copies of one image that an element offers: ``srcset``, ``src``, and the attributes that lazy loading uses.
+
+A ``srcset`` is read by the algorithm of "parsing a srcset attribute" in
+https://html.spec.whatwg.org/multipage/images.html: commas may stand inside addresses, descriptors are ``w``, ``x`` and
+``h``, and a candidate with a wrong one is left out.
+"""
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ingest_guard.dataset.extract.srcset import Candidate, choose, parse_srcset
 from ingest_guard.urls.join import is_placeholder, looks_like_address, names_picture
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from lxml.etree import _Element
 
@@ -49,6 +54,33 @@ _KNOWN = frozenset((*_PLAIN, *_TEXTS, *_LAZY_SETS, *_LAZY, *_SOMETIMES))
 _MOST_ATTRIBUTES = 60
 _OTHER_LAZY = re.compile(r"data-lazy[\w-]*")
 _TYPE = re.compile(r"\s*image/(?:p?jpe?g|a?png|gif|webp|avif|(?:x-ms-)?bmp|tiff|x-icon|vnd\.microsoft\.icon|jp2)\b")
+# After blanks and commas.
+_ADDRESS = re.compile(r"[^\t\n\f\r ,][^\t\n\f\r ]*")
+# Descriptors end at the next comma outside of parentheses; these are for extensions of the standard to come.
+_DESCRIPTORS = re.compile(r"(?:[^(,]|\([^)]*(?:\)|$))*")
+_INTEGER = re.compile(r"[0-9]{1,9}")
+_FLOAT = re.compile(r"-?(?:[0-9]+(?:\.[0-9]+)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+_LONGEST_SET = 1 << 16
+_MOST_CANDIDATES = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One copy of an image.
+
+    Attributes
+    ----------
+    url
+        As written in the attribute.
+    width
+        Pixels, where the descriptor is one of width.
+    density
+        Pixels of the file for one of the page; 1 where nothing is said.
+    """
+
+    url: str
+    width: int | None = None
+    density: float = 1.0
 
 
 def attributes_of(element: _Element) -> dict[str, str]:
@@ -112,3 +144,72 @@ class Copies:
             return (plain[0] if plain else None), [], everything[:1] if lazy else everything, None
         chosen = choose([each for each, _ in known], self._policy, shown_width)
         return next(url for each, url in known if each is chosen), in_set, everything, chosen.width
+
+
+def parse_srcset(text: str) -> list[Candidate]:
+    """Return the candidates in a ``srcset`` attribute, in order; none of one that is longer than any in use."""
+    candidates: list[Candidate] = []
+    if len(text) > _LONGEST_SET:
+        return candidates
+    at = 0
+    while len(candidates) < _MOST_CANDIDATES:
+        address = _ADDRESS.search(text, at)
+        if address is None:
+            break
+        url, at = address[0], address.end()
+        descriptors = ""
+        if url.endswith(","):
+            url = url.rstrip(",")
+        else:
+            described = _DESCRIPTORS.match(text, at)
+            descriptors = described[0] if described else ""
+            at += len(descriptors)
+        if candidate := _describe(url, descriptors):
+            candidates.append(candidate)
+    return candidates
+
+
+def _describe(url: str, text: str) -> Candidate | None:
+    """Return a candidate, or None where its descriptors contradict the standard."""
+    width = density = height = None
+    for word in text.split():
+        number, unit = word[:-1], word[-1]
+        if unit == "w" and width is None and density is None and _INTEGER.fullmatch(number) and int(number):
+            width = int(number)
+        elif unit == "x" and width is density is height is None and _FLOAT.fullmatch(number) and float(number) >= 0:
+            density = float(number)
+        elif unit == "h" and height is None and density is None and _INTEGER.fullmatch(number) and int(number):
+            height = int(number)
+        else:
+            return None
+    if height is not None and width is None:
+        return None
+    return Candidate(url, width, 1.0 if density is None else density)
+
+
+def choose(candidates: Sequence[Candidate], policy: Extract, shown_width: int | None = None) -> Candidate:
+    """Return the candidate that the policy wants; of equal ones the first.
+
+    Parameters
+    ----------
+    candidates
+        At least one.
+    policy
+        ``largest``, or ``nearest`` to its ``width``.
+    shown_width
+        The width at which the page shows the image, pixels: what densities count from. Where it is not known, the
+        density nearest to 1 is the nearest.
+    """
+    # Those with a width are comparable; where some have one, the others are fallbacks.
+    sized = [candidate for candidate in candidates if candidate.width] or candidates
+    if policy.choose == "largest":
+        return max(sized, key=lambda each: (each.width or 0, each.density))
+    return min(sized, key=lambda each: (_off(each, policy.width, shown_width), -(each.width or 0)))
+
+
+def _off(candidate: Candidate, wanted: int, shown_width: int | None) -> float:
+    if candidate.width:
+        return abs(candidate.width - wanted)
+    if shown_width:
+        return abs(candidate.density * shown_width - wanted)
+    return abs(candidate.density - 1)

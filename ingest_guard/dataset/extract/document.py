@@ -21,12 +21,12 @@ _OF_PAGES = re.compile(
 _ONE_BYTE = re.compile(r"ascii|cp(?!932|949|950|65001)\d+|iso8859-\d+|koi8-\w|mac-\w+|tis-620|ptcp154|kz1048")
 
 _HARMLESS = 1 << 17
-# Each attribute is matched once and for all, as an atomic group would do it: Python 3.10 has none.
-_ATTRIBUTE = r"""[\s/]*[^\s/>][^\s/>=]*(?:\s*=\s*(?:"[^"]*(?:"|\Z)|'[^']*(?:'|\Z)|[^\s>]*))?"""
+# Atomic: each attribute is matched once and for all, so that a tag is looked through once.
+_ATTRIBUTE = r"""(?>[\s/]*[^\s/>][^\s/>=]*(?:\s*=\s*(?:"[^"]*(?:"|\Z)|'[^']*(?:'|\Z)|[^\s>]*))?)"""
 _START = re.compile(r"<[a-zA-Z]")
 # Its end is how far was looked: what is looked through once a tag, and once again, is more than there is to read.
-_TAG = re.compile(rf"<[a-zA-Z](?:(?=({_ATTRIBUTE}))\1){{0,500}}[\s/]*")
-_OVERLOADED = re.compile(rf"<[a-zA-Z](?:(?=({_ATTRIBUTE}))\1){{500}}")
+_TAG = re.compile(rf"<[a-zA-Z](?:{_ATTRIBUTE}){{0,500}}[\s/]*")
+_OVERLOADED = re.compile(rf"<[a-zA-Z](?:{_ATTRIBUTE}){{500}}")
 _SHORTEST_OVERLOADED = 900
 _MOST_LOOKS, _FREE_LOOKS = 8, 32 << 20
 
@@ -35,7 +35,7 @@ def read_text(body: bytes, content_type: str | None = None) -> tuple[str, str]:
     """Decode a page; return the text, and the encoding that it was taken to be in.
 
     A byte order mark wins, then what the ``Content-Type`` header says, then the page's own ``meta``; but a declared
-    encoding in which the bytes make no sense does not count where another one fits. UTF-8 is easily told from the
+    encoding in which the bytes make no sense does not count where another one fits. UTF-8 is easily known from the
     encodings of one byte a letter, which fit everything: bytes that are UTF-8 are read as such.
     """
     mark, after = _bom(body)

@@ -1,11 +1,10 @@
-"""What was found on one page so far: each image once, with all of its texts."""
+"""The images of one page, each once, with all of its texts."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ingest_guard.dataset.extract.model import PageImage
 from ingest_guard.dataset.extract.texts import is_weak
 
 if TYPE_CHECKING:
@@ -13,12 +12,55 @@ if TYPE_CHECKING:
 
     from ingest_guard.policy.records import Extract
 
-
 _MOST_CANDIDATES = 100
 
 
+@dataclass(frozen=True, slots=True)
+class PageImage:
+    """One image of a page, with the text that belongs to it.
+
+    Attributes
+    ----------
+    url
+        Absolute, http or https, without a fragment: the copy that the policy chose.
+    alt
+        The text, blanks collapsed; empty where the page has none.
+    alt_source
+        Where the text stood: ``alt``, ``title``, ``aria-label``, ``aria-labelledby``, ``figcaption``, ``og``,
+        ``twitter``, ``json-ld`` or ``link``; None where there is no text.
+    language
+        The language tag that holds where the text stood, as the page has it; None where the page says nothing.
+    width, height
+        Pixels, as the page declares them; None where it does not. No more than a hint.
+    place
+        What named it first: ``img``, ``input``, ``svg``, ``video``, ``object``, ``og``, ``twitter``, ``json-ld``,
+        ``link``.
+    candidates
+        All copies that the page offers of it, the chosen one among them.
+    """
+
+    url: str
+    alt: str
+    alt_source: str | None
+    language: str | None
+    width: int | None
+    height: int | None
+    place: str
+    candidates: tuple[str, ...]
+
+    def as_item(self, page_url: str) -> dict[str, str | None]:
+        """Return what a spider yields for it: nothing of the declared size, which the record measures itself."""
+        return {
+            "image_url": self.url,
+            "alt": self.alt,
+            "page_url": page_url,
+            "alt_source": self.alt_source,
+            "language": self.language,
+        }
+
+
 @dataclass(slots=True)
-class Draft:
+class ImageDraft:
     """One image, as far as it is known.
 
     Attributes
@@ -56,20 +98,20 @@ class Draft:
         return "", None, self.language
 
 
-class Found:
+class PageImages:
     """The images of one page."""
 
     def __init__(self, policy: Extract) -> None:
         self._policy = policy
-        self._drafts: list[Draft] = []
-        self._by_url: dict[str, Draft] = {}
+        self._drafts: list[ImageDraft] = []
+        self._by_url: dict[str, ImageDraft] = {}
 
     @property
     def is_full(self) -> bool:
         """Whether the policy wants no more images of one page."""
         return len(self._drafts) >= self._policy.images_per_page
 
-    def add(self, draft: Draft) -> Draft:
+    def add(self, draft: ImageDraft) -> ImageDraft:
         """Add an image; return it, or the one that it is another showing of."""
         same = self._by_url.get(draft.url) or self._chosen_before(draft)
         if same is None:
@@ -83,8 +125,8 @@ class Found:
             self._by_url.setdefault(url, same)
         return same
 
-    def _chosen_before(self, draft: Draft) -> Draft | None:
-        """Return an image that stands alone before, of which this is a better copy, or None; it takes its place."""
+    def _chosen_before(self, draft: ImageDraft) -> ImageDraft | None:
+        """Return an image that stood alone, after giving it the address of this better copy; None if there is none."""
         for url in draft.copies:
             known = self._by_url.get(url)
             if known is not None and known.url == url and not known.copies:
@@ -93,7 +135,7 @@ class Found:
         return None
 
     @staticmethod
-    def _merge(known: Draft, other: Draft) -> None:
+    def _merge(known: ImageDraft, other: ImageDraft) -> None:
         for source, (text, language) in other.texts.items():
             known.add_text(source, text, language)
         for url in (other.url, *other.candidates):
@@ -104,9 +146,9 @@ class Found:
 
     def images(self) -> list[PageImage]:
         """Return what was found, in the order of the page."""
-        return [self._finished(draft) for draft in self._drafts]
+        return [self._finish(draft) for draft in self._drafts]
 
-    def _finished(self, draft: Draft) -> PageImage:
+    def _finish(self, draft: ImageDraft) -> PageImage:
         text, source, language = draft.best(self._policy.texts)
         return PageImage(
             url=draft.url,

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _LONGEST = 1000
 _UNITS = {"px": 1.0, "em": 16.0, "rem": 16.0, "cm": 96 / 2.54, "mm": 96 / 25.4, "in": 96.0, "pt": 96 / 72, "": 1.0}
-_LENGTH = re.compile(r"([0-9]*\.?[0-9]+)([a-z]*)")
+_LENGTH = re.compile(r"([0-9]+(?:\.[0-9]+)?|\.[0-9]+)([a-z]*)")
 _PLAIN = re.compile(r"\(\s*([a-z-]+)\s*(?::\s*([^():]+?)\s*)?\)")
 _RANGE = re.compile(r"\(\s*(?:([0-9.]+[a-z]*)\s*(<=?)\s*)?(width|height)\s*(?:(<=?|>=?|=)\s*([0-9.]+[a-z]*)\s*)?\)")
 _TYPES = {"all": True, "screen": True, "print": False, "speech": False}
@@ -46,7 +46,8 @@ def holds(query: str, screen_width: int) -> bool:
         return True
     if len(query) > _LONGEST:
         return False
-    return any(_one_holds(one.strip(), screen_width) for one in query.lower().split(","))
+    # One blank for several: patterns that meet two runs of blanks beside each other take the square of their lengths.
+    return any(_one_holds(" ".join(one.split()), screen_width) for one in query.lower().split(","))
 
 
 def _one_holds(query: str, width: int) -> bool:

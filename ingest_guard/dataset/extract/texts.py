@@ -1,4 +1,4 @@
-"""Texts on a page: cleaned, gathered from elements within bounds, and told from what only repeats a file's name."""
+"""Texts on a page: clean them, gather them from elements within bounds, know those that only repeat a file's name."""
 
 from __future__ import annotations
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from lxml import etree
 
 from ingest_guard.dataset.extract import languages
-from ingest_guard.dataset.extract.copies import Copies, attributes_of, is_scannable_type, set_of
-from ingest_guard.dataset.extract.found import Draft
+from ingest_guard.dataset.extract.copies import Candidate, Copies, attributes_of, is_scannable_type, set_of
+from ingest_guard.dataset.extract.found import ImageDraft
 from ingest_guard.dataset.extract.media import holds
 from ingest_guard.dataset.extract.social_cards import Cards
 from ingest_guard.dataset.extract.texts import Reader, clean
@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 
     from lxml.etree import _Element
 
-    from ingest_guard.dataset.extract.found import Found
-    from ingest_guard.dataset.extract.srcset import Candidate
+    from ingest_guard.dataset.extract.found import PageImages
     from ingest_guard.policy.records import Extract
     from ingest_guard.urls.join import Addresses
 
@@ -46,7 +45,7 @@ class _Frame:
 
     element: _Element
     language: str | None
-    images: list[Draft] = field(default_factory=list)
+    images: list[ImageDraft] = field(default_factory=list)
     sources: list[Candidate] = field(default_factory=list)
     caption: tuple[str, str | None] = ("", None)
 
@@ -62,7 +61,7 @@ class Walk:
         The text of each block of JSON-LD.
     """
 
-    def __init__(self, root: _Element, policy: Extract, addresses: Addresses, found: Found) -> None:
+    def __init__(self, root: _Element, policy: Extract, addresses: Addresses, found: PageImages) -> None:
         self._root = root
         self._policy = policy
         self._addresses = addresses
@@ -138,7 +137,7 @@ class Walk:
         if width is None and height is None:
             width = said
         inner = {"title": clean(element.findtext("title"))} if in_svg else {}
-        draft = Draft(url, "svg" if in_svg else "img", candidates, width=width, height=height, copies=copies)
+        draft = ImageDraft(url, "svg" if in_svg else "img", candidates, width=width, height=height, copies=copies)
         self._show(draft, attributes, inner)
 
     def _input(self, element: _Element) -> None:
@@ -159,9 +158,9 @@ class Walk:
         url = self._addresses.absolute(address)
         if url is not None:
             width, height = _declared(attributes, "width"), _declared(attributes, "height")
-            self._show(Draft(url, place, [], width=width, height=height), attributes, inner)
+            self._show(ImageDraft(url, place, [], width=width, height=height), attributes, inner)
 
-    def _show(self, draft: Draft, attributes: dict[str, str], inner: dict[str, str]) -> None:
+    def _show(self, draft: ImageDraft, attributes: dict[str, str], inner: dict[str, str]) -> None:
         """Add an image of an element, with the texts of the element itself; those around it come when they end."""
         language = draft.language = self._languages[-1]
         for source in ("alt", "title", "aria-label"):
@@ -219,7 +218,7 @@ class Walk:
         for image in anchor.images:
             image.add_text("link", text, anchor.language)
         if leads_to_picture and (url := self._addresses.absolute(address)):
-            draft = Draft(url, "link", [], language=anchor.language)
+            draft = ImageDraft(url, "link", [], language=anchor.language)
             shown = next((image.best(self._policy.texts)[0] for image in anchor.images), "")
             draft.add_text("link", text or clean(anchor.element.get("aria-label")) or shown, anchor.language)
             self._found.add(draft)

@@ -34,7 +34,7 @@ def meta_elements(body: bytes) -> Iterator[tuple[str, str]]:
     out.
     """
     text = _decode(body[:_LIMIT])
-    # Nearly all of them stand in the head: nobody needs to look at the tags behind the last one.
+    # Nearly all of them stand in the head: the tags behind the last one need no look.
     last = text.lower().rfind("<meta")
     at = 0
     while at <= last and (opening := _OPENING.search(text, at)) is not None:

@@ -9,9 +9,8 @@ import numpy as np
 from ingest_guard.blocklist.batch_exact import Batch, Sieve
 from ingest_guard.blocklist.parts.load import load
 from ingest_guard.blocklist.store.manifest import CANARY
-from ingest_guard.dataset.recheck.addresses import Addresses
-from ingest_guard.dataset.recheck.gained import fresh_entries
-from ingest_guard.dataset.recheck.near import NearEntries
+from ingest_guard.dataset.recheck.added_entries import fresh_entries
+from ingest_guard.dataset.recheck.near import Addresses, NearEntries
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 
     from ingest_guard.blocklist.blocklist import Blocklist
     from ingest_guard.blocklist.list_info import ListInfo
-    from ingest_guard.dataset.recheck.gained import Baseline
+    from ingest_guard.dataset.recheck.added_entries import Baseline
     from ingest_guard.dataset.tables.fingerprints import Fingerprints
 
 ADDRESS = "url"

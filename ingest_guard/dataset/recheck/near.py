@@ -1,4 +1,4 @@
-"""Near values of many records at once against the entries that count."""
+"""Near values and addresses of many records at once, against the entries that count."""
 
 from __future__ import annotations
 
@@ -6,18 +6,21 @@ import math
 from typing import TYPE_CHECKING
 
 import numpy as np
+from cachetools import FIFOCache
 
 from ingest_guard.blocklist.index import HammingIndex
 from ingest_guard.blocklist.index.sorted_rows import among
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     import numpy.typing as npt
 
+    from ingest_guard.blocklist.blocklist import Blocklist
     from ingest_guard.blocklist.list_info import ListInfo
     from ingest_guard.blocklist.lookups import Lookups
     from ingest_guard.blocklist.parts.near import NearLayers
+    from ingest_guard.dataset.recheck.added_entries import Baseline
 
     Ints = npt.NDArray[np.int64]
 
@@ -25,6 +28,9 @@ if TYPE_CHECKING:
 _COPIED = 1 << 18
 # What one search takes in: its intermediate results stay small.
 _QUERIES = 1 << 14
+# Pages show many images, and follow each other in a shard.
+_REMEMBERED = 1 << 16
+_LONGEST_REMEMBERED = 512
 
 
 class NearEntries:
@@ -133,3 +139,39 @@ class NearEntries:
         self._part = np.concatenate(parts)
         largest = math.floor(self._own[self._part].max())
         self._copy = HammingIndex.build(np.concatenate(values), largest, batches=True)
+
+
+class Addresses:
+    """Compare addresses of records with the addresses and domains that lists hold; look the same one up once.
+
+    Parameters
+    ----------
+    blocklist
+        What counts of it.
+    since
+        Earlier versions: a list that held an address (or its domain) in all of them does not count for it.
+    """
+
+    def __init__(self, blocklist: Blocklist, since: Sequence[Baseline] = ()) -> None:
+        self._blocklist = blocklist
+        self._since = since
+        self._known: FIFOCache[str, tuple[str, ...]] = FIFOCache(_REMEMBERED)
+
+    def lists(self, urls: Iterable[str | None]) -> list[str]:
+        """Return the lists that hold any of some addresses."""
+        return list(dict.fromkeys(list_id for url in urls if url for list_id in self._lists_of(url)))
+
+    def _lists_of(self, url: str) -> tuple[str, ...]:
+        known = self._known.get(url)
+        if known is None:
+            known = self._look_up(url)
+            if len(url) <= _LONGEST_REMEMBERED:
+                self._known[url] = known
+        return known
+
+    def _look_up(self, url: str) -> tuple[str, ...]:
+        found = self._blocklist.match_url(url)
+        if not found or not self._since:
+            return tuple(found)
+        before = set.intersection(*(each.url_lists(url) for each in self._since))
+        return tuple(list_id for list_id in found if list_id not in before)

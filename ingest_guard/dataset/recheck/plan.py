@@ -1,4 +1,4 @@
-"""What is compared with what: small, picklable, and the same for every process and machine that takes part."""
+""":class:`Plan`: what is compared with what. Small, picklable, and the same for each process that takes part."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from ingest_guard.blocklist.blocklist import Blocklist
 from ingest_guard.blocklist.parts.load import load
 from ingest_guard.blocklist.store.pointer import VERSIONS, current_version, is_version_name
+from ingest_guard.dataset.recheck.added_entries import Baseline, Earlier
 from ingest_guard.dataset.recheck.comparer import Comparer
-from ingest_guard.dataset.recheck.gained import Baseline, Earlier
+from ingest_guard.dataset.tables.fingerprints import FingerprintReader
 from ingest_guard.guard.allow_list import AllowList
 from ingest_guard.guard.check_set import attest
 from ingest_guard.guard.credentials import list_key, require_signer
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
+    from ingest_guard.dataset.tables.columns import Columns
     from ingest_guard.policy.policy import Policy
     from ingest_guard.verdict import Action
 
@@ -35,7 +37,7 @@ class Plan:
     since
         Versions that the records were compared with: only what the blocklist gained since counts. Empty: all of it.
     columns
-        Algorithm or role -> column of a table, where the table's own names do not tell.
+        Algorithm or role -> column of a table, where the table's own names do not say it.
     """
 
     policy: Policy
@@ -91,6 +93,11 @@ class Opened:
         self.blocklist = governed
         self.allowed = allowed
         self._actions = actions(policy)
+
+    def reader(self, columns: Columns) -> FingerprintReader:
+        """Return what reads the fingerprints in some columns of a table."""
+        policy = self.plan.policy
+        return FingerprintReader(columns, self.comparer.near, policy.min_quality, policy.low_quality_distance)
 
     def action_on(self, list_ids: Iterable[str]) -> Action:
         """Return what the policy says is done about a match on some lists."""

@@ -12,7 +12,7 @@ from ingest_guard.dataset.attestation.files import manifest_digest, write_manife
 from ingest_guard.dataset.attestation.manifest import NAME, Manifest, Recheck, Source
 from ingest_guard.dataset.attestation.signing import NAME as SIGNATURE
 from ingest_guard.dataset.attestation.verify import verify
-from ingest_guard.dataset.recheck.gained import Earlier, version_folder
+from ingest_guard.dataset.recheck.added_entries import Earlier, version_folder
 from ingest_guard.errors import AttestationError, PolicyError
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from ingest_guard.dataset.attestation.manifest import AllowListFacts, BlocklistFacts
     from ingest_guard.dataset.recheck.plan import Opened
-    from ingest_guard.dataset.recheck.report import Report
+    from ingest_guard.dataset.recheck.summary import Report
 
 
 def has_manifest(folder: Path) -> bool:
@@ -153,7 +153,7 @@ def reissue(source: Path, target: Path, opened: Opened, report: Report, key: Ed2
     signed = (source / SIGNATURE).is_file()
     rows = old.rows if attested else report.records
     if source == target and signed and key is None and not report.removed and rows == report.records:
-        # Nothing changed, and whoever signed it is not here.
+        # Nothing changed, and the key that signed it is not here.
         return True
     digest = manifest_digest(source) if attested else None
     recheck = Recheck(

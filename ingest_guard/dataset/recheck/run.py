@@ -1,4 +1,4 @@
-""":func:`recheck`: a folder of records. All is searched first, then the tombstones are written, then shards."""
+""":func:`recheck`: search a whole folder of records first, then write the tombstones, then the shards."""
 
 from __future__ import annotations
 
@@ -12,11 +12,10 @@ import numpy as np
 
 from ingest_guard._clock import now
 from ingest_guard.dataset.recheck import provenance, tombstones, writing
-from ingest_guard.dataset.recheck.report import Report
-from ingest_guard.dataset.recheck.search import PAGE, Doomed, nothing_to_compare, on_pages, search
+from ingest_guard.dataset.recheck.search import nothing_to_compare, search, search_pages
+from ingest_guard.dataset.recheck.summary import Report
 from ingest_guard.dataset.tables.shard_files import find_shards
 from ingest_guard.errors import DatasetError, PolicyError
-from ingest_guard.verdict import Action
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """What is done about what is found.
+    """What is written, and where.
 
     Attributes
     ----------
@@ -95,7 +94,7 @@ def recheck(source: Path, plan: Plan, output: Output) -> Report:
                 provenance.require_remains(folder, writing.replaced_so_far(folder))
             else:
                 provenance.require_true(folder)
-        grave = _grave(source, target, folder, output)
+        tombstone_path = _tombstone_path(source, target, folder, output)
         if output.in_place:
             writing.remove_leftovers(shards.values())
         partial = writing.partial_folder(target) if output.clean else None
@@ -104,23 +103,21 @@ def recheck(source: Path, plan: Plan, output: Output) -> Report:
         found = _search(shards, plan, opened, output.jobs)
         _require_usable(found, opened)
         _add_pages(shards, found, opened)
-        report = _counted(found, opened, output)
+        report = _count(found, opened, output)
         searched = time.perf_counter()
-        gone = {name: _gone(each, output) for name, each in found.items()}
+        deleted = {name: _deleted_rows(each, output) for name, each in found.items()}
         if output.writes and report.lists:
             head = {"created": now(), "blocklist": opened.version, "since": list(opened.since)}
-            doomed = {name: each.doomed for name, each in found.items() if each.doomed}
-            report.tombstones = tombstones.write(grave, head, doomed, output.recipients)
-            writing.reached("tombstones")
+            removed = {name: each.removed for name, each in found.items() if each.removed}
+            report.tombstones = tombstones.write(tombstone_path, head, removed, output.recipients)
         if partial:
             for name, path in shards.items():
-                writing.copy_shard(path, gone[name], found[name].stamp, partial / name)
+                writing.copy_shard(path, deleted[name], found[name].stamp, partial / name)
             report.manifest = provenance.reissue(folder, partial, opened, report, output.sign)
             writing.appear(partial, target)
         elif output.in_place:
-            _replace_shards(folder, shards, found, gone)
+            _replace_shards(folder, shards, found, deleted)
             report.manifest = provenance.reissue(folder, folder, opened, report, output.sign)
-            writing.reached("manifest")
             writing.end(folder)
         report.seconds = (searched - started, time.perf_counter() - searched)
     return report
@@ -130,15 +127,15 @@ def _replace_shards(
     folder: Path,
     shards: Mapping[str, Path],
     found: Mapping[str, Searched],
-    gone: Mapping[str, npt.NDArray[np.int64]],
+    deleted: Mapping[str, npt.NDArray[np.int64]],
 ) -> None:
     """Replace each shard that loses records; note in the folder that shards and manifest do not fit meanwhile."""
     writing.begin(folder)
     replaced = 0
     try:
         for name, path in shards.items():
-            if len(gone[name]):
-                writing.replace_shard(folder, path, gone[name], found[name].stamp)
+            if len(deleted[name]):
+                writing.replace_shard(folder, path, deleted[name], found[name].stamp)
                 replaced += 1
     except DatasetError:
         if not replaced:
@@ -152,7 +149,7 @@ def _target(source: Path, output: Output) -> Path:
     return source if output.clean is None else output.clean
 
 
-def _grave(source: Path, target: Path, folder: Path, output: Output) -> Path:
+def _tombstone_path(source: Path, target: Path, folder: Path, output: Output) -> Path:
     """Return where the tombstones go, once it is known that they can."""
     tombstones.require_recipients(output.recipients)
     if output.clean is not None:
@@ -161,7 +158,7 @@ def _grave(source: Path, target: Path, folder: Path, output: Output) -> Path:
             raise PolicyError(f"-o {output.clean} lies in {source}; choose a place outside of the records")
     chosen = output.tombstones or tombstones.default_path(target, sealed=bool(output.recipients))
     if output.writes:
-        # Of a single shard nobody knows what else its folder is for.
+        # The folder of a single shard may be for anything.
         tombstones.refuse_inside(chosen, *({folder, target} if source.is_dir() else {target}))
         tombstones.remove_leftovers(chosen, target)
     return chosen
@@ -189,6 +186,7 @@ def _require_usable(found: Mapping[str, Searched], opened: Opened) -> None:
     )
 
 
+# The open plan of a child process.
 _IN_CHILD: list[Opened] = []
 
 
@@ -204,22 +202,21 @@ def _search_in_child(task: tuple[Path, str]) -> Searched:
 
 
 def _add_pages(shards: Mapping[str, Path], found: dict[str, Searched], opened: Opened) -> None:
-    """Add the other records of pages of which none may stay."""
+    """Add the other records of pages that lose all their records."""
     pages = set[bytes]().union(*(each.pages for each in found.values()))
     for name, path in shards.items() if pages else ():
-        for row, uid in on_pages(path, name, opened, pages).items():
-            found[name].doomed.setdefault(row, Doomed(uid, Action.DROP_PAGE, (("", None, PAGE),)))
+        found[name].removed = search_pages(path, name, opened, pages) | found[name].removed
 
 
-def _gone(found: Searched, output: Output) -> npt.NDArray[np.int64]:
+def _deleted_rows(found: Searched, output: Output) -> npt.NDArray[np.int64]:
     """Return the rows of a shard that are left out, sorted."""
-    rows = np.fromiter(found.doomed, np.int64, len(found.doomed))
+    rows = np.fromiter(found.removed, np.int64, len(found.removed))
     if output.not_compared == "remove":
         rows = np.concatenate([rows, found.not_compared])
     return np.unique(rows)
 
 
-def _counted(found: Mapping[str, Searched], opened: Opened, output: Output) -> Report:
+def _count(found: Mapping[str, Searched], opened: Opened, output: Output) -> Report:
     comparer = opened.comparer
     addresses = ["url"] if comparer.addresses else []
     report = Report(
@@ -230,7 +227,7 @@ def _counted(found: Mapping[str, Searched], opened: Opened, output: Output) -> R
         near_entries=dict(comparer.near_entries),
     )
     for each in found.values():
-        removed = len(_gone(each, output))
+        removed = len(_deleted_rows(each, output))
         report.records += each.rows
         report.removed += removed
         report.changed += bool(removed)
@@ -238,7 +235,7 @@ def _counted(found: Mapping[str, Searched], opened: Opened, output: Output) -> R
         report.dropped += len(each.not_compared) if output.not_compared == "remove" else 0
         report.all_views += each.all_views
         report.unread += each.unread
-        for record in each.doomed.values():
+        for record in each.removed.values():
             report.actions[str(record.action)] += 1
             report.lists.update({list_id for list_id, _, _ in record.matches if list_id})
             report.algorithms.update({algorithm for _, _, algorithm in record.matches})

@@ -1,4 +1,4 @@
-"""One shard held against the lists: which of its records must go, and why. Nothing is written here."""
+"""Compare one shard with the lists: which of its records must go, and why. Nothing is written here."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from ingest_guard.dataset.tables.shard_files import open_table
 from ingest_guard.verdict import Action
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     import numpy.typing as npt
@@ -24,8 +23,7 @@ if TYPE_CHECKING:
     from ingest_guard.dataset.recheck.comparer import Comparer, Hit
     from ingest_guard.dataset.recheck.plan import Opened
     from ingest_guard.dataset.tables.columns import Columns
-    from ingest_guard.dataset.tables.fingerprints import Fingerprints
-    from ingest_guard.dataset.tables.shard_files import Piece, Table
+    from ingest_guard.dataset.tables.fingerprints import Batch, Fingerprints
 
 PAGE = "page"
 """What stands for an algorithm where a record goes because its page does."""
@@ -33,13 +31,13 @@ _UID_ROLES = ("url", "alt")
 
 
 @dataclass(frozen=True, slots=True)
-class Doomed:
+class Removed:
     """A record that must go.
 
     Attributes
     ----------
     uid
-        Its name; None where the table does not tell.
+        Its name; None where the table has none.
     action
         What the policy says is done about its matches.
     matches
@@ -53,20 +51,20 @@ class Doomed:
 
 @dataclass(slots=True)
 class Searched:
-    """What a search of one shard found.
+    """What the search of a shard found.
 
     Attributes
     ----------
     rows
         Records.
-    doomed
+    removed
         Row -> the record that must go.
     not_compared
         int64[k], sorted: rows with nothing to compare.
     unread
-        Column's algorithm -> texts that are no value of it.
+        Column's algorithm -> how many texts are no value of it.
     pages
-        Digests of the pages of which no record may stay.
+        Digests of the pages that lose all their records.
     all_views
         Records with the hashes of all frames and views.
     stamp
@@ -76,7 +74,7 @@ class Searched:
     """
 
     rows: int = 0
-    doomed: dict[int, Doomed] = field(default_factory=dict)
+    removed: dict[int, Removed] = field(default_factory=dict)
     not_compared: npt.NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
     unread: Counter[str] = field(default_factory=Counter)
     pages: set[bytes] = field(default_factory=set)
@@ -107,46 +105,37 @@ def search(path: Path, name: str, opened: Opened) -> Searched:
     found = Searched(stamp=stamp(path), columns=table.columns())
     columns = table_columns(found.columns, opened, name)
     compared = comparable(columns, opened)
-    found.usable = bool(compared.prints or compared.addresses or "hashes" in compared.roles)
-    also = [columns.roles[role] for role in _also(columns)]
+    found.usable = compared.has_any
     missed: list[npt.NDArray[np.int64]] = []
-    for piece in table.pieces(compared, also, opened):
-        count = piece.prints.count
-        found.rows += count
-        found.unread.update({name: number for name, number in piece.prints.unread.items() if number})
-        found.all_views += _with_all_views(piece.prints)
-        missed.append(np.flatnonzero(~opened.comparer.is_compared(piece.prints)) + piece.start)
-        hits = opened.comparer.compare(piece.prints)
-        if hits:
-            doomed, pages = _note(hits, piece, table, columns, opened)
-            found.doomed |= doomed
-            found.pages |= pages
+    for start, prints, batch in table.pieces(opened.reader(compared), _named(columns)):
+        found.rows += prints.count
+        found.unread.update({name: number for name, number in prints.unread.items() if number})
+        found.all_views += len(np.unique(np.concatenate(prints.all_views))) if prints.all_views else 0
+        missed.append(np.flatnonzero(~opened.comparer.is_compared(prints)) + start)
+        removed, pages = find_matched(batch, prints, columns, opened)
+        found.removed |= {row + start: record for row, record in removed.items()}
+        found.pages |= pages
     if missed and not nothing_to_compare(opened.comparer):
         found.not_compared = np.concatenate(missed)
     return found
 
 
-def on_pages(path: Path, name: str, opened: Opened, pages: set[bytes]) -> dict[int, str | None]:
-    """Return row -> uid of the records of a shard whose page is among those of which no record may stay."""
+def search_pages(path: Path, name: str, opened: Opened, pages: set[bytes]) -> dict[int, Removed]:
+    """Return the records of a shard, by row, whose page is among those that lose all their records."""
     table = open_table(path)
     columns = table_columns(table.columns(), opened, name)
-    page = columns.roles.get("page_url")
-    if page is None:
+    if "page_url" not in columns.roles:
         return {}
-    also = [page, *(columns.roles[role] for role in _also(columns))]
-    only_names = columns.only((), addresses=False, pages=True, hashes=False)
-    found: dict[int, str | None] = {}
-    for piece in table.pieces(only_names, also, opened):
-        urls = table.texts(piece.source, page, None)
-        rows = np.array([row for row, url in enumerate(urls) if url and page_digest(url) in pages], np.int64)
-        if len(rows):
-            found.update(zip((rows + piece.start).tolist(), _uids(piece, rows, table, columns), strict=True))
+    found: dict[int, Removed] = {}
+    nothing = columns.only((), addresses=False, hashes=False)
+    for start, _, batch in table.pieces(opened.reader(nothing), _named(columns)):
+        found |= {row + start: record for row, record in find_on_pages(batch, columns, pages).items()}
     return found
 
 
 def table_columns(present: list[str], opened: Opened, name: str) -> Columns:
     """Return the columns of a table that count; PolicyError where it lacks one that was named."""
-    # A shard of which no record is left may have no columns either.
+    # A shard without any record left may have no columns either.
     given = opened.plan.columns if present else {}
     return find_columns(present, {*EXACT_SIZES, *opened.comparer.near}, given, name)
 
@@ -154,13 +143,11 @@ def table_columns(present: list[str], opened: Opened, name: str) -> Columns:
 def comparable(columns: Columns, opened: Opened) -> Columns:
     """Return those columns that there is something to compare with."""
     comparer = opened.comparer
-    return columns.only(
-        {*comparer.exact, *comparer.near}, addresses=comparer.addresses, pages=False, hashes=bool(comparer.near)
-    )
+    return columns.only({*comparer.exact, *comparer.near}, addresses=comparer.addresses, hashes=bool(comparer.near))
 
 
 def nothing_to_compare(comparer: Comparer) -> bool:
-    """Tell whether the lists, or what they gained, hold nothing at all."""
+    """Return whether the lists, or what they gained, hold nothing at all."""
     return not (comparer.exact or comparer.near or comparer.addresses)
 
 
@@ -170,48 +157,57 @@ def stamp(path: Path) -> tuple[int, int, int]:
     return status.st_size, status.st_mtime_ns, status.st_ino
 
 
-def page_digest(url: str) -> bytes:
-    """Return what is remembered of a page."""
-    return hashlib.blake2b(url.encode("utf-8", "surrogatepass"), digest_size=16).digest()
-
-
-def _also(columns: Columns) -> Iterator[str]:
-    """Yield the roles of what is told of records that go."""
-    if "uid" in columns.roles:
-        yield "uid"
-    elif all(role in columns.roles for role in _UID_ROLES):
-        yield from _UID_ROLES
-    if "page_url" in columns.roles:
-        yield "page_url"
-
-
-def _note(
-    hits: list[Hit], piece: Piece, table: Table, columns: Columns, opened: Opened
-) -> tuple[dict[int, Doomed], set[bytes]]:
-    """Return the records of a batch that must go, by row, and the pages of which none may stay."""
+def find_matched(
+    batch: Batch, prints: Fingerprints, columns: Columns, opened: Opened
+) -> tuple[dict[int, Removed], set[bytes]]:
+    """Return the records of a batch that match, by row, and the pages that lose all their records by that."""
     by_row: dict[int, list[Hit]] = {}
-    for hit in hits:
+    for hit in opened.comparer.compare(prints):
         by_row.setdefault(hit.row, []).append(hit)
+    if not by_row:
+        return {}, set()
     rows = np.array(list(by_row), np.int64)
     actions = [opened.action_on(hit.list_id for hit in several) for several in by_row.values()]
-    uids = _uids(piece, rows, table, columns)
-    doomed = {
-        row + piece.start: Doomed(uid, action, tuple((hit.list_id, hit.severity, hit.algorithm) for hit in several))
-        for row, uid, action, several in zip(rows.tolist(), uids, actions, by_row.values(), strict=True)
+    removed = {
+        row: Removed(uid, action, tuple((hit.list_id, hit.severity, hit.algorithm) for hit in several))
+        for row, uid, action, several in zip(
+            by_row, _read_uids(batch, rows, columns), actions, by_row.values(), strict=True
+        )
     }
     strict = np.array([action is Action.DROP_PAGE for action in actions])
     page = columns.roles.get("page_url")
-    urls = table.texts(piece.source, page, rows[strict]) if page is not None and strict.any() else []
-    return doomed, {page_digest(url) for url in urls if url}
+    urls = batch.read_texts(page, rows[strict]) if page is not None and strict.any() else []
+    return removed, {_page_digest(url) for url in urls if url}
 
 
-def _uids(piece: Piece, rows: npt.NDArray[np.int64], table: Table, columns: Columns) -> list[str | None]:
+def find_on_pages(batch: Batch, columns: Columns, pages: set[bytes] | frozenset[bytes]) -> dict[int, Removed]:
+    """Return the records of a batch, by row, whose page is among those that lose all their records."""
+    urls = batch.read_texts(columns.roles["page_url"]) if pages else []
+    rows = np.array([row for row, url in enumerate(urls) if url and _page_digest(url) in pages], np.int64)
+    uids = _read_uids(batch, rows, columns) if len(rows) else []
+    return {
+        row: Removed(uid, Action.DROP_PAGE, (("", None, PAGE),)) for row, uid in zip(rows.tolist(), uids, strict=True)
+    }
+
+
+def _page_digest(url: str) -> bytes:
+    return hashlib.blake2b(url.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+
+
+def _named(columns: Columns) -> list[str]:
+    """Return the columns that name a record and its page."""
+    roles = columns.roles
+    named = ("uid",) if "uid" in roles else _UID_ROLES if all(role in roles for role in _UID_ROLES) else ()
+    return [roles[role] for role in (*named, "page_url") if role in roles]
+
+
+def _read_uids(batch: Batch, rows: npt.NDArray[np.int64], columns: Columns) -> list[str | None]:
     roles = columns.roles
     if "uid" in roles:
-        return table.texts(piece.source, roles["uid"], rows)
+        return batch.read_texts(roles["uid"], rows)
     if not all(role in roles for role in _UID_ROLES):
         return [None] * len(rows)
-    urls, alts = (table.texts(piece.source, roles[role], rows) for role in _UID_ROLES)
+    urls, alts = (batch.read_texts(roles[role], rows) for role in _UID_ROLES)
     return [uid_of(url, alt) for url, alt in zip(urls, alts, strict=True)]
 
 
@@ -221,7 +217,3 @@ def uid_of(url: str | None, alt: str | None) -> str | None:
         return None
     text = ((alt or "") + url).encode("utf-8", "surrogatepass")
     return hashlib.md5(text, usedforsecurity=False).hexdigest()
-
-
-def _with_all_views(prints: Fingerprints) -> int:
-    return len(np.unique(np.concatenate(prints.all_views))) if prints.all_views else 0

@@ -1,6 +1,7 @@
 """The same recheck for tables that no single machine holds: over Spark, by ``DataFrame.mapInArrow``.
 
-    >>> from ingest_guard.dataset.recheck.spark import clean, doomed  # doctest: +SKIP
+    >>> from ingest_guard import Policy  # doctest: +SKIP
+    >>> from ingest_guard.data import Plan, clean, doomed  # doctest: +SKIP
     >>> plan = Plan(Policy.load("policy.yaml"))  # doctest: +SKIP
     >>> clean(frame, plan).write.parquet("s3a://bucket/clean")  # doctest: +SKIP
     >>> doomed(frame, plan).write.parquet("s3a://private/tombstones")  # doctest: +SKIP
@@ -14,24 +15,23 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ingest_guard.dataset.recheck.search import PAGE, comparable, page_digest, table_columns, uid_of
-from ingest_guard.dataset.tables.fingerprints import QualityRule
+from ingest_guard.dataset.recheck.search import comparable, find_matched, find_on_pages, table_columns
+from ingest_guard.dataset.recheck.tombstones import describe_matches
 from ingest_guard.errors import DatasetError, PolicyError
-from ingest_guard.verdict import Action
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
+    import numpy.typing as npt
     import pyarrow as pa
     from pyspark.sql import DataFrame
 
-    from ingest_guard.dataset.recheck.comparer import Hit
     from ingest_guard.dataset.recheck.plan import Opened, Plan
-    from ingest_guard.dataset.tables.columns import Columns
+    from ingest_guard.dataset.recheck.search import Removed
 
 DOOMED = "uid string, action string, matches string"
 """Columns of what :func:`doomed` returns; ``matches`` is JSON as in a tombstone file."""
@@ -70,12 +70,12 @@ def doomed(frame: DataFrame, plan: Plan) -> DataFrame:
 
     It is sensitive: write it to a place that its owner alone can read, and do not publish it.
     """
-    return frame.mapInArrow(_Doomed(_task(frame, plan)), DOOMED)
+    return frame.mapInArrow(_Tombstones(_task(frame, plan)), DOOMED)
 
 
 @dataclass(frozen=True)
 class _Task:
-    """What an executor needs to know."""
+    """What an executor needs to know; ``pages`` lose all their records."""
 
     plan: Plan
     version: str
@@ -94,8 +94,7 @@ class _Task:
 def _task(frame: DataFrame, plan: Plan) -> _Task:
     opened = plan.open()
     columns = table_columns(frame.columns, opened, "the table")
-    compared = comparable(columns, opened)
-    if not (compared.prints or compared.addresses or "hashes" in compared.roles):
+    if not comparable(columns, opened).has_any:
         raise PolicyError(
             f"none of the table's columns can be compared: they are {', '.join(frame.columns)}; name the right ones in "
             "the plan's columns"
@@ -107,72 +106,23 @@ def _task(frame: DataFrame, plan: Plan) -> _Task:
     return _Task(plan, opened.version, frozenset(bytes(row["page"]) for row in found))
 
 
-class _Compared:
-    """One batch, compared."""
+class _Compared(NamedTuple):
+    """What the comparison of a batch found: as :class:`~ingest_guard.dataset.recheck.search.Searched`."""
 
-    def __init__(self, batch: pa.RecordBatch, task: _Task) -> None:
-        from ingest_guard.dataset.tables.arrow_reader import ArrowReader, texts  # noqa: PLC0415 - pyarrow is an extra
+    removed: dict[int, Removed]
+    pages: set[bytes]
+    not_compared: npt.NDArray[np.int64]
 
-        self._opened = task.opened()
-        self._batch = batch
-        self._texts: Callable[[Any], list[str | None]] = texts
-        self._columns: Columns = table_columns(batch.schema.names, self._opened, "the table")
-        reader = ArrowReader(
-            comparable(self._columns, self._opened), self._opened.comparer.near, QualityRule.of(task.plan.policy)
-        )
-        self.prints = reader.read(batch)
-        self.by_row: dict[int, list[Hit]] = {}
-        for hit in self._opened.comparer.compare(self.prints):
-            self.by_row.setdefault(hit.row, []).append(hit)
-        on_page = {row for row, page in enumerate(self._pages()) if page in task.pages} if task.pages else set()
-        self.rows = sorted(on_page | set(self.by_row))
 
-    def not_compared(self) -> list[int]:
-        """Return the rows with nothing to compare."""
-        rows: list[int] = np.flatnonzero(~self._opened.comparer.is_compared(self.prints)).tolist()
-        return rows
+def _compare(batch: pa.RecordBatch, task: _Task) -> _Compared:
+    from ingest_guard.dataset.tables.parquet import ArrowBatch  # noqa: PLC0415 - pyarrow is an extra
 
-    def strict_pages(self) -> set[bytes]:
-        """Return the pages of which no record may stay."""
-        strict = {row for row, hits in self.by_row.items() if self._action(hits) is Action.DROP_PAGE}
-        return {page for row, page in enumerate(self._pages()) if row in strict and page} if strict else set()
-
-    def tombstones(self) -> list[tuple[str | None, str, str]]:
-        """Return uid, action and matches of each record that goes."""
-        uids = self._uids()
-        return [(uids[row], str(self._action(self.by_row.get(row, []))), self._matches(row)) for row in self.rows]
-
-    def _matches(self, row: int) -> str:
-        hits = self.by_row.get(row)
-        if not hits:
-            return json.dumps([{"list": "", "algorithm": PAGE}])
-        return json.dumps(
-            [
-                {
-                    "list": hit.list_id,
-                    "algorithm": hit.algorithm,
-                    **({"severity": hit.severity} if hit.severity else {}),
-                }
-                for hit in hits
-            ]
-        )
-
-    def _action(self, hits: Iterable[Hit]) -> Action:
-        several = list(hits)
-        return self._opened.action_on(hit.list_id for hit in several) if several else Action.DROP_PAGE
-
-    def _pages(self) -> list[bytes | None]:
-        urls = self._texts(self._batch.column(self._columns.roles["page_url"]))
-        return [page_digest(url) if url else None for url in urls]
-
-    def _uids(self) -> list[str | None]:
-        roles = self._columns.roles
-        if "uid" in roles:
-            return self._texts(self._batch.column(roles["uid"]))
-        if "url" not in roles or "alt" not in roles:
-            return [None] * self._batch.num_rows
-        urls, alts = (self._texts(self._batch.column(roles[role])) for role in ("url", "alt"))
-        return [uid_of(url, alt) for url, alt in zip(urls, alts, strict=True)]
+    opened, read = task.opened(), ArrowBatch(batch)
+    columns = table_columns(batch.schema.names, opened, "the table")
+    prints = opened.reader(comparable(columns, opened)).read(read)
+    removed, pages = find_matched(read, prints, columns, opened)
+    removed = find_on_pages(read, columns, task.pages) | removed
+    return _Compared(removed, pages, np.flatnonzero(~opened.comparer.is_compared(prints)))
 
 
 @dataclass(frozen=True)
@@ -184,16 +134,16 @@ class _Kept:
         import pyarrow as pa  # noqa: PLC0415 - an extra; loaded on executors
 
         for batch in batches:
-            compared = _Compared(batch, self.task)
+            compared = _compare(batch, self.task)
             keep = np.ones(batch.num_rows, bool)
-            keep[compared.rows] = False
+            keep[list(compared.removed)] = False
             if self.strict:
-                keep[compared.not_compared()] = False
+                keep[compared.not_compared] = False
             yield batch.filter(pa.array(keep))
 
 
 @dataclass(frozen=True)
-class _Doomed:
+class _Tombstones:
     task: _Task
 
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -201,10 +151,12 @@ class _Doomed:
 
         schema = pa.schema([(name, pa.string()) for name in ("uid", "action", "matches")])
         for batch in batches:
-            found = _Compared(batch, self.task).tombstones()
-            columns = [list(column) for column in zip(*found, strict=True)] or [[], [], []]
-            arrays = [pa.array(each, pa.string()) for each in columns]
-            yield pa.RecordBatch.from_arrays(arrays, schema=schema)
+            found = [record for _, record in sorted(_compare(batch, self.task).removed.items())]
+            lines = [
+                {"uid": each.uid, "action": str(each.action), "matches": json.dumps(describe_matches(each))}
+                for each in found
+            ]
+            yield pa.RecordBatch.from_pylist(lines, schema=schema)
 
 
 @dataclass(frozen=True)
@@ -215,5 +167,5 @@ class _Pages:
         import pyarrow as pa  # noqa: PLC0415 - as above
 
         for batch in batches:
-            pages = sorted(_Compared(batch, self.task).strict_pages())
+            pages = sorted(_compare(batch, self.task).pages)
             yield pa.RecordBatch.from_arrays([pa.array(pages, pa.binary())], ["page"])

@@ -1,7 +1,7 @@
 """The tombstone file: which records went, and why. It is sensitive, and lies beside the data, never in it.
 
-A record's uid is the md5 of its text and address: who has the old shards joins the two into a directory of addresses of
-abuse. So the file is for its owner alone (mode 0600), sealed where a recipient is given, and not for publication.
+A record's uid is the md5 of its text and address: with the old shards it leads to a directory of addresses of abuse. So
+the file is readable for its owner alone (mode 0600), sealed where a recipient is given, and not for publication.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from ingest_guard.dataset.recheck.search import Doomed
+    from ingest_guard.dataset.recheck.search import Removed
 
 _MODE = 0o600
 NOTICE = (
@@ -59,7 +59,7 @@ def refuse_inside(path: Path, *folders: Path) -> None:
 
 
 def require_recipients(recipients: Sequence[str]) -> None:
-    """Seal nothing to recipients, so that a wrong one is told before the work; BlocklistError."""
+    """Seal nothing to recipients, so that a wrong one is found before the work; BlocklistError."""
     if recipients:
         from ingest_guard.blocklist.transfer import encryption  # noqa: PLC0415 - pyrage is an extra
 
@@ -67,7 +67,7 @@ def require_recipients(recipients: Sequence[str]) -> None:
 
 
 def write(
-    path: Path, head: Mapping[str, Any], doomed: Mapping[str, Mapping[int, Doomed]], recipients: Sequence[str] = ()
+    path: Path, head: Mapping[str, Any], removed: Mapping[str, Mapping[int, Removed]], recipients: Sequence[str] = ()
 ) -> Path:
     """Write the tombstones; they are on disk when this returns.
 
@@ -76,8 +76,8 @@ def write(
     path
         The file; it must not exist.
     head
-        What is said in the first line: which blocklist, when.
-    doomed
+        For the first line: which blocklist, when.
+    removed
         Shard -> row -> record.
     recipients
         age recipients (``age1...``) who may open it; none: it is not sealed.
@@ -94,7 +94,7 @@ def write(
         descriptor = os.open(hidden, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, _MODE)
         with os.fdopen(descriptor, "wb") as file:
             os.fchmod(descriptor, _MODE)
-            lines = _Lines(_lines(head, doomed))
+            lines = _Lines(_lines(head, removed))
             if recipients:
                 from ingest_guard.blocklist.transfer import encryption  # noqa: PLC0415 - pyrage is an extra
 
@@ -124,18 +124,23 @@ def flush_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _lines(head: Mapping[str, Any], doomed: Mapping[str, Mapping[int, Doomed]]) -> Iterator[bytes]:
+def describe_matches(record: Removed) -> list[dict[str, str]]:
+    """Return the matches of a record as a tombstone has them."""
+    return [
+        {"list": list_id, "algorithm": algorithm, **({"severity": severity} if severity else {})}
+        for list_id, severity, algorithm in record.matches
+    ]
+
+
+def _lines(head: Mapping[str, Any], removed: Mapping[str, Mapping[int, Removed]]) -> Iterator[bytes]:
     yield _line({"tombstones": 1, "notice": NOTICE, **head})
-    for shard, records in doomed.items():
+    for shard, records in removed.items():
         for row, record in sorted(records.items()):
             line: dict[str, Any] = {"uid": record.uid, "shard": shard}
             if record.uid is None:
                 line["row"] = row
             line["action"] = record.action
-            line["matches"] = [
-                {"list": list_id, "algorithm": algorithm, **({"severity": severity} if severity else {})}
-                for list_id, severity, algorithm in record.matches
-            ]
+            line["matches"] = describe_matches(record)
             yield _line(line)
 
 

@@ -1,4 +1,4 @@
-"""Shards without what must go: in place, one atomic replacement a shard, or as a whole new folder."""
+"""Write shards without some rows: in place, where each shard is replaced atomically, or as a whole new folder."""
 
 from __future__ import annotations
 
@@ -29,11 +29,6 @@ _RUNNING = ".recheck-running"
 _BLOCK = 1 << 20
 
 
-def reached(step: str) -> None:
-    """Do nothing: here a test can end the process."""
-    del step
-
-
 @contextmanager
 def only_one(folder: Path) -> Iterator[None]:
     """Keep other rechecks away from a folder meanwhile; the lock ends with the process, however that ends.
@@ -57,7 +52,7 @@ def only_one(folder: Path) -> Iterator[None]:
 
 
 def was_interrupted(folder: Path) -> bool:
-    """Tell whether a run in place ended before its end: some shards are cleaned, and the manifest is still the old."""
+    """Return whether a run in place was ended early: some shards are cleaned, and the manifest is still the old."""
     return (folder / _RUNNING).is_file()
 
 
@@ -76,7 +71,6 @@ def begin(folder: Path) -> None:
         flush_folder(folder)
     except OSError as error:
         raise _cannot(folder, error) from None
-    reached("noted")
 
 
 def end(folder: Path) -> None:
@@ -86,7 +80,6 @@ def end(folder: Path) -> None:
         flush_folder(folder)
     except OSError as error:
         raise _cannot(folder, error) from None
-    reached("ended")
 
 
 def remove_leftovers(shards: Iterable[Path]) -> int:
@@ -116,12 +109,9 @@ def replace_shard(folder: Path, path: Path, rows: npt.NDArray[np.int64], seen: t
     hidden = hidden_name(path)
     try:
         _write_without(path, rows, seen, hidden)
-        reached("written")
         _note(folder, hidden)
         hidden.replace(path)
-        reached("replaced")
         flush_folder(path.parent)
-        reached("flushed")
     except OSError as error:
         raise _cannot(path, error) from None
     finally:
@@ -146,7 +136,6 @@ def copy_shard(path: Path, rows: npt.NDArray[np.int64], seen: tuple[int, int, in
             shutil.copyfile(path, target)
             _finish(path, target)
             _require_unchanged(path, seen)
-        reached("copied")
     except OSError as error:
         raise _cannot(target, error) from None
 
@@ -178,10 +167,8 @@ def appear(partial: Path, clean: Path) -> None:
     try:
         for folder, _, _ in os.walk(partial):
             flush_folder(Path(folder))
-        reached("whole")
         partial.rename(clean)
         flush_folder(clean.parent)
-        reached("appeared")
     except OSError as error:
         raise _cannot(clean, error) from None
 
@@ -200,7 +187,6 @@ def _note(folder: Path, hidden: Path) -> None:
 
 def _write_without(path: Path, rows: npt.NDArray[np.int64], seen: tuple[int, int, int], target: Path) -> None:
     _require_unchanged(path, seen)
-    reached("begun")
     open_table(path).write_without(rows, target)
     _finish(path, target)
     _require_unchanged(path, seen)

@@ -17,7 +17,7 @@ from ingest_guard.dataset.records.pixels import is_sprite, is_tracker
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ingest_guard.dataset.extract.model import PageImage
+    from ingest_guard.dataset.extract.found import PageImage
     from ingest_guard.policy.records import Filters as FilterPolicy
 
 Why = Literal[

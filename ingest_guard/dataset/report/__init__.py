@@ -1,1 +1,1 @@
-"""The report: one self-contained HTML page about a crawl, made of what the crawl noted beside its records."""
+"""The report: a self-contained HTML page about a crawl, made of what the crawl noted beside its records."""

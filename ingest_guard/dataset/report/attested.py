@@ -1,4 +1,4 @@
-"""The attestation in words: what was compared with what, what that promises, and what it does not."""
+"""The attestation in words: what was compared with what, what that promises, and what it does not; and the records."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from ingest_guard.dataset.attestation.manifest import NAME, Manifest
 from ingest_guard.dataset.attestation.promises import NOT_PROMISED
 from ingest_guard.dataset.report import figures
 from ingest_guard.dataset.report.charts import Table
-from ingest_guard.errors import AttestationError
+from ingest_guard.dataset.shards.shards import shard_files
+from ingest_guard.errors import AttestationError, DatasetError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 _SIGNATURE = f"{NAME}.sig"
 _SHORT = 12
+_BLOCK = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,7 @@ class Attested:
     promised, not_promised
         In the manifest's own words.
     lists
-        A row for each list; None where there is nothing to tell.
+        A row for each list; None where there is none.
     manifest
         The manifest itself; None where there is none.
     """
@@ -47,8 +49,8 @@ class Attested:
     manifest: Manifest | None = None
 
 
-def attested(folder: Path) -> Attested:
-    """Read a folder's manifest, and say it in words; digests and signature are not verified."""
+def read_attested(folder: Path) -> Attested:
+    """Read a folder's manifest, and put it in words; digests and signature are not verified."""
     if not (folder / NAME).exists():
         missing = (
             f"There is no {NAME} in this folder: the crawl is still at work, was killed, or its guard failed. Until it "
@@ -125,3 +127,52 @@ def _list_rows(version: BlocklistFacts) -> Iterable[tuple[str, ...]]:
 def _listed(names: Sequence[str]) -> str:
     """Return names as they are said: ``a, b and c``."""
     return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """Records on disk.
+
+    Attributes
+    ----------
+    rows
+        None where there is no file, or where one cannot be counted.
+    files
+        Number of shards.
+    place
+        Where they are, in words.
+    """
+
+    rows: int | None
+    files: int
+    place: str
+
+
+def count_records(folder: Path) -> Records:
+    """Count the records in a folder's shards, by the Parquet files' footers and the lines of the others."""
+    shards = shard_files(folder)
+    if not shards:
+        return Records(None, 0, "")
+    place = "in 1 file" if len(shards) == 1 else f"in {len(shards):,} files"
+    rows = [_count_rows(shard) for shard in shards]
+    if any(number is None for number in rows):
+        return Records(None, len(shards), place)
+    return Records(sum(filter(None, rows)), len(shards), place)
+
+
+def _count_rows(shard: Path) -> int | None:
+    if shard.suffix != ".parquet":
+        return _count_lines(shard)
+    try:
+        from pyarrow import parquet  # noqa: PLC0415 - an extra
+
+        with parquet.ParquetFile(shard) as file:
+            return int(file.metadata.num_rows)
+    except (ModuleNotFoundError, OSError, ValueError, DatasetError):
+        # A damaged shard is a matter for 'attest verify'.
+        return None
+
+
+def _count_lines(shard: Path) -> int:
+    with shard.open("rb") as file:
+        return sum(block.count(b"\n") for block in iter(lambda: file.read(_BLOCK), b""))

@@ -5,12 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ingest_guard.dataset.report import figures
-from ingest_guard.dataset.report.bars import BarTable, Row, bar
-from ingest_guard.dataset.report.charts import Line, Table, TimeChart
-from ingest_guard.dataset.report.histograms import histogram
-from ingest_guard.dataset.report.hosts import host_table
-from ingest_guard.dataset.report.outcomes import left_out, outcomes
-from ingest_guard.dataset.report.section import BROAD, POINTS, Section, all_charts, all_tables
+from ingest_guard.dataset.report.charts import Line, Table, TimeChart, histogram
+from ingest_guard.dataset.report.outcomes import host_table, left_out, outcomes
+from ingest_guard.dataset.report.sections import BROAD, POINTS, BarTable, Row, Section, all_charts, all_tables, bar
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -40,11 +37,10 @@ def _speed(line: Timeline) -> Section:
         "Scans done within",
         "time, from asking to the answer",
         quantiles,
-        tell=figures.seconds,
+        line,
+        write=figures.seconds,
         logarithmic=True,
         note="With the wait for a worker. The axis goes in powers of ten.",
-        seconds=line.seconds,
-        marks=line.resumed,
     )
     buckets = line.histogram("scan")
     return Section(
@@ -52,7 +48,7 @@ def _speed(line: Timeline) -> Section:
         "Speed",
         "What the crawl brought in and let out, and how long an image waited for its scan.",
         charts=all_charts(
-            TimeChart("throughput", "Throughput", "a second", rates, seconds=line.seconds, marks=line.resumed),
+            TimeChart("throughput", "Throughput", "a second", rates, line),
             scan,
             histogram("scans", "Time of a scan", "scans", buckets, figures.seconds),
         ),
@@ -70,30 +66,17 @@ def _queues(line: Timeline) -> Section:
         Line("Being scanned", "passed", gauge("scanning")),
         Line("Waiting for a scan", "doubt", gauge("waiting")),
     ]
-    memory = [(moment.at, float(moment.sample.memory.get("crawler", 0))) for moment in moments]
+    scheduled = [Line("Requests", "other", gauge("scheduled"))]
+    used = [(moment.at, float(moment.sample.memory.get("crawler", 0))) for moment in moments]
+    memory = [Line("Memory", "held", used)]
     return Section(
         "queues",
         "Queues and memory",
         "What was under way, and what waited. Images that wait for a scan hold up the downloader.",
         charts=all_charts(
-            TimeChart("work", "Under way", "requests, images", at_work, seconds=line.seconds, marks=line.resumed),
-            TimeChart(
-                "scheduled",
-                "Requests not yet begun",
-                "requests",
-                [Line("Requests", "other", gauge("scheduled"))],
-                seconds=line.seconds,
-                marks=line.resumed,
-            ),
-            TimeChart(
-                "memory",
-                "Memory of the crawler",
-                "bytes",
-                [Line("Memory", "held", memory)],
-                tell=figures.size,
-                seconds=line.seconds,
-                marks=line.resumed,
-            ),
+            TimeChart("work", "Under way", "requests, images", at_work, line),
+            TimeChart("scheduled", "Requests not yet begun", "requests", scheduled, line),
+            TimeChart("memory", "Memory of the crawler", "bytes", memory, line, write=figures.size),
         ),
     )
 
@@ -113,7 +96,7 @@ def _shapes(line: Timeline) -> Section:
         "shapes",
         "Formats, sizes and texts",
         "Texts and sides are those of the records; formats and files, of all images.",
-        bars=all_tables(_formats(line)),
+        bars=all_tables(_format_table(line)),
         charts=all_charts(
             histogram(
                 "text", "Length of the text", "records", line.histogram("text"), figures.count, note="Characters."
@@ -126,7 +109,7 @@ def _shapes(line: Timeline) -> Section:
     )
 
 
-def _formats(line: Timeline) -> BarTable | None:
+def _format_table(line: Timeline) -> BarTable | None:
     formats = line.formats()
     largest = max((passed + dropped for passed, dropped in formats.values()), default=0)
     rows = [
@@ -168,8 +151,8 @@ def _lists(line: Timeline) -> Section:
                 "Age of the blocklist",
                 "since it was built",
                 [Line("Age", "other", ages)],
-                line.seconds,
-                tell=figures.span,
+                line,
+                write=figures.span,
                 ticks=figures.span_ticks,
                 marks=swaps,
                 note="A dashed line: a new version came into use." if swaps else "",

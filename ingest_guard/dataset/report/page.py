@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 
 from ingest_guard._version import __version__
 from ingest_guard.dataset.report import charts, content, figures
-from ingest_guard.dataset.report.attested import Attested, attested
-from ingest_guard.dataset.report.records import Records, records
+from ingest_guard.dataset.report.attested import Attested, Records, count_records, read_attested
 from ingest_guard.dataset.report.telemetry import FILE, Run, read_telemetry
 from ingest_guard.dataset.report.timeline import Timeline
 from ingest_guard.errors import DatasetError
@@ -64,10 +63,10 @@ def build_report(folder: Path, *, name: str | None = None) -> str:
         raise DatasetError(f"{folder} is no folder; name the one that 'ingest-guard crawl -o' wrote")
     try:
         runs = read_telemetry(folder / FILE)
-        held = records(folder)
+        held = count_records(folder)
     except OSError as error:
         raise DatasetError(f"{folder} cannot be read ({error.strerror})") from None
-    words = attested(folder)
+    words = read_attested(folder)
     if not runs and not held.files and not words.is_there:
         raise DatasetError(
             f"{folder} holds neither {FILE} nor records: no crawl wrote here, or INGEST_GUARD_DATASET named another one"
@@ -138,7 +137,7 @@ def _moment(stamp: str) -> str:
 
 def _tiles(line: Timeline, held: Records) -> list[Tile]:
     totals = line.totals
-    tiles = [Tile("Records", _whole(held.rows), "other", held.told)] if held.rows is not None else []
+    tiles = [Tile("Records", _whole(held.rows), "other", held.place)] if held.rows is not None else []
     if not line.moments:
         return tiles
     if not tiles:

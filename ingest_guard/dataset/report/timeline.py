@@ -1,4 +1,4 @@
-"""Runs joined to one line of time, and what can be said of it: totals, rates, shares of scans within a time."""
+"""Runs joined to one line of time: totals, rates, shares of scans within a time."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ class Timeline:
 def quantile(bounds: Sequence[float], counts: Sequence[int], share: float) -> float:
     """Return the value below which a share of all values is, evenly spread inside of a bucket.
 
-    The last bucket has no upper bound: its values are told as the highest bound.
+    The last bucket has no upper bound: its values count as the highest bound.
     """
     wanted, below = share * sum(counts), 0
     for index, count in enumerate(counts):

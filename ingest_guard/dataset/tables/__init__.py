@@ -1,1 +1,1 @@
-"""Reading columns and fingerprints from tables of records, whoever wrote them."""
+"""Reading columns and fingerprints from tables of records, made by a crawl or by others, and writing some rows less."""

@@ -10,7 +10,7 @@ from ingest_guard.errors import PolicyError
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-# What our three outfits, LAION's tables and img2dataset's call them; compared without regard to case.
+# The names in our three outfits, in LAION's tables and img2dataset's; compared without regard to case.
 _ROLES = {
     "uid": ("uid",),
     "url": ("url",),
@@ -35,7 +35,7 @@ class Columns:
     prints
         Algorithm -> column.
     roles
-        ``uid``, ``url``, ``alt``, ``final_url``, ``page_url``, ``pdq_quality``, ``hashes``: those that there are.
+        ``uid``, ``url``, ``alt``, ``final_url``, ``page_url``, ``pdq_quality``, ``hashes`` -> column, if there is one.
     """
 
     prints: Mapping[str, str]
@@ -48,16 +48,18 @@ class Columns:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Return all columns that are read."""
+        """All columns that are read."""
         return tuple(dict.fromkeys([*self.prints.values(), *self.roles.values()]))
 
-    def only(self, algorithms: Collection[str], *, addresses: bool, pages: bool, hashes: bool) -> Columns:
-        """Return what is needed to compare these algorithms, and addresses if they are.
+    @property
+    def has_any(self) -> bool:
+        """Whether there is anything to compare: a column of fingerprints, of addresses, or of all frames and views."""
+        return bool(self.prints or self.addresses or "hashes" in self.roles)
 
-        Names of records are read for what was found, and not here; pages where a match costs its page.
-        """
+    def only(self, algorithms: Collection[str], *, addresses: bool, hashes: bool) -> Columns:
+        """Return what is needed to compare these algorithms, with or without addresses and all frames and views."""
         wanted = {"hashes", "pdq_quality"} if hashes else set()
-        wanted |= set(_ADDRESSES) if addresses else {"page_url"} if pages else set()
+        wanted |= set(_ADDRESSES) if addresses else set()
         prints = {name: column for name, column in self.prints.items() if name in algorithms}
         return replace(self, prints=prints, roles={r: c for r, c in self.roles.items() if r in wanted})
 

@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING
 
+from ingest_guard.dataset.tables.lines import Lines
 from ingest_guard.errors import DatasetError, PolicyError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    import numpy as np
-    import numpy.typing as npt
-
-    from ingest_guard.dataset.recheck.plan import Opened
-    from ingest_guard.dataset.tables.columns import Columns
-    from ingest_guard.dataset.tables.fingerprints import Fingerprints
+    from ingest_guard.dataset.tables.parquet import Parquet
 
 _PARQUET = (".parquet",)
 _PLAIN_LINES = (".jsonl", ".jl", ".jsonlines", ".ndjson")
@@ -27,42 +20,7 @@ _NO_SHARDS = frozenset({"telemetry.jsonl"})
 _TOMBSTONES = "tombstones"
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """A batch of records.
-
-    Attributes
-    ----------
-    start
-        Number of its first record in the shard.
-    prints
-        What is compared.
-    source
-        The batch itself, in the shard's own terms: for :meth:`Table.texts`.
-    """
-
-    start: int
-    prints: Fingerprints
-    source: Any = field(repr=False)
-
-
-class Table(Protocol):
-    """One shard."""
-
-    def columns(self) -> list[str]:
-        """Return the names of its columns."""
-
-    def pieces(self, columns: Columns, also: Sequence[str], opened: Opened) -> Iterator[Piece]:
-        """Yield its records in batches, with the columns that are compared and some others."""
-
-    def texts(self, source: Any, column: str, rows: npt.NDArray[np.int64] | None) -> list[str | None]:
-        """Return the texts of a column in a batch, of some rows or of all."""
-
-    def write_without(self, rows: npt.NDArray[np.int64], target: Path) -> None:
-        """Write it again without some rows (sorted); columns, metadata, row groups and compression stay."""
-
-
-def open_table(path: Path) -> Table:
+def open_table(path: Path) -> Lines | Parquet:
     """Return the shard in a file.
 
     Raises
@@ -78,8 +36,6 @@ def open_table(path: Path) -> Table:
                 f'{path.name} is a Parquet file, and reading it takes pyarrow: pip install "ingest-guard[parquet]"'
             ) from None
         return Parquet(path)
-    from ingest_guard.dataset.tables.lines import Lines  # noqa: PLC0415 - only where there are any
-
     return Lines(path)
 
 

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from PIL.AvifImagePlugin import AvifImageFile
 
-from ingest_guard.imaging.formats.base import Shot, frame_name, numbered
+from ingest_guard.imaging.formats.base import frame_name, numbered
 from ingest_guard.imaging.formats.boxes import file_end
-from ingest_guard.imaging.pixels.colour import from_icc
+from ingest_guard.imaging.pixels.colour import from_cicp, from_icc
 from ingest_guard.imaging.pixels.exif import orientation
-from ingest_guard.imaging.pixels.model import Budget, NotScannable
+from ingest_guard.imaging.pixels.model import Budget, NotScannable, Shot
 from ingest_guard.imaging.pixels.pillow import load
-from ingest_guard.imaging.pixels.transfer import from_cicp
 from ingest_guard.verdict import Reason
 
 if TYPE_CHECKING:
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 
     from PIL import Image, ImageFile
 
-    from ingest_guard.imaging.pixels.colour import Conversion
+    from ingest_guard.imaging.pixels.model import Conversion
 
 _TOP = frozenset({b"ftyp", b"meta", b"mdat", b"moov", b"moof", b"free", b"skip", b"uuid", b"wide", b"mfra", b"idat"})
 _CODE_POINTS = b"colrnclx"

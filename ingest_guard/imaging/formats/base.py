@@ -2,49 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
-    from PIL import Image
-
-    from ingest_guard.imaging.pixels.colour import Conversion
+    from ingest_guard.imaging.pixels.model import Shot
     from ingest_guard.verdict import Reason
 
 _Item = TypeVar("_Item")
-
-
-@dataclass(frozen=True, eq=False)
-class Shot:
-    """One picture of a file, as stored: not yet turned, flattened or converted.
-
-    Attributes
-    ----------
-    name
-        See :class:`~ingest_guard.imaging.pixels.model.Frame`.
-    image
-        In any mode of Pillow's.
-    orientation
-        EXIF orientation, 1 to 8, that is still to be applied.
-    conversion
-        To sRGB, where the file says that its colours are something else.
-    in_colour
-        Decodes the same picture in colour, where ``image`` is its luma alone; None where ``image`` has the colours.
-    depth
-        Bits a sample that are used, for modes of more than eight.
-    full_size
-        Width and height of the whole picture, where ``image`` was decoded at a smaller size.
-    """
-
-    name: str
-    image: Image.Image
-    orientation: int = 1
-    conversion: Conversion | None = None
-    in_colour: Callable[[], Image.Image] | None = None
-    depth: int = 16
-    full_size: tuple[int, int] | None = None
 
 
 class Reader(Protocol):

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 from PIL.BmpImagePlugin import BmpImageFile
 
-from ingest_guard.imaging.formats.base import Shot
-from ingest_guard.imaging.pixels.model import Budget, NotScannable
+from ingest_guard.imaging.pixels.model import Budget, NotScannable, Shot
 from ingest_guard.imaging.pixels.pillow import load
 from ingest_guard.verdict import Reason
 

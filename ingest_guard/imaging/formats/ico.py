@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from PIL.IcoImagePlugin import IcoImageFile
 
-from ingest_guard.imaging.formats.base import Shot, frame_name, numbered
+from ingest_guard.imaging.formats.base import frame_name, numbered
 from ingest_guard.imaging.formats.bmp import read_dib
 from ingest_guard.imaging.formats.png import PngReader
 from ingest_guard.imaging.formats.png_chunks import SIGNATURE
-from ingest_guard.imaging.pixels.model import Budget, NotScannable
+from ingest_guard.imaging.pixels.model import Budget, NotScannable, Shot
 from ingest_guard.verdict import Reason
 
 if TYPE_CHECKING:

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 
 from PIL.Jpeg2KImagePlugin import Jpeg2KImageFile
 
-from ingest_guard.imaging.formats.base import Shot
 from ingest_guard.imaging.formats.boxes import Box, boxes, file_end
 from ingest_guard.imaging.pixels.colour import from_icc
-from ingest_guard.imaging.pixels.model import Budget, NotScannable
+from ingest_guard.imaging.pixels.model import Budget, NotScannable, Shot
 from ingest_guard.imaging.pixels.pillow import load
 from ingest_guard.verdict import Reason
 

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL.JpegImagePlugin import JpegImageFile
 
-from ingest_guard.imaging.formats.base import Shot, find_all
+from ingest_guard.imaging.formats.base import find_all
 from ingest_guard.imaging.pixels.colour import from_icc
 from ingest_guard.imaging.pixels.exif import orientation
-from ingest_guard.imaging.pixels.model import Budget, NotScannable
+from ingest_guard.imaging.pixels.model import Budget, NotScannable, Shot
 from ingest_guard.imaging.pixels.pillow import decoding, load
 from ingest_guard.verdict import Reason
 

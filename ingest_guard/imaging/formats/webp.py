@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from PIL.WebPImagePlugin import WebPImageFile
 
-from ingest_guard.imaging.formats.base import Shot, find_all, frame_name, numbered
+from ingest_guard.imaging.formats.base import find_all, frame_name, numbered
 from ingest_guard.imaging.pixels.colour import from_icc
 from ingest_guard.imaging.pixels.exif import orientation
-from ingest_guard.imaging.pixels.model import Budget, NotScannable
+from ingest_guard.imaging.pixels.model import Budget, NotScannable, Shot
 from ingest_guard.imaging.pixels.pillow import load
 from ingest_guard.verdict import Reason
 

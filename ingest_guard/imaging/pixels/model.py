@@ -1,9 +1,9 @@
-"""The words that the imaging room speaks: limits, frames, and why something cannot be scanned."""
+"""What decoding is about: limits and what is left of them, shots (as stored), frames (as shown), and refusals."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from ingest_guard.verdict import Reason
 
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL import Image
 
+Conversion: TypeAlias = "Callable[[Image.Image], Image.Image]"
+"""Takes a picture in the mode that it was made for, returns it in sRGB, mode RGB."""
 
 _SAMPLED = 100_000
 """Frames that a container may have where a sample of them is enough: listing them takes memory, too."""
@@ -98,6 +100,37 @@ class Frame:
             return height, width
         scale_y, scale_x = self.original[0] / self.luma.shape[0], self.original[1] / self.luma.shape[1]
         return max(height, round(height * scale_y)), max(width, round(width * scale_x))
+
+
+@dataclass(frozen=True, eq=False)
+class Shot:
+    """One picture of a file, as stored: not yet turned, flattened or converted.
+
+    Attributes
+    ----------
+    name
+        See :class:`Frame`.
+    image
+        In any mode of Pillow's.
+    orientation
+        EXIF orientation, 1 to 8, that is still to be applied.
+    conversion
+        To sRGB, where the file says that its colours are something else.
+    in_colour
+        Decodes the same picture in colour, where ``image`` is its luma alone; None where ``image`` has the colours.
+    depth
+        Bits a sample that are used, for modes of more than eight.
+    full_size
+        Width and height of the whole picture, where ``image`` was decoded at a smaller size.
+    """
+
+    name: str
+    image: Image.Image
+    orientation: int = 1
+    conversion: Conversion | None = None
+    in_colour: Callable[[], Image.Image] | None = None
+    depth: int = 16
+    full_size: tuple[int, int] | None = None
 
 
 class Budget:

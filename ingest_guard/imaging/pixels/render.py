@@ -9,15 +9,14 @@ from PIL import Image
 
 from ingest_guard.imaging.pixels.model import Frame
 from ingest_guard.imaging.pixels.modes import flatten_mode, stretched
-from ingest_guard.imaging.pixels.pillow import decoding
-from ingest_guard.imaging.pixels.pixels import borrowed
+from ingest_guard.imaging.pixels.pillow import borrowed, decoding
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
 
-    from ingest_guard.imaging.formats.base import Shot
+    from ingest_guard.imaging.pixels.model import Shot
 
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,

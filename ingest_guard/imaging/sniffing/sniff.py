@@ -29,7 +29,7 @@ class Sniffed:
         images of other types and polyglots among it. ``empty``: no bytes.
     format
         Pillow's name of an image's format (``JPEG``, ``PNG`` ...); ``HTML``, ``SVG``, ``CSS``, ``JSON``, ``XML`` or
-        ``TEXT`` for text, as far as its beginning tells; ``PDF``, ``ZIP``, ``MP4`` ..., ``POLYGLOT`` for markup with
+        ``TEXT`` for text, as far as its beginning shows; ``PDF``, ``ZIP``, ``MP4`` ..., ``POLYGLOT`` for markup with
         an image behind it, or ``UNKNOWN``; ``EMPTY``.
     """
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ingest_guard.lists.checkpoints import EMPTY, Mark, load_checkpoint, state_digest
@@ -54,8 +54,8 @@ class State:
             "version": VERSION,
             "source": self.source,
             "position": dict(self.position),
-            "journal": _told(self.journal),
-            "pending": None if self.pending is None else _told(self.pending),
+            "journal": asdict(self.journal),
+            "pending": None if self.pending is None else asdict(self.pending),
             "live": self.live,
             "full_from": self.full_from,
             "completed": self.completed,
@@ -78,19 +78,19 @@ class State:
             It is damaged, or of a later version of this program.
         """
         try:
-            told = load_checkpoint(path)
-            if told is None:
+            read = load_checkpoint(path)
+            if read is None:
                 return None
-            if told["version"] != VERSION:
+            if read["version"] != VERSION:
                 raise FetchError(f"checkpoint {path} is of another version of ingest-guard; use that one")
             return cls(
-                told["source"],
-                told["position"],
-                Mark.from_json(told["journal"]),
-                None if told["pending"] is None else Mark.from_json(told["pending"]),
-                told["live"],
-                told["full_from"],
-                told["completed"],
+                read["source"],
+                read["position"],
+                Mark.from_json(read["journal"]),
+                None if read["pending"] is None else Mark.from_json(read["pending"]),
+                read["live"],
+                read["full_from"],
+                read["completed"],
             )
         except (ValueError, KeyError):
             raise FetchError(
@@ -98,10 +98,6 @@ class State:
             ) from None
         except OSError as error:
             raise FetchError(f"checkpoint {path} cannot be read: {error.strerror}") from error
-
-
-def _told(mark: Mark) -> dict[str, Any]:
-    return {"length": mark.length, "sha256": mark.sha256, "lines": mark.lines}
 
 
 def private(path: Path, flags: int, mode: str) -> Any:

@@ -101,7 +101,7 @@ class Http:
     Attributes
     ----------
     server_time
-        Seconds since 1970 by the service's clock as of the last answer; None if it does not tell.
+        Seconds since 1970 by the service's clock as of the last answer; None if its answers have no date.
     """
 
     def __init__(
@@ -206,7 +206,7 @@ class Http:
             try:
                 response = self._opener.open(request, timeout=self._patience.timeout)
             except urllib.error.HTTPError as error:
-                # The body of an error is nobody's business: it may repeat what we sent.
+                # The body of an error is not read: it may repeat what we sent.
                 with error:
                     return Answer(error.code, error.headers, b"")
             with response:

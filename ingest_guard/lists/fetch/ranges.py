@@ -8,11 +8,11 @@ twice does no harm.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ingest_guard.lists.fetch.errors import FetchError, PagingError, StatusError, UnansweredError
-from ingest_guard.lists.fetch.page import Page
+from ingest_guard.lists.fetch.pages import Page
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Mapping
@@ -41,7 +41,7 @@ _MOST_RESTARTS = 6
 
 
 @dataclass(frozen=True, slots=True)
-class Sheet:
+class RangePage:
     """One answer within a range.
 
     Attributes
@@ -66,10 +66,10 @@ class RangeApi(Protocol):
     def server_time(self) -> float | None:
         """The service's clock as of the last answer."""
 
-    def first(self, start: int, end: int) -> Sheet:
+    def first(self, start: int, end: int) -> RangePage:
         """Ask for the first page of a range."""
 
-    def follow(self, next_: str) -> Sheet:
+    def follow(self, next_: str) -> RangePage:
         """Ask for a further page."""
 
 
@@ -82,13 +82,6 @@ class _Open:
     horizon: int | None
     next: str = field(repr=False)
     at: float
-
-    @classmethod
-    def read(cls, told: Mapping[str, Any] | None) -> _Open | None:
-        return None if told is None else cls(**told)
-
-    def told(self) -> dict[str, Any]:
-        return {"begin": self.begin, "to": self.to, "horizon": self.horizon, "next": self.next, "at": self.at}
 
 
 class Ranges:
@@ -159,36 +152,36 @@ class Ranges:
         if resumed:
             horizon = resumed.horizon
             seen.add(resumed.next)
-            sheet = self._follow(resumed.next)
+            page = self._follow(resumed.next)
         else:
-            sheet = yield from self._first(begin, to)
-            while self._overfull(sheet, begin, to):
-                self._shrink(begin, to, sheet.estimate)
+            page = yield from self._first(begin, to)
+            while self._overfull(page, begin, to):
+                self._shrink(begin, to, page.estimate)
                 to = min(to, begin + (self._span or to))
-                sheet = yield from self._first(begin, to)
+                page = yield from self._first(begin, to)
             clock = self._api.server_time
             horizon = None if clock is None else int(clock) - _SETTLE
-        while sheet.next is not None:
-            count += len(sheet.rows)
-            if sheet.next in seen:
+        while page.next is not None:
+            count += len(page.rows)
+            if page.next in seen:
                 raise PagingError("the service's pages run in circles")
-            seen.add(sheet.next)
-            opened = _Open(begin, to, horizon, sheet.next, self._now())
-            yield Page(sheet.rows, self._position(opened))
-            sheet = self._follow(sheet.next)
-            if sheet.next is None and not sheet.rows and not patient:
+            seen.add(page.next)
+            opened = _Open(begin, to, horizon, page.next, self._now())
+            yield Page(page.rows, self._position(opened))
+            page = self._follow(page.next)
+            if page.next is None and not page.rows and not patient:
                 # An address that has gone stale can lead straight to the end. Believed only when it happens again.
                 raise PagingError("the service's pages end with an empty one")
-        count += len(sheet.rows)
+        count += len(page.rows)
         if resumed and count == 0 and not patient:
             raise PagingError("the service's pages end with an empty one")
         self._adapt(begin, to, count)
         reached = to if horizon is None else min(to, horizon)
         self._from = max(self._from, reached)
-        yield Page(sheet.rows, self._position(None))
+        yield Page(page.rows, self._position(None))
         return reached, horizon
 
-    def _first(self, begin: int, to: int) -> Generator[Page, None, Sheet]:
+    def _first(self, begin: int, to: int) -> Generator[Page, None, RangePage]:
         """Ask for a range's first page. A service that cannot answer at all may have been asked for too much."""
         try:
             return self._api.first(begin, to)
@@ -204,7 +197,7 @@ class Ranges:
             self._answered = 0
             raise PagingError("the service does not answer for a range of time") from None
 
-    def _follow(self, next_: str) -> Sheet:
+    def _follow(self, next_: str) -> RangePage:
         try:
             return self._api.follow(next_)
         except StatusError as error:
@@ -213,16 +206,16 @@ class Ranges:
             raise
 
     def _resumable(self, position: Mapping[str, Any]) -> _Open | None:
-        opened = _Open.read(position.get("open"))
+        opened = _Open(**position["open"]) if position.get("open") else None
         # A negative age: the clock was set back, and nothing can be said of the page's.
         return opened if opened and 0 <= self._now() - opened.at <= PAGE_LIFE else None
 
     def _position(self, opened: _Open | None) -> dict[str, Any]:
-        told = {"from": self._from, "span": self._span, "open": opened.told() if opened else None}
-        return told if self._ceiling is None else {**told, "ceiling": self._ceiling}
+        position = {"from": self._from, "span": self._span, "open": asdict(opened) if opened else None}
+        return position if self._ceiling is None else {**position, "ceiling": self._ceiling}
 
-    def _overfull(self, sheet: Sheet, begin: int, to: int) -> bool:
-        return self._most is not None and sheet.next is not None and to - begin > 1 and sheet.estimate > self._most
+    def _overfull(self, page: RangePage, begin: int, to: int) -> bool:
+        return self._most is not None and page.next is not None and to - begin > 1 and page.estimate > self._most
 
     def _shrink(self, begin: int, to: int, estimate: int = 0) -> None:
         if self._most is None:

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from ingest_guard.errors import BlocklistError
 from ingest_guard.lists.checkpoints import SUFFIX
-from ingest_guard.lists.fetch import config
+from ingest_guard.lists.fetch import sources as kinds
 from ingest_guard.lists.fetch.errors import FetchError, SourcesError
-from ingest_guard.lists.fetch.keeping import Keeping, opened
-from ingest_guard.lists.fetch.ncmec import NcmecApi
-from ingest_guard.lists.fetch.page import Client, Tally, lines
+from ingest_guard.lists.fetch.journal_files import JournalFiles, opened
+from ingest_guard.lists.fetch.ncmec_client import NcmecApi
+from ingest_guard.lists.fetch.pages import Client, Tally, lines
 from ingest_guard.lists.fetch.ranges import Ranges
-from ingest_guard.lists.fetch.stopncii import StopNcii
-from ingest_guard.lists.fetch.tat import Tat
-from ingest_guard.lists.fetch.threatexchange import ThreatExchangeApi
+from ingest_guard.lists.fetch.stopncii_client import StopNcii
+from ingest_guard.lists.fetch.tat_client import Tat
+from ingest_guard.lists.fetch.threatexchange_client import ThreatExchangeApi
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -33,7 +33,7 @@ _DAY = 86_400
 
 
 @dataclass
-class Outcome:
+class FetchOutcome:
     """What became of a source.
 
     Attributes
@@ -81,19 +81,19 @@ class Outcome:
 
 
 def fetch(
-    sources: Iterable[config.Source],
+    sources: Iterable[kinds.Source],
     folder: Path,
     *,
     full: bool = False,
     now: Callable[[], float] = time.time,
-    progress: Callable[[Outcome], None] | None = None,
-) -> list[Outcome]:
+    progress: Callable[[FetchOutcome], None] | None = None,
+) -> list[FetchOutcome]:
     """Fetch each source to its end; one that fails does not keep the others from being fetched.
 
     Parameters
     ----------
     sources
-        As :func:`ingest_guard.lists.fetch.config.load` gives them.
+        As :func:`ingest_guard.lists.fetch.sources.load` gives them.
     folder
         For journals and checkpoints.
     full
@@ -110,20 +110,20 @@ def fetch(
     """
     outcomes = []
     for source in sources:
-        outcome = Outcome(source.id, source.kind, folder / f"{source.id}{SUFFIX}")
+        outcome = FetchOutcome(source.id, source.kind, folder / f"{source.id}{SUFFIX}")
         outcomes.append(outcome)
         try:
             client = client_of(source, now)
-            with opened(folder, source.id, source.identity) as keeping:
-                outcome.completed = keeping.state.completed
-                anew = full or _is_stale(source, keeping, now)
-                _fetch(client, keeping, outcome, full=anew, now=now, progress=progress)
+            with opened(folder, source.id, source.identity) as files:
+                outcome.completed = files.state.completed
+                anew = full or _is_stale(source, files, now)
+                _fetch(client, files, outcome, full=anew, now=now, progress=progress)
         except (BlocklistError, SourcesError) as error:
             outcome.error = str(error)
     return outcomes
 
 
-def client_of(source: config.Source, now: Callable[[], float]) -> Client:
+def client_of(source: kinds.Source, now: Callable[[], float]) -> Client:
     """Return what asks a source's service.
 
     Raises
@@ -131,43 +131,43 @@ def client_of(source: config.Source, now: Callable[[], float]) -> Client:
     SourcesError
         A credential is not where the file of sources says.
     """
-    if isinstance(source, config.NcmecSource):
+    if isinstance(source, kinds.NcmecSource):
         return Ranges(NcmecApi.from_source(source), now=now, most_entries=source.range_entries)
-    if isinstance(source, config.StopNciiSource):
+    if isinstance(source, kinds.StopNciiSource):
         return StopNcii.from_source(source, now)
-    if isinstance(source, config.TatSource):
+    if isinstance(source, kinds.TatSource):
         return Tat.from_source(source)
     return Ranges(ThreatExchangeApi.from_source(source), now=now)
 
 
-def _is_stale(source: config.Source, keeping: Keeping, now: Callable[[], float]) -> bool:
-    days, completed = _STALE.get(source.kind), keeping.state.completed
+def _is_stale(source: kinds.Source, files: JournalFiles, now: Callable[[], float]) -> bool:
+    days, completed = _STALE.get(source.kind), files.state.completed
     return days is not None and completed is not None and now() - completed > days * _DAY
 
 
 def _fetch(
     client: Client,
-    keeping: Keeping,
-    outcome: Outcome,
+    files: JournalFiles,
+    outcome: FetchOutcome,
     *,
     full: bool,
     now: Callable[[], float],
-    progress: Callable[[Outcome], None] | None,
+    progress: Callable[[FetchOutcome], None] | None,
 ) -> None:
     # A full fetch that was killed goes on, and does not begin once more.
-    if full and keeping.state.full_from is None:
-        keeping.start_over()
+    if full and files.state.full_from is None:
+        files.start_over()
     tally = outcome.tally
     began = now()
-    for page in client.pages(keeping.state.position):
-        keeping.append(lines(page.rows, tally))
-        keeping.commit(page.position)
+    for page in client.pages(files.state.position):
+        files.append(lines(page.rows, tally))
+        files.commit(page.position)
         tally.pages += 1
         if progress:
             progress(outcome)
-    keeping.commit(keeping.state.position, completed=began)
+    files.commit(files.state.position, completed=began)
     outcome.completed = began
-    outcome.compacted = keeping.tidy()
+    outcome.compacted = files.compact_if_due()
     if tally.rejected_share > MOST_REJECTED:
         raise FetchError(
             f"{tally.rejected_share:.0%} of the values of this fetch could not be used: the service may have changed "

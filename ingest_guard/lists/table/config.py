@@ -142,7 +142,7 @@ class Layout(_Section):
         if self.format == "jsonl" and (self.delimiter or self.skip_lines or not self.header):
             raise ValueError("delimiter, skip_lines and header are for csv and tsv")
         if self.removed and not self.id:
-            raise ValueError("'removed' needs 'id': without one nobody knows what is removed")
+            raise ValueError("'removed' needs 'id': without one it is unknown what is removed")
         return self
 
     @property

@@ -1,17 +1,53 @@
-"""The kinds of values that a table's description is made of, and what is said of wrong ones."""
+"""The kinds of values that a table's description is made of, and the algorithms that its columns may be of."""
 
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
+from ingest_guard.hashing.algorithms import Algorithm, find
 from ingest_guard.lists.entries import severity_of
-from ingest_guard.lists.table.targets import is_known
 
+PHOTODNA = ("photodna", "pdna")
+"""What hasher plug-ins for PhotoDNA may be called; without one its values are not compared."""
+
+_PUNCTUATION = re.compile(r"[\s_-]+")
 _KIND = re.compile(r"[a-z][a-z0-9_]{0,31}")
 _WORD = "expected a word; what YAML reads as something else (yes, no, true, a date) needs quotes"
+
+
+def is_known(name: str) -> bool:
+    """Return whether a description may name an algorithm.
+
+    Raises
+    ------
+    BlocklistError
+        It is that of a hasher plug-in which is broken.
+    """
+    return name in PHOTODNA or find(name) is not None
+
+
+def find_target(name: str) -> Algorithm | None:
+    """Return the algorithm of that name; None for PhotoDNA where no hasher plug-in makes it.
+
+    Raises
+    ------
+    BlocklistError
+        The hasher plug-in is broken.
+    """
+    if name not in PHOTODNA:
+        return find(name)
+    return next((found for known in (name, *PHOTODNA) if (found := find(known))), None)
+
+
+@lru_cache(maxsize=1024)
+def parse_name(cell: str) -> str | None:
+    """Return the algorithm that a cell of a table names: ``SHA-1`` is sha1; None if it is no known one."""
+    plain = _PUNCTUATION.sub("", cell.strip().lower())
+    return plain if len(plain) <= 64 and is_known(plain) else None  # noqa: PLR2004 - no name is as long
 
 
 def _column(value: Any) -> Any:
@@ -22,7 +58,7 @@ def _column(value: Any) -> Any:
 
 
 def _word(value: Any) -> Any:
-    """Take a whole number for the word that it is in the file; of other values nobody knows how they were written."""
+    """Take a whole number for the word that it is in the file; how other values were written is unknown."""
     if type(value) is int:
         return str(value)
     if not isinstance(value, str):

@@ -21,15 +21,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ingest_guard.errors import BlocklistError, ListFormatError
-from ingest_guard.lists import address_lists as urls
-from ingest_guard.lists.address_lists import NotCompared, Unusable
+from ingest_guard.hashing.algorithms import Kind
+from ingest_guard.lists.address_lists import NotCompared, Unusable, address_rows, addresses, domains
 from ingest_guard.lists.entries import Entry, Rejected, Removed, Row, Unsupported, severity_of
+from ingest_guard.lists.streams.text_lines import opened, readable
 from ingest_guard.lists.table.columns import JsonTable, Table
 from ingest_guard.lists.table.config import load
-from ingest_guard.lists.table.fields import folded
+from ingest_guard.lists.table.fields import find_target, folded, parse_name
 from ingest_guard.lists.table.rows import csv_rows, json_rows
-from ingest_guard.lists.table.targets import is_text, named, target
-from ingest_guard.lists.text_lines import opened, readable
 from ingest_guard.lists.values import decoded
 
 if TYPE_CHECKING:
@@ -140,7 +139,7 @@ class _Mapped:
 
         layout = self._layout
         for rule, words in self._skipped:
-            # Of a row that says nothing of itself nobody knows that it is about something else.
+            # A row with nothing in this column may be about pictures.
             word = folded(one(rule.column))
             if (word or rule.unless is None) and (word in words) == (rule.unless is None):
                 return [Unsupported(row, rule.kind)]
@@ -183,7 +182,7 @@ class _Mapped:
         return severity
 
     def _values(
-        self, row: int, value: Value, cells: Any, one: Callable[[Column], str], told: tuple[str | None, str | None]
+        self, row: int, value: Value, cells: Any, one: Callable[[Column], str], source: tuple[str | None, str | None]
     ) -> list[Row]:
         try:
             texts = [text for each in cells(value.column) if not self._is_blank(text := each.strip())]
@@ -194,7 +193,7 @@ class _Mapped:
             return [Unsupported(row, str(kind))]
         except Unusable as reason:
             return [Rejected(row, str(reason))]
-        return [found for text in texts for found in _entries(text, row, value, algorithm, told)]
+        return [found for text in texts for found in _entries(text, row, value, algorithm, source)]
 
     def _algorithm(self, value: Value, one: Callable[[Column], str]) -> Algorithm:
         """Return the algorithm of a value."""
@@ -204,28 +203,24 @@ class _Mapped:
             cell = folded(one(wanted.column))
             if (kind := wanted.unsupported.get(cell)) is not None:
                 raise NotCompared(kind)
-            name = wanted.names.get(cell) or named(cell)
+            name = wanted.names.get(cell) or parse_name(cell)
         if name is None:
             raise Unusable("unknown_algorithm")
         if name not in self._targets:
-            self._targets[name] = target(name)
+            self._targets[name] = find_target(name)
         found = self._targets[name]
         if found is None:
             raise NotCompared("pdna")
         return found
 
 
-def _entries(text: str, row: int, value: Value, algorithm: Algorithm, told: tuple[str | None, str | None]) -> list[Row]:
-    """Return what one value gives: an address may be more than one."""
+def _entries(
+    text: str, row: int, value: Value, algorithm: Algorithm, source: tuple[str | None, str | None]
+) -> list[Row]:
+    """Return what one value gives (an address may be more than one), with the key and severity of its record."""
     if not readable(text):
         return [Rejected(row, "unreadable_text")]
-    if not is_text(algorithm):
-        found = decoded(text, algorithm.size, value.encoding)
-        return [Rejected(row, found) if isinstance(found, str) else Entry(algorithm.name, found, row, *told)]
-    try:
-        values = urls.domains(text) if algorithm.name == "domain" else urls.addresses(text)
-    except NotCompared as kind:
-        return [Unsupported(row, str(kind))]
-    except Unusable as reason:
-        return [Rejected(row, str(reason))]
-    return [Entry(name, each, row, *told) for name, each in values]
+    if algorithm.kind is not Kind.URL:
+        found = decoded(text, algorithm.length, value.encoding)
+        return [Rejected(row, found) if isinstance(found, str) else Entry(algorithm.name, found, row, *source)]
+    return address_rows(domains if algorithm.name == "domain" else addresses, text, row, *source)

@@ -7,7 +7,7 @@ import json
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from ingest_guard.lists.text_lines import MAX_LINE, lines
+from ingest_guard.lists.streams.text_lines import MAX_LINE, lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +28,7 @@ def csv_rows(
     Parameters
     ----------
     file
-        As :func:`ingest_guard.lists.text_lines.opened` gives it.
+        As :func:`ingest_guard.lists.streams.text_lines.opened` gives it.
     delimiter
         What stands between cells.
     quoted
@@ -98,7 +98,7 @@ class _Lines:
         return None
 
     def is_too_long(self) -> bool:
-        """Tell whether the row's first line is too long, and if so leave it out."""
+        """Return whether the row's first line is too long, and if so leave it out."""
         if self._waiting[0][1] is None:
             self._waiting.popleft()
             return True
@@ -119,7 +119,7 @@ class _Lines:
             raise StopIteration
         self._taken.append(found)
         self._size += len(found[1])
-        # The csv module of Python 3.10 refuses NUL.
+        # NUL is no text: the row is rejected for it.
         return found[1].replace("\x00", "\ufffd")
 
     def _next(self) -> tuple[int, str | None] | None:

@@ -13,8 +13,8 @@ import math
 from bisect import bisect_left
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
+from ingest_guard.urls.hosts import host_of
 from ingest_guard.verdict import Outcome
 
 if TYPE_CHECKING:
@@ -195,7 +195,7 @@ class Meter:
         self._format(verdict.image.format if verdict.image else _UNKNOWN)[0 if passed else 1] += 1
         if passed:
             self.bodies.add(size)
-        self.hosts.add(_host(url), passed=passed, size=size)
+        self.hosts.add(host_of(url), passed=passed, size=size)
 
     def note_record(self, record: Any) -> None:
         """Count a record that left."""
@@ -224,13 +224,6 @@ class Meter:
         if name not in self.formats and len(self.formats) >= _MOST_FORMATS:
             name = _OTHERS
         return self.formats.setdefault(name, [0, 0])
-
-
-def _host(url: str) -> str:
-    try:
-        return urlsplit(url).hostname or ""
-    except ValueError:
-        return ""
 
 
 def may_show_dropped(matched: int, not_scannable: int) -> bool:

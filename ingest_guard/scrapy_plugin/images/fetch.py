@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from cachetools import LRUCache
 from scrapy import Request
@@ -23,6 +22,7 @@ from ingest_guard.scrapy_plugin.check.request_rules import refusal
 from ingest_guard.scrapy_plugin.core.exceptions import ImageBlocked, RequestRefused
 from ingest_guard.scrapy_plugin.core.single_flight import SingleFlight
 from ingest_guard.scrapy_plugin.core.tickets import META_KEY, Ticket
+from ingest_guard.urls.hosts import host_of
 from ingest_guard.urls.private import is_private
 from ingest_guard.verdict import Action, Outcome, Verdict
 
@@ -217,10 +217,7 @@ def _key(url: str, *, is_inside: bool) -> str:
 
 
 def _is_inside(page_url: str) -> bool:
-    try:
-        return bool(urlsplit(page_url).hostname) and is_private(page_url)
-    except ValueError:
-        return False
+    return bool(host_of(page_url)) and is_private(page_url)
 
 
 def _passed(response: Response, verdict: Verdict, attestation: Mapping[str, Any]) -> Fetched:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from cachetools import LRUCache
 from scrapy import Request, signals
+
+from ingest_guard.urls import hosts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -57,11 +58,7 @@ class Hosts:
 
 def host_of(url: str) -> str | None:
     """Return the host of an http or https URL, lower case; None for anything else."""
-    try:
-        parts = urlsplit(url)
-        return (parts.hostname or "").strip(".") or None if parts.scheme in {"http", "https"} else None
-    except ValueError:
-        return None
+    return hosts.host_of(url, {"http", "https"}).strip(".") or None
 
 
 def can_be_asked(url: str) -> bool:

@@ -20,8 +20,7 @@ from ingest_guard.scrapy_plugin.core.settings import load_policy
 from ingest_guard.scrapy_plugin.output import jobs
 from ingest_guard.scrapy_plugin.startup import process, protections, robots
 from ingest_guard.scrapy_plugin.startup.doctor import Finding, settings_of_all
-from ingest_guard.scrapy_plugin.stores import cachedatabases, jobfiles, stores
-from ingest_guard.scrapy_plugin.stores.leaves import UnreadableError, has_data_url
+from ingest_guard.scrapy_plugin.stores import stores
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -78,7 +77,7 @@ def _stores(each: Iterable[Settings], policy: Policy, version: str | None) -> It
         if store.is_old:
             yield _note(f"the {store} is not in use and holds files from before the guard", *_PURGE)
     for one in each:
-        if problem := cachedatabases.unclean(one, stores.cache_folders(one)):
+        if problem := stores.find_unclean_cache(one):
             yield Finding(good=False, text=problem)
     for name in sorted({name for one in each for name in stores.remote_stores(one)}):
         yield _note(f"{name} is on another machine: nobody here knows what it holds from before the guard")
@@ -88,7 +87,7 @@ def _jobs(each: Iterable[Settings]) -> Iterator[Finding]:
     for store in _distinct(each, stores.all_stores):
         if store.kind != stores.JOB or not store.folder.is_dir():
             continue
-        if _has_data_urls(store):
+        if stores.has_data_urls(store):
             yield Finding(good=False, text=f"the {store} holds requests that are data: URLs", advice=_PURGE)
         if not jobs.was_closed(store.folder):
             yield Finding(
@@ -96,17 +95,6 @@ def _jobs(each: Iterable[Settings]) -> Iterator[Finding]:
                 text=f"the {store} is of a crawl that was killed: resumed, it would end at once with the rest missing",
                 advice=("type: ingest-guard crawl --recover SPIDER (or remove the directory)",),
             )
-
-
-def _has_data_urls(store: Store) -> bool:
-    return any(has_data_url(entry) for queue in jobfiles.queues(store.folder) for entry in _entries(queue))
-
-
-def _entries(queue: jobfiles.Queue) -> list[bytes]:
-    try:
-        return queue.entries()
-    except UnreadableError:
-        return []
 
 
 def _doors(each: Iterable[Settings], policy: Policy) -> Iterator[Finding]:

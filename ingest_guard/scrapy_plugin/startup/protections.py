@@ -20,7 +20,7 @@ from ingest_guard.scrapy_plugin.core import redaction
 from ingest_guard.scrapy_plugin.core.settings import TESTED_SCRAPY
 from ingest_guard.scrapy_plugin.startup import process
 from ingest_guard.scrapy_plugin.startup.log_filter import GuardedLogFormatter, InstalledFilter
-from ingest_guard.scrapy_plugin.stores import cachedatabases, stores
+from ingest_guard.scrapy_plugin.stores import stores
 
 if TYPE_CHECKING:
     from scrapy.crawler import Crawler
@@ -56,7 +56,7 @@ def require(crawler: Crawler, policy: Policy) -> None:
     require_level(settings, policy)
     browsers.secure(settings, strict=is_strict)
     stores.require_known(stores.stores_in_use(settings), policy)
-    if problem := cachedatabases.unclean(settings, stores.cache_folders(settings)):
+    if problem := stores.find_unclean_cache(settings):
         raise SetupError(f"ingest_guard: {problem}")
     handlers.wrap_handlers(settings, handlers.CheckedHandler if is_strict else handlers.PacedHandler)
 

@@ -1,1 +1,1 @@
-"""What Scrapy itself stores: found at a start, and purged."""
+"""The folders in which Scrapy keeps bodies between crawls: where they are, since when they are guarded, purge."""

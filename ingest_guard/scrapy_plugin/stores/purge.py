@@ -1,206 +1,221 @@
-"""Look through what stores hold with the guard, and remove what would not pass it now."""
+"""Remove from a project's stores what the guard has not checked, or would not let pass now.
+
+HTTP caches and the queues of job directories are removed whole: a crawl makes them anew. The files of media stores are
+checked one by one. Only what Scrapy wrote, by its name and place, is removed from a cache or a job directory. No link
+is followed or removed. What cannot be checked or removed is counted, and its store stays one that no crawl starts with.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+import itertools
+import os
+import re
+import stat
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scrapy import Spider
-from scrapy.crawler import Crawler
-from scrapy.http import Response
-from scrapy.statscollectors import MemoryStatsCollector
-
-from ingest_guard.errors import GuardFailedError
-from ingest_guard.scrapy_plugin.check.inspection import PASSING, inspect
-from ingest_guard.scrapy_plugin.core.settings import POLICY_SETTING, policy_path
-from ingest_guard.scrapy_plugin.core.state import GuardState
-from ingest_guard.scrapy_plugin.stores import cachedatabases, cachefiles, jobfiles
-from ingest_guard.scrapy_plugin.stores.leaves import UnreadableError, decoded, has_data_url, leaves
-from ingest_guard.scrapy_plugin.stores.stores import CACHE, JOB
+from ingest_guard.errors import GuardFailedError, SetupError
+from ingest_guard.guard.guard import Guard
+from ingest_guard.scrapy_plugin.stores.stores import CACHE, JOB, MARKER, MEDIA, contents
 from ingest_guard.verdict import Outcome
+from ingest_guard.workers.inline import InlinePool
+from ingest_guard.workers.pool import WorkerPool
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Iterator
-    from pathlib import Path
+    from collections.abc import Iterable, Iterator
 
-    from scrapy.settings import BaseSettings
-
-    from ingest_guard.scrapy_plugin.stores.cachefiles import Entry
+    from ingest_guard.policy.policy import Policy
     from ingest_guard.scrapy_plugin.stores.stores import Store
 
 _AT_ONCE = 16
+# FilesystemCacheStorage: CACHE/SPIDER/FIRST TWO DIGITS/FINGERPRINT/FILE.
+_FINGERPRINT = re.compile(r"[0-9a-f]{3,}")
+# DbmCacheStorage: CACHE/SPIDER.db, and what may stand behind it: parts of dbm.dumb and dbm.ndbm, SQLite's journals.
+_DATABASE = re.compile(r".+\.db(?:\.(?:dat|dir|bak|db|pag)|-(?:wal|shm|journal))?")
+# Without the queue, the list of seen requests would make a crawl skip what waited; the state is any pickle.
+_JOB_PARTS = frozenset({"requests.queue", "requests.seen", "spider.state"})
 
 
 @dataclass(slots=True)
 class Findings:
-    """What a purge found in one store. ``left`` are files that belong to no entry, or that could not be removed."""
+    """What a purge found in one store.
 
+    Attributes
+    ----------
+    whole
+        Files that are removed without a look at them.
+    looked_at
+        Files that were checked.
+    matched, not_scannable
+        How many of these are on a list, or raise a doubt.
+    left
+        What is no part of the store by its name, is a link, or could not be removed.
+    is_shared
+        True where the working folder or another kind of store lies in the folder: then nothing in it was touched.
+    """
+
+    whole: int = 0
     looked_at: int = 0
     matched: int = 0
     not_scannable: int = 0
-    left: int = 0
+    left: set[Path] = field(default_factory=set)
+    is_shared: bool = False
 
     @property
     def bad(self) -> int:
-        """How many entries must go."""
-        return self.matched + self.not_scannable
+        """How many files must go."""
+        return self.whole + self.matched + self.not_scannable
 
 
-class Purge:
-    """Look through stores with the workers, limits and lists of a project's policy.
+def purge(
+    stores: Iterable[Store], policy: Policy, *, dry_run: bool = False, since: float = 0.0
+) -> Iterator[tuple[Store, Findings]]:
+    """Purge stores, one after the other: those first that need no look at their files.
 
     Parameters
     ----------
-    settings
-        The project's.
+    stores
+        All stores of a project.
+    policy
+        Its lists and limits are those that media stores are held against.
     dry_run
         Remove nothing, write no marker.
     since
-        Look only at entries that were written at or after this time (seconds since 1970).
+        Look only at files of media stores that were written at or after this time (seconds since 1970).
+
+    Raises
+    ------
+    IngestGuardError
+        The blocklist cannot be used, or the workers fail: that media store is left as it is.
     """
+    found = sorted((store for store in stores if store.folder.is_dir()), key=lambda store: store.kind == MEDIA)
+    for store in found:
+        if _is_shared(store, found):
+            yield store, Findings(is_shared=True)
+        elif store.kind == MEDIA:
+            yield store, asyncio.run(_look_through(store, policy, dry_run=dry_run, since=since))
+        else:
+            yield store, _remove_whole(store, dry_run=dry_run)
 
-    def __init__(self, settings: BaseSettings, *, dry_run: bool = False, since: float = 0.0) -> None:
-        self._settings = settings
-        self._dry_run = dry_run
-        self._since = since
 
-    def run(self, stores: Iterable[Store]) -> Iterator[tuple[Store, Findings]]:
-        """Look through stores, one after the other.
+def _is_shared(store: Store, stores: Iterable[Store]) -> bool:
+    """Check whether a folder holds what its purge would harm. In a job directory it touches three names alone."""
+    others = [other.folder for other in stores if other.kind != store.kind]
+    return store.kind != JOB and any(folder.is_relative_to(store.folder) for folder in [Path.cwd(), *others])
 
-        Raises
-        ------
-        IngestGuardError
-            The policy or the blocklist cannot be used, or the workers fail: what was not looked at is left as it is.
-        """
-        for store in stores:
-            if store.folder.is_dir():
-                yield store, asyncio.run(self._purge(store))
 
-    async def _purge(self, store: Store) -> Findings:
-        crawler = Crawler(
-            Spider,
-            {"ADDONS": {"ingest_guard.Addon": 0}, POLICY_SETTING: str(policy_path(self._settings).absolute())},
-        )
-        crawler.stats = MemoryStatsCollector(crawler)
-        runtime = GuardState.of(crawler)
+def _remove_whole(store: Store, *, dry_run: bool) -> Findings:
+    findings = Findings()
+    for path, descriptor in contents(store.folder):
+        parts = path.relative_to(store.folder).parts
+        if descriptor >= 0 and (_is_cached(parts) if store.kind == CACHE else parts[0] in _JOB_PARTS):
+            if _remove(path, descriptor, dry_run=dry_run):
+                findings.whole += 1
+                _remove_empty_folders(path, store.folder)
+            else:
+                findings.left.add(path)
+        elif descriptor < 0 or (store.kind == CACHE and parts != (MARKER,)):
+            findings.left.add(path)
+    if store.kind == CACHE and not dry_run and not findings.left:
+        (store.folder / MARKER).unlink(missing_ok=True)  # it speaks of what is no longer there
+    return findings
+
+
+def _is_cached(parts: tuple[str, ...]) -> bool:
+    """Check whether a file is a cache's, by its path inside the cache's folder."""
+    if len(parts) == 1:
+        return _DATABASE.fullmatch(parts[0]) is not None
+    *before, start, fingerprint, _ = ("", *parts)
+    return len(before) > 1 and fingerprint[:2] == start and _FINGERPRINT.fullmatch(fingerprint) is not None
+
+
+def _is_file(path: Path, descriptor: int) -> bool:
+    return stat.S_ISREG(os.stat(path.name, dir_fd=descriptor, follow_symlinks=False).st_mode)
+
+
+def _remove(path: Path, descriptor: int, *, dry_run: bool) -> bool:
+    """Remove a file; return False where it is not an ordinary file, or cannot be removed."""
+    try:
+        if not _is_file(path, descriptor):
+            return False
+        if not dry_run:
+            os.unlink(path.name, dir_fd=descriptor)
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return True
+
+
+def _remove_empty_folders(path: Path, root: Path) -> None:
+    for folder in path.parents:
         try:
-            await runtime.pool.ready()
-            work = _Work(runtime, self._settings, store, dry_run=self._dry_run, since=self._since)
-            findings = await (work.job() if store.kind == JOB else work.store())
-            if runtime.failed:
-                raise GuardFailedError("the scan workers failed; what was not looked at is left as it is")
-            # A look at a part says nothing of the rest.
-            is_whole = not self._dry_run and not self._since and not findings.left
-            if is_whole and store.kind != JOB:
-                store.mark(runtime.guard.version, purged=True)
-            return findings
-        finally:
-            runtime.close()
+            if folder == root:
+                return
+            folder.rmdir()
+        except OSError:
+            return
 
 
-class _Work:
-    """One store's purge."""
-
-    def __init__(
-        self, runtime: GuardState, settings: BaseSettings, store: Store, *, dry_run: bool, since: float
-    ) -> None:
-        self._runtime = runtime
-        self._module = settings.get("HTTPCACHE_DBM_MODULE") or "dbm"
-        self._store = store
-        self._dry_run = dry_run
-        self._since = since
-        self._limit = runtime.policy.limits.bytes
-        self._findings = Findings()
-
-    async def store(self) -> Findings:
-        """Look through an HTTP cache or a media store."""
-        folder, findings = self._store.folder, self._findings
-        if self._store.kind != CACHE:
-            files = {entry.key async for entry in self._bad(cachefiles.media_entries(folder))}
-            if files and not self._dry_run:
-                cachefiles.remove_media(folder, files)
-            return findings
-        async for entry in self._bad(cachefiles.folder_entries(folder, self._limit)):
-            if not self._dry_run:
-                cachefiles.remove_folder(entry.key)
-        for path in cachedatabases.databases(folder):
-            await self._database(path)
-        findings.left += cachedatabases.unknown_files(folder)
-        return findings
-
-    async def _database(self, path: Path) -> None:
+async def _look_through(store: Store, policy: Policy, *, dry_run: bool, since: float) -> Findings:
+    findings, names = Findings(), set()
+    guard, faults = Guard.from_policy(policy), list[str]()
+    pool = WorkerPool(guard, faults.append) if policy.worker_count else InlinePool(guard)
+    try:
+        pool.start()
+        await pool.ready()
+        files = _read_files(store, policy.limits.bytes, since, findings)
+        while batch := list(itertools.islice(files, _AT_ONCE)):
+            outcomes = await asyncio.gather(*(_check(guard, pool, data) for _, data in batch))
+            if faults:
+                raise GuardFailedError(f"the scan workers failed; the {store} is left as it is")
+            findings.looked_at += len(batch)
+            findings.matched += outcomes.count(Outcome.MATCH)
+            findings.not_scannable += outcomes.count(Outcome.NOT_SCANNABLE)
+            bad = (Outcome.MATCH, Outcome.NOT_SCANNABLE)
+            names |= {path.stem for (path, _), outcome in zip(batch, outcomes, strict=True) if outcome in bad}
+    finally:
+        pool.close()
+    if names and not dry_run:
+        # Thumbnails have the names of their pictures.
+        found = ((path, descriptor) for path, descriptor in contents(store.folder) if path.stem in names)
+        findings.left |= {path for path, descriptor in found if not _remove(path, descriptor, dry_run=False)}
+    # A look at a part says nothing of the rest.
+    if not dry_run and not since and not findings.left:
         try:
-            names = {entry.key async for entry in self._bad(cachedatabases.database_entries(path, self._module))}
-            if names and not self._dry_run:
-                cachedatabases.remove_from_database(path, self._module, names)
-        except GuardFailedError:
-            raise
-        except Exception:  # noqa: BLE001 - each dbm module has errors of its own
-            self._findings.left += 1
+            store.mark(guard.version, purged=True)
+        except OSError as error:
+            raise SetupError(f"the {store} was looked through, and cannot be marked so ({error.strerror})") from None
+    return findings
 
-    async def job(self) -> Findings:
-        """Look through a job directory."""
-        for queue in jobfiles.queues(self._store.folder):
-            try:
-                entries = queue.entries()
-            except UnreadableError:
-                self._findings.left += 1
+
+def _read_files(store: Store, limit: int, since: float, findings: Findings) -> Iterator[tuple[Path, bytes | None]]:
+    """Yield the files of a media store and what is in them: a byte too much of large ones, None of unreadable ones."""
+    for path, descriptor in contents(store.folder):
+        if path == store.folder / MARKER:
+            continue
+        try:
+            if descriptor < 0 or not _is_file(path, descriptor):
+                findings.left.add(path)
                 continue
-            passing = [await self._passes_in_queue(entry) for entry in entries]
-            if not all(passing) and not self._dry_run:
-                queue.keep([entry for entry, passes in zip(entries, passing, strict=True) if passes])
-        return self._findings
-
-    async def _passes_in_queue(self, entry: bytes) -> bool:
-        self._findings.looked_at += 1
-        if has_data_url(entry):
-            # Its content was not looked at: a request that is its own image is never let out in any case.
-            self._findings.not_scannable += 1
-            return False
-        try:
-            found = [each for leaf in leaves(entry) for each in decoded(leaf)]
-        except UnreadableError:
-            found = []
-        return await self._passes([Response("http://entry.invalid/", body=each) for each in found])
-
-    async def _bad(self, entries: Iterator[Entry]) -> AsyncIterator[Entry]:
-        """Yield the entries that must go; as many are looked at together as the workers can be kept busy with."""
-        for batch in _batches((entry for entry in entries if entry.written >= self._since), _AT_ONCE):
-            passing = await asyncio.gather(*(self._look_at(entry) for entry in batch))
-            if self._runtime.failed:
-                raise GuardFailedError("the scan workers failed; what was not looked at is left as it is")
-            for entry, passes in zip(batch, passing, strict=True):
-                if not passes:
-                    yield entry
-
-    async def _look_at(self, entry: Entry) -> bool:
-        self._findings.looked_at += 1
-        if not entry.is_readable or any(url[:5].lower() == "data:" for url in entry.urls):
-            self._findings.not_scannable += 1
-            return False
-        if any(self._runtime.guard.blocklist.match_url(url) for url in entry.urls):
-            self._findings.matched += 1
-            return False
-        return await self._passes(entry.responses)
-
-    async def _passes(self, responses: list[Response]) -> bool:
-        outcomes = [(await inspect(self._runtime, response)).verdict.outcome for response in responses]
-        if self._runtime.failed:
-            return True  # nothing was found out
-        if Outcome.MATCH in outcomes:
-            self._findings.matched += 1
-        elif any(outcome not in PASSING for outcome in outcomes):
-            self._findings.not_scannable += 1
-        return all(outcome in PASSING for outcome in outcomes)
+            opened = os.open(path.name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=descriptor)
+            with open(opened, "rb") as file:  # noqa: PTH123 - opened already
+                if os.fstat(opened).st_mtime >= since:
+                    yield path, file.read(limit + 1)
+        except FileNotFoundError:
+            continue
+        except OSError:
+            yield path, None
 
 
-def _batches(entries: Iterator[Entry], size: int) -> Iterator[list[Entry]]:
-    batch: list[Entry] = []
-    for entry in entries:
-        batch.append(entry)
-        if len(batch) == size:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
+async def _check(guard: Guard, pool: WorkerPool | InlinePool, data: bytes | None) -> Outcome:
+    """Check a file. Whatever keeps it from being checked is a doubt."""
+    if data is None:
+        return Outcome.NOT_SCANNABLE
+    try:
+        inquiry = guard.begin(data)
+        return guard.conclude(inquiry, [await pool.scan(part.data) for part in inquiry.parts]).outcome
+    except Exception:  # noqa: BLE001 - a fault of ours must not leave the file there
+        return Outcome.NOT_SCANNABLE

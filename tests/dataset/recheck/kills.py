@@ -1,8 +1,10 @@
-"""Runs rechecks in forks of its own and ends them at every step, and at random moments; prints what it saw as JSON.
+"""Runs rechecks in forks and kills each at another change to the file system, or at a random moment.
 
     python kills.py FOLDER BLOCKLIST in_place|clean
 
-A process of its own, so that forks are of one that has no threads.
+Prints what it saw as JSON. A step is each file that is opened to be written, each flush to the disk, each rename, link
+and removal, before it is done: a kill at the next step is one right after it. It is a process of its own, so that forks
+are of one that has no threads.
 """
 
 from __future__ import annotations
@@ -19,15 +21,18 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ingest_guard.dataset.recheck import writing
 from ingest_guard.dataset.recheck.plan import Plan
 from ingest_guard.dataset.recheck.run import Output, recheck
 from ingest_guard.policy.policy import Policy
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import NoReturn
 
 RANDOM_KILLS = 8
+# Audit events of Python; a rename that replaces is an os.rename, too.
+_CHANGES = {"os.rename", "os.link", "os.remove", "os.mkdir", "os.rmdir", "os.chmod", "shutil.copyfile"}
+_WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 
 
 def main(folder: Path, blocklist: Path, mode: str) -> None:
@@ -46,8 +51,8 @@ def main(folder: Path, blocklist: Path, mode: str) -> None:
     while True:
         restore(folder)
         step += 1
-        ended, took = forked(run, at_step=step)
-        seen.append({"kill": f"step {step}", **look(folder, mode)})
+        ended, took, what = forked(run, at_step=step)
+        seen.append({"kill": f"step {step}", "before": what, **look(folder, mode)})
         if ended:
             break
         seen.append({"kill": None, "ended": forked(run)[0], **look(folder, mode)})
@@ -68,33 +73,53 @@ def restore(folder: Path) -> None:
     shutil.copytree(folder / "original", folder / "work")
 
 
-def forked(run: Callable[[], None], *, at_step: int = 0, after: float = 0.0) -> tuple[bool, float]:
-    """Run in a fork, which is killed at a step or after some time; return whether it came to its end, and how long."""
+def forked(run: Callable[[], None], *, at_step: int = 0, after: float = 0.0) -> tuple[bool, float, str]:
+    """Run in a fork, which is killed before a step or after some time.
+
+    Return whether it came to its end, how long that took, and before which kind of step it was killed.
+    """
     reading, writing_end = os.pipe()
     started = time.monotonic()
     child = os.fork()
     if not child:
-        reached = 0
-
-        def count(name: str) -> None:
-            nonlocal reached
-            del name
-            reached += 1
-            if reached == at_step:
-                os.kill(os.getpid(), signal.SIGKILL)
-
-        writing.reached = count
-        code = 1
-        with contextlib.suppress(BaseException):
-            run()
-            code = 0
-        os._exit(code)
+        run_in_child(run, at_step, writing_end)
     os.close(writing_end)
     if after and not select.select([reading], [], [], after)[0]:
         os.kill(child, signal.SIGKILL)
     _, status = os.waitpid(child, 0)
+    what = os.read(reading, 64).decode()
     os.close(reading)
-    return status == 0, time.monotonic() - started
+    return status == 0, time.monotonic() - started, what
+
+
+def run_in_child(run: Callable[[], None], at_step: int, pipe: int) -> NoReturn:
+    """Run, and die before a step."""
+    steps = 0
+
+    def count(event: str) -> None:
+        nonlocal steps
+        steps += 1
+        if steps == at_step:
+            os.write(pipe, event.encode())
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def watch(event: str, arguments: tuple[object, ...]) -> None:
+        if event in _CHANGES or (event == "open" and isinstance(arguments[2], int) and arguments[2] & _WRITING):
+            count(event)
+
+    fsync = os.fsync
+
+    def counted_fsync(descriptor: int) -> None:
+        count("os.fsync")
+        fsync(descriptor)
+
+    os.fsync = counted_fsync  # type: ignore[assignment]
+    sys.addaudithook(watch)
+    code = 1
+    with contextlib.suppress(BaseException):
+        run()
+        code = 0
+    os._exit(code)
 
 
 def look(folder: Path, mode: str) -> dict[str, object]:

@@ -11,10 +11,10 @@ from support.blocklists import make_blocklist
 from support.rechecks import SIZES, brute_force, flipped, record, value
 
 from ingest_guard.dataset.recheck.plan import Plan
-from ingest_guard.dataset.tables.arrow_reader import ArrowReader
 from ingest_guard.dataset.tables.columns import find_columns
-from ingest_guard.dataset.tables.fingerprints import EXACT_SIZES, QualityRule
-from ingest_guard.dataset.tables.rows import RowsReader
+from ingest_guard.dataset.tables.fingerprints import EXACT_SIZES
+from ingest_guard.dataset.tables.lines import RowBatch
+from ingest_guard.dataset.tables.parquet import ArrowBatch
 from ingest_guard.policy.policy import Policy
 
 if TYPE_CHECKING:
@@ -34,8 +34,7 @@ def opened(tmp_path_factory: pytest.TempPathFactory) -> Opened:
 def found(rows: list[dict[str, Any]], opened: Opened, *, arrow: bool) -> set[str]:
     """Return the uids that the comparison finds."""
     columns = find_columns(list(rows[0]), {*EXACT_SIZES, *opened.comparer.near}, {}, "a table")
-    columns = columns.only(columns.prints, addresses=False, pages=False, hashes=True)
-    rule = QualityRule.of(opened.plan.policy)
+    columns = columns.only(columns.prints, addresses=False, hashes=True)
     if arrow:
         names = [*columns.prints.values(), "pdq_quality"]
         batch = pa.RecordBatch.from_pylist(
@@ -44,9 +43,9 @@ def found(rows: list[dict[str, Any]], opened: Opened, *, arrow: bool) -> set[str
                 [("first", pa.bool_()), *((n, pa.int32() if n == "pdq_quality" else pa.string()) for n in names)]
             ),
         )
-        prints = ArrowReader(columns, opened.comparer.near, rule).read(batch.slice(2))
+        prints = opened.reader(columns).read(ArrowBatch(batch.slice(2)))
     else:
-        prints = RowsReader(columns, opened.comparer.near, rule).read(rows)
+        prints = opened.reader(columns).read(RowBatch(rows))
     return {rows[hit.row]["uid"] for hit in opened.comparer.compare(prints)}
 
 
@@ -122,13 +121,12 @@ def test_all_frames_and_views_are_compared(opened: Opened) -> None:
         )
     )
     columns = find_columns([*SIZES, "hashes"], {*EXACT_SIZES, "pdq"}, {}, "a table")
-    rule = QualityRule.of(opened.plan.policy)
     names = [*columns.prints.values(), "hashes"]
     schema = pa.schema([(name, kind if name == "hashes" else pa.string()) for name in names])
     batch = pa.RecordBatch.from_pylist([{name: row[name] for name in names} for row in rows], schema)
     for prints in (
-        ArrowReader(columns, opened.comparer.near, rule).read(batch),
-        RowsReader(columns, opened.comparer.near, rule).read(rows),
+        opened.reader(columns).read(ArrowBatch(batch)),
+        opened.reader(columns).read(RowBatch(rows)),
     ):
         assert sorted({hit.row for hit in opened.comparer.compare(prints)}) == [0, 2, 4]
         assert np.unique(np.concatenate(prints.all_views)).tolist() == [0, 1, 2, 3, 4, 5]
@@ -156,8 +154,7 @@ def test_types_of_columns(opened: Opened, kind: pa.DataType) -> None:
     if pa.types.is_dictionary(kind):
         column = column.dictionary_encode()
     columns = find_columns(["md5"], {"md5"}, {}, "a table")
-    reader = ArrowReader(columns, opened.comparer.near, QualityRule.of(opened.plan.policy))
-    prints = reader.read(pa.RecordBatch.from_arrays([column], ["md5"]))
+    prints = opened.reader(columns).read(ArrowBatch(pa.RecordBatch.from_arrays([column], ["md5"])))
     rows = [hit.row for hit in opened.comparer.compare(prints)]
     assert rows == ([] if pa.types.is_null(kind) else [2])
     assert prints.unread == {"md5": 0}

@@ -15,8 +15,8 @@ from support.pictures import drawn, encode
 from support.rechecks import brute_force, flipped, read_lines, record, uids, value, write_lines
 
 from ingest_guard import Guard
-from ingest_guard.dataset.recheck import addresses, near, run, search, writing
-from ingest_guard.dataset.recheck.gained import Earlier, version_folder
+from ingest_guard.dataset.recheck import near, run, search, writing
+from ingest_guard.dataset.recheck.added_entries import Earlier, version_folder
 from ingest_guard.dataset.recheck.plan import Plan
 from ingest_guard.dataset.recheck.run import Output, recheck
 from ingest_guard.dataset.records.items import Target
@@ -156,8 +156,8 @@ def test_an_empty_parquet_shard(tmp_path: Path, plan: Plan) -> None:
 def test_addresses_are_remembered_within_bounds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same address is looked up once, and memory stays bounded."""
     opened = Plan(Policy(blocklist=make_blocklist(tmp_path / "b", {"l": [("url", "https://a.example/")]}))).open()
-    monkeypatch.setattr(addresses, "_REMEMBERED", 2)
-    asked = addresses.Addresses(opened.blocklist)
+    monkeypatch.setattr(near, "_REMEMBERED", 2)
+    asked = near.Addresses(opened.blocklist)
     long = "https://b.example/" + "x" * 600
     for _ in range(2):
         assert asked.lists(["https://a.example/", None, "https://c.example/", long, "https://d.example/"]) == ["l"]
@@ -168,7 +168,7 @@ def test_jobs_in_this_process(out: Path, plan: Plan) -> None:
     """What runs in a child, run here; a list that changed meanwhile stops it."""
     run._open_in_child(plan, plan.open().version)
     found = run._search_in_child((out / "a.jsonl", "a.jsonl"))
-    assert sorted(found.doomed) == [3, 5]
+    assert sorted(found.removed) == [3, 5]
     run._IN_CHILD.clear()
     with pytest.raises(PolicyError, match="changed meanwhile"):
         run._open_in_child(plan, "0" * 64)
@@ -177,7 +177,7 @@ def test_jobs_in_this_process(out: Path, plan: Plan) -> None:
 def test_pages_of_tables_that_have_none(tmp_path: Path, plan: Plan) -> None:
     """A table without pages has no record on one, and a record without an address no name."""
     pq.write_table(pa.table({"md5": [value(3, "md5")]}), tmp_path / "a.parquet")
-    assert search.on_pages(tmp_path / "a.parquet", "a", plan.open(), {b"x"}) == {}
+    assert search.search_pages(tmp_path / "a.parquet", "a", plan.open(), {b"x"}) == {}
     assert search.uid_of(None, "text") is None
 
 

@@ -98,18 +98,18 @@ def test_on_one_batch(tmp_path: Path) -> None:
     assert kept.column("md5").to_pylist() == [row.get("md5") for row in rows if row.get("md5") != value(3, "md5")]
     (strict,) = spark._Kept(task, strict=True)([batch])
     assert strict.num_rows == 5
-    (graves,) = spark._Doomed(task)([batch])
+    (graves,) = spark._Tombstones(task)([batch])
     assert graves.to_pylist() == [
         {"uid": record(3)["uid"], "action": "drop", "matches": '[{"list": "l", "algorithm": "md5"}]'}
     ]
-    (none,) = spark._Doomed(task)([batch.slice(4)])
+    (none,) = spark._Tombstones(task)([batch.slice(4)])
     assert none.num_rows == 0
     nameless = batch.select(["md5"])
-    assert [row["uid"] for row in next(spark._Doomed(task)([nameless])).to_pylist()] == [None]
+    assert [row["uid"] for row in next(spark._Tombstones(task)([nameless])).to_pylist()] == [None]
     costly = Plan(Policy.model_validate({"blocklist": store, "lists": {"l": {"action": "drop_page"}}}))
     (pages,) = spark._Pages(spark._Task(costly, version))([batch])
     both = spark._Task(costly, version, frozenset(pages.column(0).to_pylist()))
-    assert next(spark._Doomed(both)([batch])).num_rows == 3
+    assert next(spark._Tombstones(both)([batch])).num_rows == 3
     with pytest.raises(DatasetError, match="another version"):
         next(spark._Kept(spark._Task(plan, "0" * 64), strict=False)([batch]))
 

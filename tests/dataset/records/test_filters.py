@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest_guard.dataset.extract.model import PageImage
+from ingest_guard.dataset.extract.found import PageImage
 from ingest_guard.dataset.records.filters import REASONS, BlockedWords, Filters
 from ingest_guard.dataset.records.pixels import is_sprite, is_tracker
 from ingest_guard.policy.records import Filters as Policy

@@ -11,7 +11,7 @@ from ingest_guard.dataset.attestation.manifest import (
     Run,
     Shard,
 )
-from ingest_guard.dataset.report.attested import attested
+from ingest_guard.dataset.report.attested import read_attested
 from ingest_guard.dataset.report.page import build_report
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def test_the_attestation_is_said_in_words(tmp_path: Path) -> None:
             opt_outs={"noai": 3},
         ),
     )
-    words = attested(tmp_path)
+    words = read_attested(tmp_path)
     text = " ".join(words.sentences)
     assert "compared with bytes and hotline before anything was written, in version cccccccccccc" in text
     assert "md5 and pdq; of a picture, these views: native." in text
@@ -65,7 +65,7 @@ def test_the_attestation_is_said_in_words(tmp_path: Path) -> None:
         ("bytes", "b" * 12, "sha256 1", "the same bytes"),
     )
     (tmp_path / "attestation.json.sig").write_text("signature")
-    assert "It is signed. This page has not verified that" in attested(tmp_path).sentences[-1]
+    assert "It is signed. This page has not verified that" in read_attested(tmp_path).sentences[-1]
     page = build_report(tmp_path)
     assert "Ended: finished" in page
     assert "What is not promised" in page
@@ -76,7 +76,7 @@ def test_the_attestation_is_said_in_words(tmp_path: Path) -> None:
 def test_records_from_elsewhere_promise_nothing(tmp_path: Path) -> None:
     """Of a foreign data set, the page says that nothing is known of how it was made."""
     write(tmp_path, Manifest.foreign())
-    words = attested(tmp_path)
+    words = read_attested(tmp_path)
     assert words.sentences[0].startswith("These records were made elsewhere")
     assert words.lists is None
     assert "Nothing is known of how it ended" in build_report(tmp_path)

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.course import write_course
 
-from ingest_guard.dataset.report.hosts import host_table
+from ingest_guard.dataset.report.outcomes import host_table
 from ingest_guard.dataset.report.telemetry import Run, read_telemetry
 from ingest_guard.dataset.report.timeline import Timeline
 

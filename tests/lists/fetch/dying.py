@@ -19,7 +19,7 @@ from typing import Any, Self
 from ingest_guard.cli import main
 from ingest_guard.cli.blocklist import fetch as _fetch  # noqa: F401 - so that no child has to import it
 from ingest_guard.lists.fetch import checkpoint as state
-from ingest_guard.lists.fetch import keeping
+from ingest_guard.lists.fetch import journal_files
 
 last = steps = 0
 
@@ -81,7 +81,7 @@ def before(call: Any) -> Any:
     return counted
 
 
-keeping.private = state.private = counted_private  # type: ignore[assignment]
+journal_files.private = state.private = counted_private  # type: ignore[assignment]
 os.fsync = before(fsync)
 Path.replace = before(replace)  # type: ignore[method-assign]
 Path.unlink = before(unlink)  # type: ignore[method-assign]

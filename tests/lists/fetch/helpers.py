@@ -8,7 +8,8 @@ from lists.fetch.services import EPOCH, Ncmec, StopNcii, Tat, ThreatExchange
 
 from ingest_guard.lists import journal
 from ingest_guard.lists.entries import Entry, Removed
-from ingest_guard.lists.fetch import config, run
+from ingest_guard.lists.fetch import run
+from ingest_guard.lists.fetch import sources as config
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,7 +53,7 @@ def fetch(
     now: Callable[[], float] | float = NOW,
     full: bool = False,
     **options: Any,
-) -> run.Outcome:
+) -> run.FetchOutcome:
     """Fetch into FOLDER/lists."""
     clock = now if callable(now) else lambda: now
     (outcome,) = run.fetch(

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from lists.fetch.services import Asked, Reply, Service
 
-from ingest_guard.lists.fetch.documents import document
 from ingest_guard.lists.fetch.errors import AnswerError, FetchError, RefusedError, StatusError
 from ingest_guard.lists.fetch.http import Http, Patience, _http_time, same_origin
+from ingest_guard.lists.fetch.pages import parse_object
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,7 +48,7 @@ def test_faults_that_pass(service: Plain, status: int) -> None:
     for number in range(3):
         service.fail(number, Reply(status=status))
     slept: list[float] = []
-    assert client(service, slept).get("/a", {}, document) == {"fine": True}
+    assert client(service, slept).get("/a", {}, parse_object) == {"fine": True}
     assert len(service.asked) == 4
     for wait, most in zip(slept, (1, 2, 4), strict=True):
         assert most / 2 <= wait <= most
@@ -62,7 +62,7 @@ def test_faults_that_pass(service: Plain, status: int) -> None:
 def test_answers_that_are_none(service: Plain, fault: Reply) -> None:
     """An answer that is cut off or no document is asked for again."""
     service.fail(0, fault)
-    assert client(service).get("/a", {}, document) == {"fine": True}
+    assert client(service).get("/a", {}, parse_object) == {"fine": True}
     assert len(service.asked) == 2
 
 
@@ -70,7 +70,7 @@ def test_faults_that_stay(service: Plain) -> None:
     """After the last try the error says what it was, and that the next fetch goes on."""
     service.faults.append(lambda *_: Reply(b"secret body", status=500))
     with pytest.raises(FetchError, match=r"127\.0\.0\.1: status 500, at try 4 of 4; fetch again later") as caught:
-        client(service).get("/a", {"token": "secret"}, document)
+        client(service).get("/a", {"token": "secret"}, parse_object)
     assert "secret" not in str(caught.value)
 
 
@@ -80,7 +80,7 @@ def test_patience_that_is_asked_for(service: Plain, kind: str) -> None:
     text = "7" if kind == "seconds" else formatdate(time.time() + 100, usegmt=True)
     service.fail(0, Reply(status=429, headers={"Retry-After": text}))
     slept: list[float] = []
-    client(service, slept).get("/a", {}, document)
+    client(service, slept).get("/a", {}, parse_object)
     assert 6 <= slept[0] <= 100
 
 
@@ -88,14 +88,14 @@ def test_more_patience_than_we_have(service: Plain) -> None:
     """Where it asks for hours, the fetch ends, and says so."""
     service.fail(0, Reply(status=503, headers={"Retry-After": "7200"}))
     with pytest.raises(FetchError, match="it asks for 7200 s of patience"):
-        client(service).get("/a", {}, document)
+        client(service).get("/a", {}, parse_object)
     assert len(service.asked) == 1
 
 
 def test_senseless_patience(service: Plain) -> None:
     """A Retry-After that is none is no reason for anything."""
     service.fail(0, Reply(status=503, headers={"Retry-After": "soon"}))
-    assert client(service).get("/a", {}, document) == {"fine": True}
+    assert client(service).get("/a", {}, parse_object) == {"fine": True}
 
 
 @pytest.mark.parametrize("status", [401, 403])
@@ -103,7 +103,7 @@ def test_refusal(service: Plain, status: int) -> None:
     """Refused credentials are not tried again, and the error says where to look."""
     service.fail(0, Reply(status=status))
     with pytest.raises(RefusedError, match=rf"does not accept the credentials \({status}\); check THE_VARIABLE"):
-        client(service).get("/a", {}, document)
+        client(service).get("/a", {}, parse_object)
     assert len(service.asked) == 1
 
 
@@ -111,7 +111,7 @@ def test_status_that_does_not_pass(service: Plain) -> None:
     """Another status is told, with its number."""
     service.fail(0, Reply(status=404))
     with pytest.raises(StatusError, match="status 404") as caught:
-        client(service).get("/a", {}, document)
+        client(service).get("/a", {}, parse_object)
     assert caught.value.status == 404
 
 
@@ -121,32 +121,32 @@ def test_redirect_to_another_host(service: Plain, status: int) -> None:
     with Plain() as other:
         service.fail(0, Reply(status=status, headers={"Location": f"{other.url}/a"}))
         with pytest.raises(StatusError, match="redirects to another host"):
-            client(service).get("/a", {}, document)
+            client(service).get("/a", {}, parse_object)
         assert other.asked == []
 
 
 def test_redirect_within_the_host(service: Plain) -> None:
     """A redirect within the host is followed, credentials and all; without end it is not."""
     service.fail(0, Reply(status=302, headers={"Location": "/b"}))
-    assert client(service).get("/a", {}, document) == {"fine": True}
+    assert client(service).get("/a", {}, parse_object) == {"fine": True}
     assert service.asked[1].path == "/b"
     assert service.asked[1].headers["X-Key"] == "secret"
     service.faults.append(lambda *_: Reply(status=302, headers={"Location": "/b"}))
     with pytest.raises(StatusError, match="redirects without end"):
-        client(service).get("/a", {}, document)
+        client(service).get("/a", {}, parse_object)
 
 
 def test_another_host_is_never_asked(service: Plain) -> None:
     """An address elsewhere, from a next page say, is refused before anything is sent."""
     with pytest.raises(FetchError, match="sends us on to another host"):
-        client(service).ask("https://evil.example/a", document)
+        client(service).ask("https://evil.example/a", parse_object)
 
 
 def test_no_answer_in_time(service: Plain) -> None:
     """A service that says nothing is given up after the timeout, each time."""
     service.faults.append(lambda *_: Reply(silent=True))
     with pytest.raises(FetchError, match="no answer"):
-        client(service, timeout=0.05, attempts=2).get("/a", {}, document)
+        client(service, timeout=0.05, attempts=2).get("/a", {}, parse_object)
     assert len(service.asked) == 2
 
 
@@ -157,14 +157,14 @@ def test_nobody_there() -> None:
         port = unused.getsockname()[1]
     http = Http(f"http://127.0.0.1:{port}", patience=Patience(attempts=1))
     with pytest.raises(FetchError, match=r"127\.0\.0\.1: no answer \(ConnectionRefusedError\)"):
-        http.get("/a", {}, document)
+        http.get("/a", {}, parse_object)
 
 
 def test_answer_that_is_too_long(service: Plain) -> None:
     """An answer beyond the limit is given up, and not asked for again."""
     service.fail(0, Reply(b"x" * 5000))
     with pytest.raises(FetchError, match="more than 1000 bytes"):
-        client(service, most_bytes=1000).get("/a", {}, document)
+        client(service, most_bytes=1000).get("/a", {}, parse_object)
     assert len(service.asked) == 1
 
 
@@ -172,7 +172,7 @@ def test_encoding_that_was_not_asked_for(service: Plain) -> None:
     """A compressed answer, which could be a bomb, is none."""
     service.faults.append(lambda *_: Reply(b"x", headers={"Content-Encoding": "gzip"}))
     with pytest.raises(FetchError, match="encoding that was not asked for"):
-        client(service, attempts=1).get("/a", {}, document)
+        client(service, attempts=1).get("/a", {}, parse_object)
 
 
 def test_answer_that_trickles(service: Plain, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -180,7 +180,7 @@ def test_answer_that_trickles(service: Plain, monkeypatch: pytest.MonkeyPatch) -
     clock = iter(range(0, 10_000, 1000))
     monkeypatch.setattr("ingest_guard.lists.fetch.http.time.monotonic", lambda: next(clock))
     with pytest.raises(FetchError, match="answer that trickles"):
-        client(service, attempts=1).get("/a", {}, document)
+        client(service, attempts=1).get("/a", {}, parse_object)
 
 
 def test_certificate_that_nobody_vouches_for(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -191,7 +191,7 @@ def test_certificate_that_nobody_vouches_for(monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.setattr("http.client.HTTPSConnection.connect", refuse)
     with pytest.raises(FetchError, match=r"api\.example: its certificate cannot be verified"):
-        Http("https://api.example", patience=Patience(attempts=5)).get("/a", {}, document)
+        Http("https://api.example", patience=Patience(attempts=5)).get("/a", {}, parse_object)
 
 
 def test_broken_protocol() -> None:
@@ -208,7 +208,7 @@ def test_broken_protocol() -> None:
         thread.start()
         http = Http(f"http://127.0.0.1:{server.getsockname()[1]}", patience=Patience(attempts=1))
         with pytest.raises(FetchError, match=r"no answer \(BadStatusLine\)"):
-            http.get("/a", {}, document)
+            http.get("/a", {}, parse_object)
         thread.join()
 
 
@@ -216,10 +216,10 @@ def test_time_of_the_service(service: Plain) -> None:
     """The service's clock is read from its answers; one that is none is left out."""
     http = client(service)
     service.clock = 1_700_000_000.0
-    http.get("/a", {}, document)
+    http.get("/a", {}, parse_object)
     assert http.server_time == 1_700_000_000.0
     service.clock = None
-    http.get("/a", {}, document)
+    http.get("/a", {}, parse_object)
     assert http.server_time is None
 
 
@@ -243,9 +243,9 @@ def test_same_origin(url: str, same: bool) -> None:  # noqa: FBT001 - a paramete
 
 def test_document_is_an_object() -> None:
     """A document is a JSON object."""
-    assert document(json.dumps({"a": 1}).encode()) == {"a": 1}
+    assert parse_object(json.dumps({"a": 1}).encode()) == {"a": 1}
     with pytest.raises(AnswerError):
-        document(b"\xff")
+        parse_object(b"\xff")
 
 
 @pytest.mark.parametrize("zone", ["GMT", "+0000", "-0000"])

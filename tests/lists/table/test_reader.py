@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest_guard.errors import BlocklistError, ListFormatError
-from ingest_guard.hashing.algorithms import Algorithm, Kind
+from ingest_guard.hashing.algorithms import Algorithm
 from ingest_guard.lists import Entry, Rejected, Removed, Row, Unsupported, reader
+from ingest_guard.lists.table import fields as mapper_targets
 from ingest_guard.lists.table import reader as mapper
-from ingest_guard.lists.table import targets as mapper_targets
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -193,7 +193,7 @@ def test_photodna_needs_a_plug_in(
     layout = "format: csv\nvalues: [{column: p, algorithm: photodna, encoding: [base64, bytes]}]\n"
     data = f"p\n{base64.b64encode(bytes(144)).decode()}\n"
     assert read(layout, data) == [Unsupported(2, "pdna")]
-    plug_in = Algorithm("pdna", 144, Kind.VECTOR, 1, distance="l2")
+    plug_in = Algorithm("pdna", 144, "bytes", "l2", 1)
     monkeypatch.setattr(mapper_targets, "find", lambda name: plug_in if name == "pdna" else None)
     assert read(layout, data) == [Entry("pdna", bytes(144), 2)]
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ingest_guard.lists.streams.text_lines import MAX_LINE
 from ingest_guard.lists.table.rows import MAX_JSON_LINE, csv_rows, json_rows
-from ingest_guard.lists.text_lines import MAX_LINE
 
 
 def table(text: str, **options: Any) -> list[tuple[int, list[str] | str]]:

@@ -3,7 +3,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import functools
-import pickle
 import tempfile
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -16,14 +15,14 @@ from scrapy.logformatter import LogFormatter
 from scrapy.settings import Settings
 from scrapy.utils import response as scrapy_response
 
-from ingest_guard import ImageBlocked, IngestGuardError, Policy, SetupError
+from ingest_guard import ImageBlocked, IngestGuardError, SetupError
 from ingest_guard.scrapy_plugin.check import browsers, handlers, receivers
 from ingest_guard.scrapy_plugin.core import redaction as withheld
 from ingest_guard.scrapy_plugin.core.exceptions import RequestRefused
 from ingest_guard.scrapy_plugin.core.scrub import scrub, strip_extras
 from ingest_guard.scrapy_plugin.core.state import GuardState
 from ingest_guard.scrapy_plugin.startup import protections
-from ingest_guard.scrapy_plugin.stores import leaves, stores
+from ingest_guard.scrapy_plugin.stores import stores
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -327,83 +326,6 @@ def test_open_in_browser() -> None:
         scrapy_response.open_in_browser(HtmlResponse("http://host.example/", body=b"x"), _openfunc=print)
     browsers.allow_open_in_browser()
     assert scrapy_response.tempfile is tempfile  # type: ignore[attr-defined]
-
-
-# Stores.
-
-
-def test_stores_of_a_project(tmp_path: Path) -> None:
-    """Local folders, by whatever setting names them; others are told apart."""
-    settings = Settings(
-        {
-            "HTTPCACHE_DIR": str(tmp_path / "cache"),
-            "FILES_STORE": f"file://{tmp_path}/files",
-            "IMAGES_STORE": "s3://bucket/images",
-            "MY_IMAGES_STORE": tmp_path / "mine",
-            "JOBDIR": str(tmp_path / "job"),
-        }
-    )
-    assert [store.folder.name for store in stores.all_stores(settings)] == ["cache", "files", "mine", "job"]
-    assert [store.folder.name for store in stores.stores_in_use(settings)] == ["files", "mine"]
-    assert stores.remote_stores(settings) == ["IMAGES_STORE"]
-    settings.set("HTTPCACHE_ENABLED", True)  # noqa: FBT003 - Scrapy's signature
-    assert len(stores.stores_in_use(settings)) == 3
-    assert stores.all_stores(Settings({"HTTPCACHE_DIR": None})) == []
-
-
-def test_markers(tmp_path: Path) -> None:
-    """A folder without files is no old store; a marker keeps its date; one that cannot be read is none."""
-    store = stores.Store(stores.MEDIA, "FILES_STORE", tmp_path / "files")
-    (store.folder / "inner").mkdir(parents=True)
-    policy = Policy(blocklist=tmp_path)
-    assert not store.is_old
-    (store.folder / "inner" / "x").touch()
-    assert store.is_old
-    with pytest.raises(SetupError, match=r"the media store .*files \(FILES_STORE\) holds files from before"):
-        stores.require_known([store], policy)
-    stores.require_known([store], policy.model_copy(update={"old_stores": "accept"}))
-    store.mark("one")
-    assert not store.is_old
-    since = (store.marker or {})["since"]
-    store.mark("two")
-    assert (store.marker or {})["list_version"] == "one"
-    store.mark("two", purged=True)
-    assert (store.marker or {})["list_version"] == "two"
-    assert (store.marker or {})["since"] == since
-    (store.folder / stores.MARKER).write_text("[]")
-    assert store.marker is None
-
-
-# Pickles.
-
-
-class Evil:
-    """What runs something when it is unpickled."""
-
-    def __reduce__(self) -> Any:
-        return (print, ("EVIL",))
-
-
-def test_pickles_are_read_and_not_run(capsys: pytest.CaptureFixture[str]) -> None:
-    """Texts and byte strings are found wherever they are, and nothing is executed."""
-    data = pickle.dumps({"url": "data:image/png;base64,AAAA", "meta": [b"bytes", Evil()]}, protocol=4)
-    assert b"bytes" in leaves.leaves(data)
-    assert leaves.has_data_url(data)
-    assert not leaves.has_data_url(b"data: and more")
-    assert leaves.plain(data)["meta"][1].given == ["EVIL"]
-    assert capsys.readouterr().out == ""
-    for read in (leaves.leaves, leaves.plain):
-        with pytest.raises(leaves.UnreadableError):
-            read(b"no pickle")
-
-
-def test_what_a_leaf_may_be() -> None:
-    """Short ones are no picture; base64 is looked at both ways."""
-    assert leaves.decoded(b"x" * 127) == []
-    packed = base64.b64encode(bytes(range(256)))
-    assert leaves.decoded(packed) == [packed, bytes(range(256))]
-    assert leaves.decoded(b"x" * 129) == [b"x" * 129]
-    assert leaves.decoded(b"?" * 200) == [b"?" * 200]
 
 
 # Ends.

@@ -1,0 +1,79 @@
+"""For those who work with data sets: extract images from pages, read and write shards, recheck, verify, report.
+
+Each name is loaded when it is first asked for, so that nothing costs an import that is not used. ``clean`` and
+``doomed`` need pyspark (the extra ``spark``), Parquet needs pyarrow (``parquet``), the report needs ``report``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ingest_guard.dataset.attestation.files import write_manifest
+    from ingest_guard.dataset.attestation.manifest import Manifest
+    from ingest_guard.dataset.attestation.verify import verify
+    from ingest_guard.dataset.extract import PageImage, extract_images
+    from ingest_guard.dataset.recheck.added_entries import Earlier
+    from ingest_guard.dataset.recheck.plan import Plan
+    from ingest_guard.dataset.recheck.run import Output, recheck
+    from ingest_guard.dataset.recheck.spark import clean, doomed
+    from ingest_guard.dataset.recheck.summary import Report
+    from ingest_guard.dataset.records.layouts import outfit
+    from ingest_guard.dataset.report.page import build_report
+    from ingest_guard.dataset.shards.shards import iter_batches, read_rows, shard_files
+    from ingest_guard.dataset.shards.writer import write_parquet
+
+__all__ = [
+    "Earlier",
+    "Manifest",
+    "Output",
+    "PageImage",
+    "Plan",
+    "Report",
+    "build_report",
+    "clean",
+    "doomed",
+    "extract_images",
+    "iter_batches",
+    "outfit",
+    "read_rows",
+    "recheck",
+    "shard_files",
+    "verify",
+    "write_manifest",
+    "write_parquet",
+]
+
+# Where each is defined, below ``ingest_guard.dataset``.
+_HOME = {
+    "Earlier": "recheck.added_entries",
+    "Manifest": "attestation.manifest",
+    "Output": "recheck.run",
+    "PageImage": "extract",
+    "Plan": "recheck.plan",
+    "Report": "recheck.summary",
+    "build_report": "report.page",
+    "clean": "recheck.spark",
+    "doomed": "recheck.spark",
+    "extract_images": "extract",
+    "iter_batches": "shards.shards",
+    "outfit": "records.layouts",
+    "read_rows": "shards.shards",
+    "recheck": "recheck.run",
+    "shard_files": "shards.shards",
+    "verify": "attestation.verify",
+    "write_manifest": "attestation.files",
+    "write_parquet": "shards.writer",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        from importlib import import_module  # noqa: PLC0415 - part of the laziness
+
+        return getattr(import_module(f"ingest_guard.dataset.{_HOME[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,73 @@
+"""One page: from its bytes to its images."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ingest_guard.dataset.extract.document import parse, read_text
+from ingest_guard.dataset.extract.found import ImageDraft, PageImages
+from ingest_guard.dataset.extract.json_ld import read_json_ld
+from ingest_guard.dataset.extract.languages import page_language, tag
+from ingest_guard.dataset.extract.texts import clean
+from ingest_guard.dataset.extract.walk import Walk
+from ingest_guard.policy.records import Extract
+from ingest_guard.urls.join import Addresses
+
+if TYPE_CHECKING:
+    from ingest_guard.dataset.extract.found import PageImage
+
+_MOST_BLOCKS = 200
+_DEFAULT = Extract()
+
+
+def extract_images(
+    body: bytes | str, url: str, *, content_type: str | None = None, policy: Extract = _DEFAULT
+) -> list[PageImage]:
+    """Return the images of a web page, each once, with the text that belongs to it, in the order of the page.
+
+    Never raises for what a page holds. Time and memory are linear in the length of the page.
+
+    Parameters
+    ----------
+    body
+        The page, as the server sent it, or decoded already.
+    url
+        Of the response: what relative addresses count from.
+    content_type
+        The header, for the encoding that it names.
+    policy
+        The section ``extract`` of a policy.
+    """
+    text, encoding = (body, "utf-8") if isinstance(body, str) else read_text(body, content_type)
+    root = parse(text)
+    if root is None:
+        return []
+    base = next((each.get("href") for each in root.iter("base") if each.get("href") is not None), None)
+    addresses = Addresses(url, base, encoding)
+    found = PageImages(policy)
+    walk = Walk(root, policy, addresses, found)
+    walk.run()
+    language = page_language(root)
+    if "meta" in policy.places:
+        _add_cards(walk, addresses, found, language)
+    if "json-ld" in policy.places:
+        _add_structured(walk, addresses, found, language)
+    return found.images()
+
+
+def _add_cards(walk: Walk, addresses: Addresses, found: PageImages, language: str | None) -> None:
+    for card in walk.cards.found:
+        if url := addresses.absolute(card.url):
+            draft = ImageDraft(url, card.source, [], width=card.width, height=card.height, language=language)
+            draft.add_text(card.source, clean(card.text), language)
+            found.add(draft)
+
+
+def _add_structured(walk: Walk, addresses: Addresses, found: PageImages, language: str | None) -> None:
+    for block in walk.json_ld[:_MOST_BLOCKS]:
+        for each in read_json_ld(block):
+            if url := addresses.absolute(each.url):
+                spoken = tag(each.language) or language
+                draft = ImageDraft(url, "json-ld", [], width=each.width, height=each.height, language=spoken)
+                draft.add_text("json-ld", each.text, spoken)
+                found.add(draft)

@@ -1,0 +1,88 @@
+"""Parts of the page: sections, and tables with a bar in each row, for hosts, formats, outcomes and reasons."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ingest_guard.dataset.report import figures
+from ingest_guard.dataset.report.charts import Chart, TimeChart
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from ingest_guard.dataset.report.charts import Table
+
+POINTS = 240
+BROAD = 120
+"""How many points a line of rates has: more would show nothing but noise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row: its name, the parts of its bar as (class, thousandths of the width), and its cells.
+
+    ``inner`` rows are parts of the one above.
+    """
+
+    name: str
+    bar: tuple[tuple[str, float], ...]
+    cells: tuple[str, ...]
+    inner: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class BarTable:
+    """What the template draws: heading, columns, rows, and what stands under it."""
+
+    key: str
+    title: str
+    head: tuple[str, ...]
+    rows: tuple[Row, ...]
+    more: tuple[Row, ...] = ()
+    note: str = ""
+    legend: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A part of the page with a heading of its own."""
+
+    key: str
+    title: str
+    intro: str
+    charts: tuple[Chart, ...] = ()
+    bars: tuple[BarTable, ...] = ()
+    table: Table | None = None
+
+
+def count_table(
+    key: str, title: str, head: tuple[str, str], numbers: Mapping[str, int], look: str, *, note: str = ""
+) -> BarTable | None:
+    """Return a table of names and numbers, the largest first; None where all are 0."""
+    whole = sum(numbers.values())
+    if not whole:
+        return None
+    largest = max(numbers.values())
+    rows = [
+        Row(name, bar([(look, number)], largest), (figures.count(number), figures.percent(number, whole)))
+        for name, number in sorted(numbers.items(), key=lambda pair: (-pair[1], pair[0]))
+        if number
+    ]
+    return BarTable(key, title, (*head, "Share"), tuple(rows), note=note)
+
+
+def bar(parts: Sequence[tuple[str, float]], largest: float) -> tuple[tuple[str, float], ...]:
+    """Return the parts of a bar; one that counts anything is wide enough to be seen."""
+    return tuple((look, max(4.0, round(1000 * value / largest, 1))) for look, value in parts if value)
+
+
+def all_charts(*charts: TimeChart | Chart | None) -> tuple[Chart, ...]:
+    """Return the charts that have something to show."""
+    drawn = [each.chart() if isinstance(each, TimeChart) else each for each in charts]
+    return tuple(chart for chart in drawn if chart is not None)
+
+
+def all_tables(*tables: BarTable | None) -> tuple[BarTable, ...]:
+    """Return the tables that have something to show."""
+    return tuple(table for table in tables if table is not None)
