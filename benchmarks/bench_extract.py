@@ -35,7 +35,7 @@ from support.devtools import browser
 from support.shown import Shown, shown_images
 
 from ingest_guard.dataset.extract import PageImage, extract_images
-from ingest_guard.policy.extract import Extract
+from ingest_guard.policy.records import Extract
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

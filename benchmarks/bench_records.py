@@ -72,7 +72,7 @@ async def feed(crawler: Any, records: int) -> dict[str, Any]:
     runtime = Runtime.of(crawler)
     exporter = next(part for part in crawler.extensions.middlewares if isinstance(part, FeedExporter))
     pipelines = ItemPipelineManager.from_crawler(crawler)
-    attestation = runtime.guard.attestation
+    attestation = runtime.state.guard.attestation
 
     async def fetch(url: str, *_: object, **__: object) -> Any:
         return verdict_of(url, attestation)

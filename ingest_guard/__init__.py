@@ -14,12 +14,13 @@ from ingest_guard.errors import (
     SetupError,
 )
 from ingest_guard.guard.guard import Guard
-from ingest_guard.policy.policy import Policy
+from ingest_guard.policy import Policy
 from ingest_guard.verdict import Action, ImageFacts, Match, Outcome, Reason, Verdict
 
 if TYPE_CHECKING:
     from ingest_guard.scrapy_plugin.addon import Addon
     from ingest_guard.scrapy_plugin.core.exceptions import ImageBlocked
+    from ingest_guard.scrapy_plugin.extension import Watchdog
     from ingest_guard.scrapy_plugin.spider.spider import ImageTextSpider
 
 __all__ = [
@@ -40,14 +41,16 @@ __all__ = [
     "Reason",
     "SetupError",
     "Verdict",
+    "Watchdog",
     "__version__",
 ]
 
-# Loaded when first asked for: the guard serves programs that have no Scrapy running, or none at all.
+# Imported on first use: programs without Scrapy use the guard, too.
 _LAZY = {
     "Addon": "ingest_guard.scrapy_plugin.addon",
     "ImageBlocked": "ingest_guard.scrapy_plugin.core.exceptions",
     "ImageTextSpider": "ingest_guard.scrapy_plugin.spider.spider",
+    "Watchdog": "ingest_guard.scrapy_plugin.extension",
 }
 
 

@@ -1,4 +1,4 @@
-"""Read a YAML file and remember in which line each key stands, so that errors can point at it."""
+"""Read a YAML file with the line of each key; describe what pydantic finds wrong by line and key, never by value."""
 
 from __future__ import annotations
 
@@ -7,12 +7,23 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
+
+    from pydantic import ValidationError
 
 Location = tuple[str | int, ...]
 MAX_BYTES = 1_048_576
-# Aliases of aliases make a short file a large document.
+# A short file with aliases of aliases can be a large document.
 _MOST_ENTRIES = 100_000
+_TEXTS = {
+    "extra_forbidden": "unknown key; correct or remove it",
+    "missing": "this key is missing",
+    "tuple_type": "expected a list, as in [a, b]",
+    "model_type": "expected keys and values",
+    "dict_type": "expected keys and values",
+    "too_short": "expected at least one entry",
+}
 
 
 class YAMLProblem(ValueError):  # noqa: N818 - it is turned into a PolicyError by its only caller
@@ -61,7 +72,7 @@ def load_with_lines(path: Path) -> tuple[Any, dict[Location, int]]:
     except YAMLProblem:
         raise
     except (ValueError, KeyError, TypeError, OverflowError, AttributeError, IndexError) as error:
-        # What the safe loader lets out for a date that is none, a number too long, or a tag that does not fit.
+        # The safe loader raises these for an impossible date, a number that is too long, or a tag that does not fit.
         raise YAMLProblem(f"a value is not what it looks like ({type(error).__name__}); put it in quotes") from None
     finally:
         if loader is not None:
@@ -69,7 +80,7 @@ def load_with_lines(path: Path) -> tuple[Any, dict[Location, int]]:
 
 
 def _collect(node: yaml.Node, where: Location, lines: dict[Location, int]) -> None:
-    """Note the line of every key and list entry below ``node``; refuse a key that stands twice."""
+    """Note the line of every key and list entry below ``node``; refuse a key that is there twice."""
     if len(lines) > _MOST_ENTRIES:
         raise YAMLProblem(f"more than {_MOST_ENTRIES} keys and entries")
     if isinstance(node, yaml.MappingNode):
@@ -88,3 +99,55 @@ def _collect(node: yaml.Node, where: Location, lines: dict[Location, int]) -> No
             entry: Location = (*where, position)
             lines[entry] = value.start_mark.line + 1
             _collect(value, entry, lines)
+
+
+def describe_errors(
+    error: ValidationError, lines: Mapping[Location, int], texts: Mapping[str, str] | None = None
+) -> list[str]:
+    """Return one text for each error: ``line 3: key values.0.column: expected ...``.
+
+    Parameters
+    ----------
+    error
+        From validating what the file holds.
+    lines
+        From :func:`load_with_lines`.
+    texts
+        Type of a pydantic error -> the text to use instead of pydantic's or the usual one.
+    """
+    texts = {**_TEXTS, **(texts or {})}
+    found = []
+    details = error.errors(include_url=False, include_context=False, include_input=False)
+    for detail in details:
+        if detail["type"] == "too_short" and any(_is_inside(other["loc"], detail["loc"]) for other in details):
+            # Pydantic counts only the members that have no error.
+            continue
+        # The location also holds members of a union and functions' checks: "function-before[...]".
+        where: Location = tuple(part for part in detail["loc"] if not isinstance(part, str) or "[" not in part)
+        key = where
+        while key not in lines:
+            key = key[:-1]
+        text = texts.get(detail["type"], _reword(detail["msg"]))
+        name = ".".join(str(part) for part in (where if detail["type"] == "missing" else key))
+        problem = f"line {lines[key]}: " + (f"key {name}: {text}" if name else text)
+        if problem not in found:
+            found.append(problem)
+    return found
+
+
+def to_tuples(value: object) -> object:
+    """Turn YAML's lists into tuples: a strict model does not accept a list for a tuple."""
+    if isinstance(value, dict):
+        return {key: to_tuples(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return tuple(to_tuples(inner) for inner in value)
+    return value
+
+
+def _is_inside(inner: Location, outer: Location) -> bool:
+    return len(inner) > len(outer) and inner[: len(outer)] == outer
+
+
+def _reword(message: str) -> str:
+    message = message.removeprefix("Value error, ").replace("datetime.timedelta(0)", "0")
+    return f"expected {rest}" if (rest := message.removeprefix("Input should be ")) != message else message

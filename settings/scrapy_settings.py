@@ -11,7 +11,7 @@ DOWNLOADER_MIDDLEWARES = {
     "ingest_guard.scrapy_plugin.sentinel.Sentinel": -(10**9),
 }
 EXTENSIONS = {
-    "ingest_guard.scrapy_plugin.extension.Watchdog": -(10**9),
+    "ingest_guard.Watchdog": -(10**9),
 }
 
 # Records leave through Scrapy's own feed exports.

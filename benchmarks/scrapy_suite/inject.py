@@ -72,15 +72,15 @@ def _let_toy_addresses_pass() -> None:
     Otherwise they would stop at the refusal, and say nothing about the rest.
     """
     from ingest_guard.scrapy_plugin import extension as watchdog  # noqa: PLC0415 - not before Scrapy has its reactor
-    from ingest_guard.scrapy_plugin import links  # noqa: PLC0415 - not before Scrapy has its reactor
+    from ingest_guard.scrapy_plugin import spidermiddlewares  # noqa: PLC0415 - not before Scrapy has its reactor
     from ingest_guard.scrapy_plugin.check import request_rules as refusals  # noqa: PLC0415 - not before Scrapy has its reactor
 
     if getattr(refusals.refusal, "is_patched", False):
         return
-    refuse, is_refused = refusals.refusal, links.LinkGuard._is_refused  # noqa: SLF001 - as below
+    refuse, is_refused = refusals.refusal, spidermiddlewares.LinkGuard._is_refused  # noqa: SLF001 - as below
 
-    def refusal(runtime: Any, request: Any, ticket: Any) -> str | None:
-        return None if _TOY.fullmatch(request.url) else refuse(runtime, request, ticket)
+    def refusal(state: Any, request: Any, ticket: Any) -> str | None:
+        return None if _TOY.fullmatch(request.url) else refuse(state, request, ticket)
 
     scheduled = watchdog.Watchdog.request_scheduled
 
@@ -91,7 +91,7 @@ def _let_toy_addresses_pass() -> None:
     watchdog.Watchdog.request_scheduled = request_scheduled  # type: ignore[method-assign]
     refusal.is_patched = True  # type: ignore[attr-defined]
     refusals.refusal = refusal
-    links.LinkGuard._is_refused = lambda guard, each: (  # noqa: SLF001 - all three places refuse them
+    spidermiddlewares.LinkGuard._is_refused = lambda guard, each: (  # noqa: SLF001 - all three places refuse them
         not _TOY.fullmatch(getattr(each, "url", "")) and is_refused(guard, each)
     )
 

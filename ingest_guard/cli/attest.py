@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ingest_guard.cli.main import FAILED, OK
+from ingest_guard.cli.main import FAILED, OK, print_signers
 from ingest_guard.dataset.attestation import facts, reissue, signing
 from ingest_guard.dataset.attestation.manifest import NAME, Manifest, read_manifest
 from ingest_guard.dataset.attestation.promises import format_manifest, numbered
 from ingest_guard.dataset.attestation.verify import Findings, verify
-from ingest_guard.policy.policy import Policy
+from ingest_guard.policy import Policy
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -31,7 +31,7 @@ _SIGN_KEY = click.option(
 
 @click.group("attest")
 def command() -> None:
-    """Tell, verify, write and sign what a data set says of how it was made."""
+    """Show, verify, write and sign what a data set says of how it was made."""
 
 
 @command.command("verify")
@@ -60,7 +60,7 @@ def verify_command(folder: Path, signers: tuple[str, ...], policy_file: Path | N
     if as_json:
         click.echo(json.dumps(_as_json(found), indent=1))
     else:
-        _tell(found)
+        _print_findings(found)
     return FAILED if found.problems else OK
 
 
@@ -68,7 +68,7 @@ def verify_command(folder: Path, signers: tuple[str, ...], policy_file: Path | N
 @click.argument("folder", metavar="DIR", type=_FOLDER)
 @click.option("--json", "as_json", is_flag=True, help="Print the manifest as it is.")
 def show_command(folder: Path, *, as_json: bool) -> int:
-    """Tell in words what the manifest in DIR says. Nothing is verified."""
+    """Show in words what the manifest in DIR says. Nothing is verified."""
     data = read_manifest(folder)
     manifest = Manifest.parse(data)
     if as_json:
@@ -94,7 +94,7 @@ def write_command(folder: Path, policy_file: Path | None, sign_key: Path | None)
     path = sign_key or (policy.dataset.sign_key if policy else None)
     manifest = reissue.reissue(folder, about=None if policy is None else facts.about(policy), key=_key(path))
     click.echo(f"{NAME}: {numbered(manifest.rows, 'record')} in {numbered(len(manifest.shards), 'shard')}")
-    _tell_signers(signing.signers(folder, read_manifest(folder)))
+    _print_signers(signing.signers(folder, read_manifest(folder)))
     return OK
 
 
@@ -106,9 +106,9 @@ def sign_command(folder: Path, sign_key: Path) -> int:
     key = _key(sign_key)
     found = verify(folder)
     if found.problems or key is None:
-        _tell(found)
+        _print_findings(found)
         return FAILED
-    _tell_signers(reissue.countersign(folder, found.sha256, key))
+    _print_signers(reissue.countersign(folder, found.sha256, key))
     return OK
 
 
@@ -120,7 +120,7 @@ def _key(path: Path | None) -> Ed25519PrivateKey | None:
     return read_signing_key(path)
 
 
-def _tell(found: Findings) -> None:
+def _print_findings(found: Findings) -> None:
     manifest = found.manifest
     for line in found.problems:
         click.echo(_printable(f"does not hold: {line}"))
@@ -130,19 +130,16 @@ def _tell(found: Findings) -> None:
         return
     what = f"{numbered(manifest.rows, 'record')} in {numbered(len(manifest.shards), 'shard')}"
     click.echo(f"holds: {what}; manifest {found.sha256}")
-    _tell_signers(found.signers)
+    _print_signers(found.signers)
 
 
 def _printable(line: str) -> str:
-    """Return a line without what a terminal would obey: names of files and lists may be anybody's."""
+    """Return a line without control characters: names of files and lists may hold anything."""
     return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in line)
 
 
-def _tell_signers(signers: tuple[bytes, ...]) -> None:
-    for signer in signers:
-        click.echo(f"signed by {signer.hex()}")
-    if not signers:
-        click.echo("not signed")
+def _print_signers(signers: tuple[bytes, ...]) -> None:
+    print_signers([signer.hex() for signer in signers])
 
 
 def _as_json(found: Findings) -> dict[str, object]:

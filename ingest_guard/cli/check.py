@@ -1,4 +1,4 @@
-"""``ingest-guard check``: files against a blocklist, one JSON object a line."""
+"""``ingest-guard check``: check files against a blocklist; each gets one line of JSON."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import click
 
 from ingest_guard.cli.main import FAILED, MATCHED, NOT_SCANNED, OK, WRONG_USE
 from ingest_guard.guard.guard import Guard
-from ingest_guard.policy.policy import Policy
+from ingest_guard.policy import Policy
 from ingest_guard.verdict import Outcome
 
 if TYPE_CHECKING:
     from ingest_guard.verdict import ImageFacts, Verdict
 
-# Where files end in different ways, the exit code tells of the gravest.
+# The exit code is the gravest of all files' codes.
 _GRAVITY = (WRONG_USE, FAILED, MATCHED, NOT_SCANNED, OK)
 
 

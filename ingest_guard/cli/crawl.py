@@ -1,4 +1,7 @@
-"""``ingest-guard crawl``: ``scrapy crawl`` with an exit code that tells whether the records may be used."""
+"""``ingest-guard crawl``: ``scrapy crawl``, of a spider or of seeds without a project, with an exit code that counts.
+
+The exit code says whether the records may be used. Scrapy's is 0 for a crawl whose guard failed, too.
+"""
 
 from __future__ import annotations
 
@@ -8,32 +11,45 @@ import logging
 import os
 import sys
 import tempfile
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 from scrapy.cmdline import execute
 
-from ingest_guard.cli.crawl_plan import planned
 from ingest_guard.cli.main import FAILED, OK, STOPPED
 from ingest_guard.dataset.records.layouts import NAMES
-from ingest_guard.errors import IngestGuardError
-from ingest_guard.scrapy_plugin.monitoring.instruments import PROGRESS_SETTING
-from ingest_guard.scrapy_plugin.output.completion import COMPLETION_SETTING
+from ingest_guard.errors import IngestGuardError, SetupError
+from ingest_guard.scrapy_plugin.core.settings import (
+    COMPLETION_SETTING,
+    DATASET_SETTING,
+    FORMAT_SETTING,
+    OUTFIT_SETTING,
+    POLICY_SETTING,
+    PROGRESS_SETTING,
+    RECOVER_SETTING,
+)
 from ingest_guard.scrapy_plugin.output.feeds import FORMATS
-from ingest_guard.scrapy_plugin.output.resume import RECOVER_SETTING
+from ingest_guard.scrapy_plugin.spider.seeds import Seeds
+from ingest_guard.scrapy_plugin.spider.spider import USER_AGENT, ImageTextSpider
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    _Value = str | int | bool | None
+
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-# The operator's own bounds: a crawl that reaches one has done what it was asked to do.
+# The operator's own bounds: a crawl that reaches one has done what was asked.
 _OWN_BOUND = "closespider_"
 _FINISHED = "finished"
 _NOT_USABLE = (
     "ingest-guard: the guard failed or was not part of this crawl, or it was forced to stop; do not use its records. "
     "After a forced stop: the same command with --recover."
 )
+_STANDALONE = {"SCRAPY_SETTINGS_MODULE": "ingest_guard.scrapy_plugin.spider.settings"}
+_DEFAULT_POLICY = Path("policy.yaml")
+_OUTPUT = ("-o", "--output")
 
 
 @click.command(
@@ -66,19 +82,116 @@ def command(
     """Run SPIDER as 'scrapy crawl' does, with the same options, or crawl from SEEDS without a project.
 
     '-o FOLDER/' makes the folder a data set: numbered shards, a manifest, the report's data. '-o FILE' is Scrapy's.
-    The exit code tells how the crawl ended.
-
     Exit code: 0 the crawl ended well, 2 wrong use, 4 the guard failed or was not there, 5 the crawl was stopped before
     its end or a feed could not be stored; anything else is Scrapy's.
     """
-    plan = planned(list(arguments), seeds, **chosen)
+    plan = make_plan(list(arguments), seeds, **chosen)
     with tempfile.TemporaryDirectory(prefix="ingest-guard-") as folder:
         file = (completion or Path(folder, "completion.json")).absolute()
         file.unlink(missing_ok=True)
         settings = ["-s", f"{COMPLETION_SETTING}={file}", *(["-s", f"{RECOVER_SETTING}=True"] if recover else [])]
         with _environment(plan.environment), _without_tracebacks():
             code = _run(["scrapy", "crawl", *_progress(), *plan.arguments, *settings])
-        return code or _judged(file)
+        return code or _exit_code(file)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Arguments for ``scrapy crawl``, and environment variables that it needs."""
+
+    arguments: list[str]
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+def make_plan(
+    arguments: list[str],
+    seeds: Path | None,
+    *,
+    policy: Path | None = None,
+    outfit: str | None = None,
+    format_: str | None = None,
+    **of_seeds: _Value,
+) -> Plan:
+    """Return what to run.
+
+    Parameters
+    ----------
+    arguments
+        The spider and Scrapy's own options.
+    of_seeds
+        ``domains``, ``depth``, ``sitemap`` and ``contact``, which need seeds.
+
+    Raises
+    ------
+    click.UsageError
+        The options do not fit together.
+    """
+    folder, rest = take_folder(arguments, anything=seeds is not None)
+    settings = {
+        POLICY_SETTING: str(policy.absolute()) if policy else None,
+        DATASET_SETTING: folder,
+        OUTFIT_SETTING: outfit,
+        FORMAT_SETTING: format_,
+    }
+    if seeds is None:
+        unfit = [f"--{name}" for name, value in of_seeds.items() if value]
+        if unfit:
+            raise click.UsageError(f"{', '.join(unfit)}: only with --seeds; a spider has its own arguments (-a)")
+        if not rest:
+            raise click.UsageError("name a spider of this project, or give --seeds FILE -o FOLDER")
+        return Plan([*rest, *_as_options("-s", settings)])
+    if folder is None:
+        raise click.UsageError("name the folder for the records: -o FOLDER")
+    settings[POLICY_SETTING] = str(_policy(policy).absolute())
+    return Plan([*_from_seeds(seeds, **of_seeds), *rest, *_as_options("-s", settings)], _STANDALONE)
+
+
+def take_folder(arguments: list[str], *, anything: bool) -> tuple[str | None, list[str]]:
+    """Take ``-o FOLDER`` out of the arguments; return the folder, as a setting has it, and the other arguments.
+
+    A path that does not end with a slash is a feed of Scrapy's, unless ``anything`` is a folder.
+    """
+    folder, rest = None, []
+    waiting = iter(arguments)
+    for each in waiting:
+        option, equals, value = each.partition("=")
+        if option not in _OUTPUT or (equals and option == "-o"):
+            rest.append(each)
+            continue
+        target = value if equals else next(waiting, "")
+        if not target:
+            raise click.UsageError(f"{option}: name a folder or a file")
+        if not anything and not target.endswith(("/", os.sep)):
+            rest += [option, target]
+        elif folder is not None:
+            raise click.UsageError(f"{option}: one folder is enough")
+        else:
+            folder = target if "://" in target else str(Path(target).absolute())
+    return folder, rest
+
+
+def _policy(chosen: Path | None) -> Path:
+    policy = chosen or _DEFAULT_POLICY
+    if not policy.is_file():
+        raise click.UsageError(f"there is no {policy} here; write one with 'ingest-guard init', or name one: --policy")
+    return policy
+
+
+def _from_seeds(seeds: Path, **chosen: _Value) -> list[str]:
+    try:
+        Seeds(seeds).hosts()
+    except SetupError as error:
+        raise click.UsageError(str(error)) from None
+    contact, sitemap = chosen.pop("contact", None), chosen.pop("sitemap", None)
+    if not contact:
+        click.echo("ingest-guard: hosts cannot reach you; name an address or a page: --contact https://...", err=True)
+    spider = {"seeds": str(seeds.absolute()), "sitemap": "yes" if sitemap else None, **chosen}
+    agent = {"USER_AGENT": f"{USER_AGENT} (+{contact})" if contact else None}
+    return [ImageTextSpider.name, *_as_options("-a", spider), *_as_options("-s", agent)]
+
+
+def _as_options(flag: str, values: Mapping[str, _Value]) -> list[str]:
+    return [part for name, value in values.items() if value is not None for part in (flag, f"{name}={value}")]
 
 
 @contextlib.contextmanager
@@ -94,7 +207,7 @@ def _environment(added: Mapping[str, str]) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _without_tracebacks() -> Iterator[None]:
-    """Keep asyncio from printing a traceback of what the log has told in one line: why the crawl does not start."""
+    """Keep asyncio from printing a traceback where the log says in one line why the crawl does not start."""
 
     def is_news(record: logging.LogRecord) -> bool:
         return not (record.exc_info and isinstance(record.exc_info[1], IngestGuardError))
@@ -108,7 +221,7 @@ def _without_tracebacks() -> Iterator[None]:
 
 
 def _progress() -> list[str]:
-    """Return the options that show the crawl in a terminal; what the operator says comes later, and counts."""
+    """Return the options that show the crawl in a terminal; the operator's own come later and override them."""
     return ["-s", f"{PROGRESS_SETTING}=True"] if sys.stderr.isatty() else []
 
 
@@ -124,8 +237,8 @@ def _run(arguments: list[str]) -> int:
     return OK
 
 
-def _judged(file: Path) -> int:
-    """Return the exit code for what a crawl left behind, and say why where it is not 0."""
+def _exit_code(file: Path) -> int:
+    """Return the exit code for a completion file, and print why it is not 0."""
     try:
         facts: dict[str, Any] = json.loads(file.read_bytes())
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""``ingest-guard doctor``: whether each spider of this project would be guarded, even if somebody empties ADDONS."""
+"""``ingest-guard doctor``: whether each spider of this project would be guarded, also if ADDONS is emptied."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import click
 from rich.console import Console
 from rich.markup import escape
 
-from ingest_guard.scrapy_plugin.startup import doctor as diagnosis
-from ingest_guard.scrapy_plugin.startup.doctor_checks import examine_surroundings
+from ingest_guard.scrapy_plugin.startup import doctor
+from ingest_guard.scrapy_plugin.startup.doctor_checks import examine_environment
 
 if TYPE_CHECKING:
     from ingest_guard.scrapy_plugin.startup.doctor import Finding
@@ -21,7 +21,7 @@ _HEALTHY, _UNGUARDED = 0, 1
 
 @click.command("doctor")
 def command() -> int:
-    """Load every spider of the Scrapy project in this folder and tell whether it would be guarded.
+    """Load every spider of the Scrapy project in this folder and say whether it would be guarded.
 
     Also looks at what lies around: caches, media stores, job directories, download handlers, extensions and pipelines
     of others, the log, swap, core dumps, the age of the blocklist.
@@ -30,15 +30,14 @@ def command() -> int:
     """
     logging.disable(logging.CRITICAL)
     console = Console(soft_wrap=True, highlight=False)
-    settings = diagnosis.project_settings(os.getcwd())  # noqa: PTH109 - as Scrapy finds its project
-    project = diagnosis.examine_project(settings)
-    spiders = diagnosis.examine_spiders(settings)
-    surroundings = examine_surroundings(settings)
-    for finding in (*project, *surroundings, *spiders):
+    settings = doctor.project_settings(os.getcwd())  # noqa: PTH109 - as Scrapy finds its project
+    spiders = doctor.examine_spiders(settings)
+    findings = [*doctor.examine_project(settings), *examine_environment(settings), *spiders]
+    for finding in findings:
         _print(console, finding)
     if not spiders:
         console.print("No spider in this project yet.")
-    return _HEALTHY if all(finding.good for finding in (*project, *surroundings, *spiders)) else _UNGUARDED
+    return _HEALTHY if all(finding.good for finding in findings) else _UNGUARDED
 
 
 def _print(console: Console, finding: Finding) -> None:

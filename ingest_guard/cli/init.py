@@ -34,7 +34,7 @@ def command(folder: Path, blocklist: str, *, force: bool) -> int:
     click.echo("  2. in a Scrapy project, add these lines to its settings.py, then: ingest-guard doctor")
     click.echo('       ADDONS = {"ingest_guard.Addon": 0}')
     click.echo('       INGEST_GUARD_POLICY = "policy.yaml"')
-    click.echo('       EXTENSIONS = {"ingest_guard.scrapy_plugin.extension.Watchdog": 0}')
+    click.echo('       EXTENSIONS = {"ingest_guard.Watchdog": 0}')
     click.echo("     without a project: ingest-guard crawl --seeds urls.txt -o out/")
     return 0
 

@@ -1,14 +1,18 @@
-"""The command ``ingest-guard`` and what all its parts share: exit codes and how errors are told."""
+"""The command ``ingest-guard``, and what its parts share: exit codes, error output, groups that import on demand."""
 
 from __future__ import annotations
 
 import sys
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ingest_guard._version import __version__
-from ingest_guard.cli.lazy import LazyGroup
 from ingest_guard.errors import IngestGuardError, PolicyError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 OK, MATCHED, WRONG_USE, NOT_SCANNED, FAILED, STOPPED = 0, 1, 2, 3, 4, 5
 
@@ -23,6 +27,42 @@ _COMMANDS = {
     "recheck": "ingest_guard.cli.recheck:command",
     "report": "ingest_guard.cli.report:command",
 }
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command's module when it is called: ``check`` needs no Scrapy, ``doctor`` does.
+
+    Parameters
+    ----------
+    commands_at
+        Name -> ``module:attribute`` of a command.
+    """
+
+    def __init__(self, *arguments: Any, commands_at: Mapping[str, str], **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._commands_at = commands_at
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of all commands, sorted."""
+        del ctx
+        return sorted(self._commands_at)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command; None for a name that is not one."""
+        del ctx
+        if cmd_name not in self._commands_at:
+            return None
+        module, name = self._commands_at[cmd_name].split(":")
+        command: click.Command = getattr(import_module(module), name)
+        return command
+
+
+def print_signers(signers: Sequence[str]) -> None:
+    """Print one line for each public key (hex) that has signed something."""
+    for signer in signers:
+        click.echo(f"signed by {signer}")
+    if not signers:
+        click.echo("not signed")
 
 
 @click.group(cls=LazyGroup, commands_at=_COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})

@@ -1,4 +1,4 @@
-"""``ingest-guard recheck``: records that are out, compared with a newer blocklist; shards without those that match."""
+"""``ingest-guard recheck``: compare published records with a newer blocklist, and write shards without the matches."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import click
 
 from ingest_guard.cli.blocklist import options
 from ingest_guard.cli.main import MATCHED, NOT_SCANNED, OK
-from ingest_guard.policy.policy import Policy
+from ingest_guard.policy import Policy
+from ingest_guard.policy.lists import KeySource
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
     from ingest_guard.dataset.recheck.plan import Plan
-    from ingest_guard.policy.lists import KeySource
 
 
 @click.command("recheck")
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 )
 @click.option("--tombstones", type=options.FILE, metavar="FILE", help="Where to note what was removed; not in CLEAN.")
 @click.option("--recipient", "recipients", multiple=True, metavar="age1...", help="Seal the tombstones to. Repeatable.")
-@click.option("--recipients-file", type=options.FILE, metavar="FILE", help="More recipients, one a line.")
+@click.option("--recipients-file", type=options.FILE, metavar="FILE", help="More recipients, one in each line.")
 @click.option("--sign-key", type=options.FILE, metavar="FILE", help="Sign the new manifest with this Ed25519 key.")
 @click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Processes that compare shards.")
 @options.key
@@ -86,7 +86,7 @@ def command(
     from ingest_guard.dataset.recheck.run import Output, recheck  # noqa: PLC0415 - loaded where it is asked for
 
     plan = make_plan(source, _policy(policy_file, blocklist, key_env, key_file), since=since, columns=columns)
-    output = Output(clean, in_place, tombstones, _recipients(recipients, recipients_file), not_compared)
+    output = Output(clean, in_place, tombstones, options.all_recipients(recipients, recipients_file), not_compared)
     report = recheck(source, plan, replace(output, sign=_signer(sign_key, plan.policy), jobs=jobs))
     if as_json:
         click.echo(json.dumps(report.to_json(), indent=2))
@@ -97,7 +97,7 @@ def command(
 
 
 def make_plan(source: Path, policy: Policy, *, since: str | None, columns: str) -> Plan:
-    """Return what is compared with what; PolicyError where an option names what there is not."""
+    """Return what is compared with what; PolicyError where an option names something that does not exist."""
     from ingest_guard.dataset.recheck import (  # noqa: PLC0415 - as above
         added_entries,
         provenance,
@@ -126,24 +126,10 @@ def _policy(file: Path | None, blocklist: Path | None, key_env: str | None, key_
         raise click.UsageError("name the key once: either --key-env or --key-file")
     update: dict[str, Any] = {} if blocklist is None else {"blocklist": blocklist.resolve()}
     if key_env is not None or key_file is not None:
-        update["list_key"] = _key_source(key_env, key_file)
+        update["list_key"] = KeySource(env=key_env, file=key_file and key_file.resolve())
     if file is None:
         return Policy(**update)
     return Policy.load(file).model_copy(update=update)
-
-
-def _key_source(env: str | None, file: Path | None) -> KeySource:
-    from ingest_guard.policy.lists import KeySource  # noqa: PLC0415 - as above
-
-    return KeySource(env=env, file=file and file.resolve())
-
-
-def _recipients(given: tuple[str, ...], file: Path | None) -> tuple[str, ...]:
-    if file is None:
-        return given
-    from ingest_guard.blocklist.transfer import encryption  # noqa: PLC0415 - as above
-
-    return (*given, *encryption.read_recipients(file))
 
 
 def _signer(file: Path | None, policy: Policy) -> Ed25519PrivateKey | None:

@@ -1,14 +1,14 @@
-"""``ingest-guard report``: one page about a crawl, to look at."""
+"""``ingest-guard report``: one HTML page about a crawl."""
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import click
 
 from ingest_guard.cli.main import FAILED, OK, WRONG_USE
 from ingest_guard.errors import DatasetError
+from ingest_guard.files.atomic import hidden_name, publish
 
 _DEFAULT = "report.html"
 
@@ -56,9 +56,9 @@ def command(folder: Path, output: Path | None, name: str | None) -> int:
 
 
 def _write(file: Path, page: str) -> None:
-    hidden = file.with_name(f".{file.name}.{os.getpid()}")
+    hidden = hidden_name(file)
     try:
         hidden.write_text(page, encoding="utf-8")
-        hidden.replace(file)
+        publish(hidden, file, replace=True)
     finally:
         hidden.unlink(missing_ok=True)

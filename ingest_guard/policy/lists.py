@@ -1,4 +1,4 @@
-"""What a policy says of single lists: what of them counts, what a match does, and what never matches."""
+"""The policy's sections for lists: which entries count, what a match does, what never matches, where the key is."""
 
 from __future__ import annotations
 
@@ -6,18 +6,20 @@ import re
 from pathlib import Path  # noqa: TC003 - pydantic reads the annotations
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
+
+from ingest_guard.policy.units import Section
 
 _HEX_KEY = re.compile(r"[0-9a-fA-F]{64}")
 
 
 def is_hex_key(text: str) -> bool:
-    """Tell whether a signer is written as the public key itself, not as the name of a file with it."""
+    """Return whether a signer is the public key itself and not the name of a file that holds it."""
     return _HEX_KEY.fullmatch(text) is not None
 
 
 def _read_severity(value: Any) -> Any:
-    """``a1`` -> ``A1``, 2 -> ``2``: numbers are what some sources classify by."""
+    """``a1`` -> ``A1``, 2 -> ``2``: some sources classify by numbers."""
     if type(value) is int:
         return str(value)
     return value.upper() if isinstance(value, str) else value
@@ -31,12 +33,6 @@ Severity = Annotated[str, BeforeValidator(_read_severity), Field(pattern=r"^[A-Z
 Signers = Annotated[tuple[Annotated[str, Field(min_length=1, max_length=4096)], ...], BeforeValidator(_read_signers)]
 
 
-class Section(BaseModel):
-    """A part of the policy: unknown keys and wrong types are errors."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, validate_default=True)
-
-
 class ListPolicy(Section):
     """What differs for one list.
 
@@ -46,7 +42,7 @@ class ListPolicy(Section):
 
     owner: str | None = Field(None, min_length=1, max_length=200)
     algorithms: tuple[str, ...] | None = Field(None, min_length=1)
-    thresholds: dict[str, int] = {}
+    thresholds: dict[str, int] = Field(default_factory=dict)
     severities: tuple[Severity, ...] | None = Field(None, min_length=1)
     action: Literal["drop", "drop_page", "hold"] = "drop"
 
@@ -55,7 +51,7 @@ class Allow(Section):
     """What never matches: files in the plain list format, and how near an entry must be to a value of theirs."""
 
     files: tuple[Annotated[Path, Field(strict=False)], ...] = ()
-    distances: dict[str, Annotated[int, Field(ge=0)]] = {}
+    distances: dict[str, Annotated[int, Field(ge=0)]] = Field(default_factory=dict)
 
 
 class KeySource(Section):

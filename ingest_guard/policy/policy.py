@@ -1,6 +1,6 @@
 """The policy: one YAML file that says which lists count, how near is a match, and what happens in doubt.
 
-A policy of the one line ``blocklist: FOLDER`` is complete; every other key has the default that stands here. An unknown
+The line ``blocklist: FOLDER`` alone is a complete policy; every other key has the default that stands here. An unknown
 key, a wrong type or a value out of bounds is a :class:`~ingest_guard.errors.PolicyError` that names file, line and key.
 """
 
@@ -14,31 +14,15 @@ from typing import Any, Literal, Self, TypeVar
 
 from pydantic import Field, ValidationError, model_validator
 
-from ingest_guard._explain import problems, tuples
-from ingest_guard._yaml import YAMLProblem, load_with_lines
+from ingest_guard._yaml import YAMLProblem, describe_errors, load_with_lines, to_tuples
 from ingest_guard.errors import PolicyError
-from ingest_guard.policy.dataset import Dataset
-from ingest_guard.policy.extract import Extract, Filters
-from ingest_guard.policy.lists import Allow, KeySource, ListPolicy, Section, Signers, is_hex_key
-from ingest_guard.policy.optouts import OptOutPolicy
-from ingest_guard.policy.report import Metrics, Report
-from ingest_guard.policy.selftest import SelfTest
-from ingest_guard.policy.units import Bodies, Size, Span, Workers  # noqa: TC001 - pydantic reads the annotations
+from ingest_guard.policy.crawl import Hygiene, Metrics, Report, SelfTest, Swap
+from ingest_guard.policy.lists import Allow, KeySource, ListPolicy, Signers, is_hex_key
+from ingest_guard.policy.records import Dataset, Extract, Filters, OptOutPolicy, Records
+from ingest_guard.policy.units import Bodies, Section, Size, Span, Workers
 
-_DECIDED_HERE = {
-    "max_age",
-    "build",
-    "swap",
-    "signer",
-    "list_key",
-    "allow",
-    "extract",
-    "filters",
-    "dataset",
-    "self_test",
-    "report",
-    "metrics",
-}
+_NOT_FOR_WORKERS = {"max_age", "build", "swap", "signer", "list_key", "allow", "extract", "filters", "dataset"}
+_NOT_FOR_WORKERS |= {"self_test", "report", "metrics"}
 
 
 class Limits(Section):
@@ -67,19 +51,11 @@ class Views(Section):
 
 
 class InFlight(Section):
-    """How much may be in memory at one time, whoever asked for it: with the workers, and before its verdict at all."""
+    """How much may be in memory at one time: images with the workers, and bodies that have no verdict yet."""
 
     images: int = Field(64, gt=0)
     bytes: Size = 256 << 20
     bodies: Bodies = "auto"
-
-
-class Hygiene(Section):
-    """What the process of the crawl may leave behind, and say."""
-
-    core_dumps: bool = False
-    dumpable: bool = False
-    log_filter: bool = True
 
 
 class Build(Section):
@@ -90,30 +66,6 @@ class Build(Section):
     max_shrink: float = Field(0.2, ge=0, le=1)
     keep: int = Field(3, ge=1)
     confirm: bool = False
-
-
-class Swap(Section):
-    """How a running crawl comes to newer lists, and what it does when none come."""
-
-    interval: Span = timedelta(seconds=60)
-    older: Literal["refuse", "accept"] = "refuse"
-    stale: Literal["alarm", "stop"] = "alarm"
-
-
-class Records(Section):
-    """What a record is made of."""
-
-    hashes: tuple[str, ...] = ()
-    record_hashes: Literal["native", "all"] = "native"
-    items_without_image: Literal["drop", "pass"] = "drop"
-    image_url_fields: tuple[str, ...] = ("image_url", "url")
-    image_urls_field: str = "image_urls"
-    alt_fields: tuple[str, ...] = ("alt", "text", "caption")
-    page_url_field: str = "page_url"
-    private_addresses: Literal["same", "allow", "refuse"] = "same"
-    remembered_urls: int = Field(20_000, gt=0)
-    remembered_uids: int = Field(20_000_000, ge=0)
-    page_items: int = Field(10_000, gt=0)
 
 
 class Policy(Section):
@@ -180,23 +132,22 @@ class Policy(Section):
                 "with: ingest-guard init"
             ) from None
         try:
-            policy = cls.model_validate(tuples({} if document is None else document))
+            policy = cls.model_validate(to_tuples({} if document is None else document))
         except ValidationError as error:
-            raise PolicyError(f"policy {file}: {'; '.join(problems(error, lines, _TEXTS))}") from None
+            raise PolicyError(f"policy {file}: {'; '.join(describe_errors(error, lines, _TEXTS))}") from None
         return _with_paths(policy, file)
 
     def to_json(self) -> str:
-        """Return the policy for another process of the same crawl.
+        """Return the policy for a worker process of the same crawl.
 
-        How old a blocklist may be, who must have signed it, where its key is and which files hold the allow-list was
-        decided here.
+        The worker needs no key that this process alone acts on: age, signers, key and allow-list are checked here.
         """
-        return self.model_dump_json(exclude=_DECIDED_HERE)
+        return self.model_dump_json(exclude=_NOT_FOR_WORKERS)
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Self:
         """Read what :meth:`to_json` wrote."""
-        return cls.model_validate(tuples(json.loads(text)))
+        return cls.model_validate(to_tuples(json.loads(text)))
 
     @property
     def drops_pages(self) -> bool:

@@ -1,4 +1,4 @@
-"""How a policy writes sizes, time spans and numbers of workers, as types for its models."""
+"""What the sections of a policy are made of: their base class, and types for sizes, time spans and process counts."""
 
 from __future__ import annotations
 
@@ -7,11 +7,17 @@ import re
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, PlainSerializer
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 
 _SIZES = {"": 1, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "kB": 10**3, "MB": 10**6, "GB": 10**9}
 _MOST_WORKERS = 256
 _SPANS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+class Section(BaseModel):
+    """A part of the policy: unknown keys and wrong types are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, validate_default=True)
 
 
 def _read_size(value: Any) -> Any:
@@ -64,7 +70,7 @@ Workers = Annotated[int | Literal["auto", "inline"], BeforeValidator(_read_worke
 Span = Annotated[
     timedelta,
     BeforeValidator(_read_span),
-    # Seconds, as another process reads it back; pydantic's own PT10S is nothing that a policy may say.
+    # Seconds, which another process can read back: a policy does not accept pydantic's own PT10S.
     PlainSerializer(_seconds, return_type=float, when_used="json"),
     Field(gt=timedelta(0)),
 ]

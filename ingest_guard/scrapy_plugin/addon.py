@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from scrapy.settings import get_settings_priority
 
 from ingest_guard.scrapy_plugin.core import placement
-from ingest_guard.scrapy_plugin.core.settings import load_policy
+from ingest_guard.scrapy_plugin.core.settings import LOG_FORMATTER_SETTING, load_policy
 from ingest_guard.scrapy_plugin.output import feeds
 from ingest_guard.scrapy_plugin.output.exporters import (
     LINES_FORMATS,
@@ -17,7 +17,7 @@ from ingest_guard.scrapy_plugin.output.exporters import (
     WholeFileStorage,
 )
 from ingest_guard.scrapy_plugin.startup import robots
-from ingest_guard.scrapy_plugin.startup.log_format import INNER, GuardedLogFormatter
+from ingest_guard.scrapy_plugin.startup.log_filter import GuardedLogFormatter
 from ingest_guard.scrapy_plugin.startup.protections import DOORS, require_level
 
 if TYPE_CHECKING:
@@ -65,10 +65,10 @@ class Addon:
 
 
 def _wrap_log_formatter(settings: BaseSettings) -> None:
-    """Put the guard's log formatter around the project's own, whoever set that."""
+    """Put the guard's log formatter around the project's own."""
     current = settings.get("LOG_FORMATTER")
     if not placement.is_class(current, f"{GuardedLogFormatter.__module__}.{GuardedLogFormatter.__qualname__}"):
-        settings.set(INNER, current, "addon")
+        settings.set(LOG_FORMATTER_SETTING, current, "addon")
         settings.set("LOG_FORMATTER", GuardedLogFormatter, max(settings.getpriority("LOG_FORMATTER") or 0, _ADDON))
 
 

@@ -14,13 +14,14 @@ from scrapy import signals
 from scrapy.exceptions import CloseSpider
 
 from ingest_guard.errors import IngestGuardError
+from ingest_guard.scrapy_plugin import monitoring
 from ingest_guard.scrapy_plugin.core import placement
 from ingest_guard.scrapy_plugin.core.exceptions import RequestRefused
 from ingest_guard.scrapy_plugin.core.settings import load_policy
-from ingest_guard.scrapy_plugin.monitoring import instruments
+from ingest_guard.scrapy_plugin.core.state import CLOSE_REASON
 from ingest_guard.scrapy_plugin.output import resume
 from ingest_guard.scrapy_plugin.output.completion import Ending
-from ingest_guard.scrapy_plugin.runtime import CLOSE_REASON, Runtime
+from ingest_guard.scrapy_plugin.runtime import Runtime
 from ingest_guard.scrapy_plugin.startup import protections
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ class Watchdog:
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
+        self._state = runtime.state
 
     @classmethod
     def from_crawler(cls, crawler: Crawler) -> Self:
@@ -54,10 +56,11 @@ class Watchdog:
             protections.require(crawler, load_policy(crawler.settings))
             written, first_shard = resume.resume_from(crawler)
         runtime = Runtime.of(crawler)
-        runtime.written, runtime.first_shard = written, first_shard
-        Ending.watch(runtime)
+        state = runtime.state
+        state.written, state.first_shard = written, first_shard
+        Ending.watch(state)
         with placement.announced():
-            instruments.watch(runtime)
+            monitoring.watch(state)
         watchdog = cls(runtime)
         crawler.signals.connect(watchdog.spider_opened, signal=signals.spider_opened)
         crawler.signals.connect(watchdog.spider_closed, signal=signals.spider_closed)
@@ -73,38 +76,38 @@ class Watchdog:
             Scrapy leaves such a request out.
         """
         if request.url[:5].lower() == "data:":
-            self._runtime.count("refused/data_url")
+            self._state.count("refused/data_url")
             raise RequestRefused("ingest_guard does not let this request out: data_url")
 
     def spider_opened(self) -> None:
         """Look at the built chains once more, and note which lists this crawl is held against."""
-        runtime = self._runtime
+        state = self._state
         try:
-            placement.require_chain(runtime.crawler)
-            protections.require_built(runtime)
-            protections.begin(runtime)
+            placement.require_chain(state.crawler)
+            protections.require_built(state)
+            protections.begin(state)
         except IngestGuardError as error:
             logger.critical("The crawl stops. %s", error)
-            runtime.fail("it does not stand where it must")
+            state.fail("it does not stand where it must")
             raise CloseSpider(CLOSE_REASON) from None
-        if runtime.latched:
+        if state.failed:
             # It failed between the start of the workers and now, when there was no spider to close.
             raise CloseSpider(CLOSE_REASON)
-        runtime.is_open = True
+        state.is_open = True
         # What is loaded by now stays for the whole crawl. The collector would look at all of it again and again while
         # the crawl makes its many short-lived objects: 0.4 ms a response, several times what the check itself costs.
         gc.collect()
         gc.freeze()
-        runtime.note_version()
-        runtime.swapper.start()
-        runtime.self_test.start()
+        state.note_version()
+        self._runtime.swapper.start()
+        self._runtime.self_test.start()
         logger.info(
             "ingest_guard checks every response against %s (%s)",
-            ", ".join(info.id for info in runtime.guard.blocklist.lists) or "no list",
-            ", ".join(runtime.guard.attestation["algorithms"]) or "nothing",
+            ", ".join(info.id for info in state.guard.blocklist.lists) or "no list",
+            ", ".join(state.guard.attestation["algorithms"]) or "nothing",
         )
 
     def spider_closed(self) -> None:
         """End the workers."""
-        protections.end(self._runtime)
+        protections.end(self._state)
         self._runtime.close()

@@ -11,6 +11,7 @@ from scrapy.exceptions import DropItem
 from ingest_guard.dataset.records.filters import Filters
 from ingest_guard.dataset.records.items import clear, keep_only, names_data_url, page_of, read_targets
 from ingest_guard.dataset.records.record import build_record, carries_image, holds_image, uid_of
+from ingest_guard.dataset.records.seen import Seen
 from ingest_guard.scrapy_plugin.check.list_actions import note_listed_url
 from ingest_guard.scrapy_plugin.core import placement
 from ingest_guard.scrapy_plugin.runtime import Runtime
@@ -18,7 +19,7 @@ from ingest_guard.scrapy_plugin.startup import protections
 from ingest_guard.verdict import Action
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable
+    from collections.abc import Awaitable, Callable, Generator, Iterable
     from typing import Self
 
     from scrapy.crawler import Crawler
@@ -31,12 +32,14 @@ class _Pipeline:
     """What both pipelines hold."""
 
     def __init__(self, crawler: Crawler) -> None:
+        runtime = Runtime.of(crawler)
         self._crawler = crawler
-        self._runtime = Runtime.of(crawler)
-        self._fields = self._runtime.policy.records
-        self._filters = Filters(self._runtime.policy.filters)
-        self._pages = self._runtime.pages
-        self._fetcher = self._runtime.fetcher
+        self._runtime = runtime
+        self._state = runtime.state
+        self._fields = self._state.policy.records
+        self._filters = Filters(self._state.policy.filters)
+        self._pages = self._state.item_pages
+        self._fetcher = runtime.fetcher
 
     @classmethod
     def from_crawler(cls, crawler: Crawler) -> Self:
@@ -45,7 +48,7 @@ class _Pipeline:
 
     async def process_item(self, item: Any) -> Any:
         """Let an item through, or drop it empty: whatever else went wrong, Scrapy would print it whole."""
-        if self._runtime.latched:
+        if self._state.failed:
             self._let_go(item)
             raise self._drop("guard_failed")
         try:
@@ -55,24 +58,44 @@ class _Pipeline:
             raise
         except (SystemExit, KeyboardInterrupt) as error:
             # Scrapy would wait for ever.
-            self._runtime.fail(f"a pipeline of it ended with {type(error).__name__}")
+            self._state.fail(f"a pipeline of it ended with {type(error).__name__}")
             self._let_go(item)
         except Exception:  # noqa: BLE001 - its traceback would be logged with the item
-            self._runtime.count("errors")
+            self._state.count("errors")
             self._let_go(item)
         raise DropItem("", log_level="DEBUG")
 
     async def _process(self, item: Any) -> Any:
-        raise NotImplementedError
+        """Read an item, drop it where its pages or its images must not leave, and let the pipeline make use of them."""
+        page = self._pages.get(item)
+        pages = {page, page_of(item, self._fields)}
+        self._require_kept(pages)
+        self._begin(item)
+        targets = read_targets(item, self._fields, page)
+        if not targets:
+            if self._fields.items_without_image == "pass":
+                return item
+            raise self._drop("no_image")
+        found = await self._select(targets, page, pages)
+        # Its own images, or others meanwhile, may have dropped the page.
+        self._require_kept(pages)
+        if not found:
+            raise self._drop("no_image_left")
+        return await self._finish(item, found)
+
+    # A pipeline's own: what comes before the images are read; what passes of them; what becomes of the item.
+    _begin: Callable[[Any], None]
+    _select: Callable[[list[Target], str | None, set[str | None]], Awaitable[list[Any]]]
+    _finish: Callable[[Any, list[Any]], Awaitable[Any]]
 
     def _let_go(self, item: Any) -> None:
         self._pages.forget(item)
         clear(item)
 
-    def _require_innocent(self, pages: Iterable[str | None]) -> None:
-        """Drop an item of a page that was condemned, by this item's images or by others."""
-        if self._runtime.policy.drops_pages and self._runtime.condemned.holds_any(pages):
-            self._runtime.count("page_dropped")
+    def _require_kept(self, pages: Iterable[str | None]) -> None:
+        """Drop an item of a page that is dropped, for this item's images or for others."""
+        if self._state.policy.drops_pages and self._state.dropped_pages.holds_any(pages):
+            self._state.count("page_dropped")
             raise DropItem("", log_level="DEBUG")
 
     def _require_unlisted(self, pages: Iterable[str | None]) -> None:
@@ -81,35 +104,35 @@ class _Pipeline:
             raise self._drop("listed_page")
 
     def _is_listed(self, page: str | None) -> bool:
-        """Tell whether a page that an item names is on a list of addresses, and count it."""
-        if page is None or not self._runtime.guard.blocklist.match_url(page):
+        """Return whether a page that an item names is on a list of addresses, and count it."""
+        if page is None or not self._state.lists_with_url(page):
             return False
-        note_listed_url(self._runtime, page)
+        note_listed_url(self._state, page)
         return True
 
     def _is_wanted(self, target: Target) -> bool:
-        """Tell whether the filters let an image through as far as they know it without its bytes."""
+        """Return whether the filters let an image through as far as they know it without its bytes."""
         return self._passes(self._filters.of_text(target.absolute_url, target.alt, target.language))
 
     def _is_kept(self, fetched: Fetched) -> bool:
-        """Tell whether an image passed the check, and the filters of its size."""
+        """Return whether an image passed the check, and the filters of its size."""
         if fetched.result != "no_known_match" or fetched.verdict is None or fetched.verdict.image is None:
             return False
         return self._passes(self._filters.of_size(fetched.verdict.image.width, fetched.verdict.image.height))
 
     def _passes(self, why: str | None) -> bool:
         if why is not None:
-            self._runtime.count(f"filtered/{why}")
+            self._state.count(f"filtered/{why}")
         return why is None
 
     async def _require_consent(self, targets: list[Target], page: str | None, pages: Iterable[str | None]) -> None:
         """Drop an item of a page that has opted out, and count its images."""
         if reason := await self._runtime.opt_outs.of_page(page, pages):
-            self._runtime.count(f"opted_out/{reason}", len(targets))
+            self._state.count(f"opted_out/{reason}", len(targets))
             raise self._drop("opted_out")
 
     def _drop(self, why: str) -> DropItem:
-        self._runtime.count(f"items_dropped/{why}")
+        self._state.count(f"items_dropped/{why}")
         return DropItem("", log_level="DEBUG")
 
 
@@ -121,88 +144,78 @@ class CheckPipeline(_Pipeline):
         """Refuse to start unless every part stands where it must and the workers are ready.
 
         Not ``async``: Scrapy calls it for all pipelines before it waits for any, and where another one raises, Python
-        would warn of a coroutine that nobody has waited for.
+        would warn of a coroutine that was never awaited.
         """
         yield from self._open().__await__()
 
     async def _open(self) -> None:
         with placement.announced():
             placement.require_chain(self._crawler)
-            protections.require_built(self._runtime)
-            await self._runtime.pool.ready()
+            protections.require_built(self._state)
+            await self._state.pool.ready()
             await self._runtime.self_test.run()
 
-    async def _process(self, item: Any) -> Any:
-        page = self._pages.get(item)
-        pages = {page, page_of(item, self._fields)}
-        self._require_innocent(pages)
+    def _begin(self, item: Any) -> None:
         if names_data_url(item):
             raise self._drop("data_url")
-        targets = read_targets(item, self._fields, page)
-        if not targets:
-            if self._fields.items_without_image == "pass":
-                return item
-            raise self._drop("no_image")
-        self._require_clean(targets, pages)
-        due = [target for target in targets if uid_of(target) not in self._runtime.written]
+
+    async def _select(self, targets: list[Target], page: str | None, pages: set[str | None]) -> list[Any]:
+        """Return the URLs of the images that pass."""
+        if any(carries_image(target) for target in targets):  # in its texts
+            raise self._drop("data_url")
+        self._require_unlisted(pages)
+        due = [target for target in targets if uid_of(target) not in self._state.written]
         if len(due) < len(targets):
-            self._runtime.count("duplicates", len(targets) - len(due))
+            self._state.count("duplicates", len(targets) - len(due))
         if not due:
             raise self._drop("written_before")
-        targets = due
-        await self._require_consent(targets, page, pages)
-        targets = [target for target in targets if self._is_wanted(target)]
-        if not targets:
+        await self._require_consent(due, page, pages)
+        wanted = [target for target in due if self._is_wanted(target)]
+        if not wanted:
             raise self._drop("filtered")
-        found = {t.url: await self._fetcher.fetch(t.absolute_url, t.page_url, page) for t in targets}
-        kept = {url for url, fetched in found.items() if self._is_kept(fetched)}
+        found = {t.url: await self._fetcher.fetch(t.absolute_url, t.page_url, page) for t in wanted}
+        kept = [url for url, fetched in found.items() if self._is_kept(fetched)]
         self._count_dropped(found.values())
         if any(fetched.action is Action.DROP_PAGE for fetched in found.values()):
-            self._runtime.condemned.add(pages)
-        self._require_innocent(pages)
-        if not kept:
-            raise self._drop("no_image_left")
-        keep_only(item, self._fields, kept)
+            self._state.dropped_pages.add(pages)
+        return kept
+
+    async def _finish(self, item: Any, found: list[Any]) -> Any:
+        keep_only(item, self._fields, set(found))
         return item
 
     def _count_dropped(self, found: Iterable[Fetched]) -> None:
         for fetched in found:
             if fetched.result != "no_known_match":
-                self._runtime.count(f"images_dropped/{fetched.result}")
+                self._state.count(f"images_dropped/{fetched.result}")
             if fetched.opted_out:
-                self._runtime.count(f"opted_out/{fetched.opted_out}")
-
-    def _require_clean(self, targets: Iterable[Target], pages: Iterable[str | None]) -> None:
-        """Drop an item that is an image itself, in its texts, or that is of a listed page."""
-        if any(carries_image(target) for target in targets):
-            raise self._drop("data_url")
-        self._require_unlisted(pages)
+                self._state.count(f"opted_out/{fetched.opted_out}")
 
 
 class RecordPipeline(_Pipeline):
     """Item pipeline, last of all: lets out records and nothing else."""
 
-    async def _process(self, item: Any) -> Any:
-        page = self._pages.get(item)
-        pages = {page, page_of(item, self._fields)}
-        targets = read_targets(item, self._fields, page)
+    def __init__(self, crawler: Crawler) -> None:
+        super().__init__(crawler)
+        self._seen = Seen(self._fields.remembered_uids)
+
+    def _begin(self, item: Any) -> None:
         self._pages.forget(item)
-        self._require_innocent(pages)
-        if not targets:
-            if self._fields.items_without_image == "pass":
-                return item
-            raise self._drop("no_image")
+
+    async def _select(self, targets: list[Target], page: str | None, pages: set[str | None]) -> list[Any]:
+        """Return the records of the images that pass."""
         await self._require_consent(targets, page, pages)
         found = [record for target in targets if (record := await self._record(target, page)) is not None]
-        self._require_innocent(pages)
         # Other lists may have come into use since the first pipeline looked, and others may have named another page.
         self._require_unlisted(pages)
-        if not found:
-            raise self._drop("no_image_left")
+        return found
+
+    async def _finish(self, item: Any, found: list[Any]) -> Any:
+        del item
         records = [record for record in found if self._is_new(record)]
         if not records:
             raise self._drop("duplicate")
-        self._runtime.count("records", len(records))
+        self._state.count("records", len(records))
         for record in records[:-1]:
             # A pipeline returns one item; the others take the same way out that Scrapy's own would.
             await self._crawler.signals.send_catch_log_async(
@@ -211,13 +224,13 @@ class RecordPipeline(_Pipeline):
         return records[-1]
 
     def _is_new(self, record: dict[str, Any]) -> bool:
-        """Tell whether no record of this uid has left yet; it counts as one that has from now on."""
-        seen, uid = self._runtime.seen, record["uid"]
-        if uid in self._runtime.written or not seen.add(uid):
-            self._runtime.count("duplicates")
+        """Return whether no record of this uid has left yet; it counts as one that has from now on."""
+        seen, uid = self._seen, record["uid"]
+        if uid in self._state.written or not seen.add(uid):
+            self._state.count("duplicates")
             return False
         if seen.forgotten:
-            self._crawler.stats.set_value("ingest_guard/uids_forgotten", seen.forgotten)
+            self._state.set_value("uids_forgotten", seen.forgotten)
         return True
 
     async def _record(self, target: Target, page: str | None) -> dict[str, Any] | None:
@@ -230,7 +243,7 @@ class RecordPipeline(_Pipeline):
             return None
         fetched = await self._fetcher.fetch(target.absolute_url, target.page_url, page)
         if fetched.action is Action.DROP_PAGE:
-            self._runtime.condemned.add((page, target.page_url))
+            self._state.dropped_pages.add((page, target.page_url))
         # A redirect may lead to an address that is an image, too.
         if fetched.verdict is None or not self._is_kept(fetched) or holds_image(fetched.final_url):
             return None

@@ -12,9 +12,8 @@ from click.testing import CliRunner
 
 from ingest_guard import SetupError
 from ingest_guard.cli.main import cli
-from ingest_guard.scrapy_plugin.startup import doctor as diagnosis
-from ingest_guard.scrapy_plugin.startup import doctor_checks as surroundings
-from ingest_guard.scrapy_plugin.startup import process as hygiene
+from ingest_guard.scrapy_plugin.startup import doctor as checks
+from ingest_guard.scrapy_plugin.startup import doctor_checks, process
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from support.listed import World
 
 GUARD = 'ADDONS = {"ingest_guard.Addon": 0}\nINGEST_GUARD_POLICY = "policy.yaml"\n'
-SECOND = 'EXTENSIONS = {"ingest_guard.scrapy_plugin.extension.Watchdog": 0}\n'
+SECOND = 'EXTENSIONS = {"ingest_guard.Watchdog": 0}\n'
 SPIDER = "from scrapy import Spider\n\n\nclass Good(Spider):\n    name = 'good'\n"
 ALL_WELL = [
     "ok   the add-on is installed",
@@ -45,8 +44,8 @@ def project(tmp_path: Path, world: World, monkeypatch: pytest.MonkeyPatch) -> It
         logging.root.manager.disable,
     )
     monkeypatch.delenv("SCRAPY_SETTINGS_MODULE", raising=False)
-    monkeypatch.setattr(hygiene, "_SWAPS", tmp_path / "swaps")
-    monkeypatch.setattr(surroundings, "_CORE_PATTERN", tmp_path / "core_pattern")
+    monkeypatch.setattr(process, "_SWAPS", tmp_path / "swaps")
+    monkeypatch.setattr(doctor_checks, "_CORE_PATTERN", tmp_path / "core_pattern")
     name = f"doctored_{tmp_path.name.replace('-', '_')}"
 
     def make(settings: str = GUARD + SECOND, spiders: str = SPIDER) -> Path:
@@ -105,16 +104,14 @@ def test_any_part_is_a_second_line(project: Callable[..., Path], second: str) ->
     assert doctor()[0] == 0
 
 
-@pytest.mark.parametrize("settings", ["", 'EXTENSIONS = {"ingest_guard.scrapy_plugin.extension.Watchdog": None}\n'])
+@pytest.mark.parametrize("settings", ["", 'EXTENSIONS = {"ingest_guard.Watchdog": None}\n'])
 def test_no_second_line(project: Callable[..., Path], settings: str) -> None:
     """Without it, the doctor says what to add."""
     project(GUARD + settings)
     code, lines = doctor()
     assert code == 1
     at = lines.index("BAD  a crawl with -s ADDONS={} would run unguarded")
-    assert lines[at + 1].strip() == (
-        '-> add to the settings: EXTENSIONS = {"ingest_guard.scrapy_plugin.extension.Watchdog": 0}'
-    )
+    assert lines[at + 1].strip() == ('-> add to the settings: EXTENSIONS = {"ingest_guard.Watchdog": 0}')
 
 
 BAD_SPIDERS = """
@@ -227,7 +224,7 @@ def test_settings_module_of_the_environment(
     monkeypatch.setenv("SCRAPY_SETTINGS_MODULE", f"{package}.settings")
     monkeypatch.syspath_prepend(str(folder))
     elsewhere = tmp_path_factory.mktemp("elsewhere")
-    settings = diagnosis.project_settings(str(elsewhere))
+    settings = checks.project_settings(str(elsewhere))
     assert settings.get("INGEST_GUARD_POLICY") == "policy.yaml"
     assert sys.path[0] == str(elsewhere)
 
@@ -280,7 +277,7 @@ def test_parts_of_others(project: Callable[..., Path], level: str, mark: str) ->
     folder = project(
         GUARD
         + "import os\nHERE = __name__.split('.')[0]\n"
-        + "EXTENSIONS = {'ingest_guard.scrapy_plugin.extension.Watchdog': 0, f'{HERE}.spiders.Listener': 1, "
+        + "EXTENSIONS = {'ingest_guard.Watchdog': 0, f'{HERE}.spiders.Listener': 1, "
         + "f'{HERE}.spiders.Hearer': 2}\n"
         + "DOWNLOAD_HANDLERS = {'https': f'{HERE}.spiders.Handler'}\n"
         + "ITEM_PIPELINES = {f'{HERE}.spiders.Stores': 1, 'scrapy.pipelines.images.ImagesPipeline': 2}\n"

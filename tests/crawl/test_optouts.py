@@ -10,7 +10,7 @@ from support.crawl import Crawl, Project, page
 from support.pictures import drawn, encode
 from support.server import Reply, Seen, Server
 
-from ingest_guard.policy.optouts import OptOutPolicy
+from ingest_guard.policy.records import OptOutPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

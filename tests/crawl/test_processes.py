@@ -161,7 +161,7 @@ def test_a_crawler_that_is_not_guarded_ends_alone(project: Project, site: _Site)
     project.set(
         ADDONS={"ingest_guard.Addon": 0},
         INGEST_GUARD_POLICY="policy.yaml",
-        EXTENSIONS={"ingest_guard.scrapy_plugin.extension.Watchdog": 0},
+        EXTENSIONS={"ingest_guard.Watchdog": 0},
     )
     project.wait(project.start("run.py", site.server.base, "wrong,other"))
     assert json.loads((project.out / "ended.json").read_text()) == {"wrong": "SetupError", "other": "NoneType"}

@@ -57,6 +57,7 @@ class Chain:
             download_async=self.download, downloader=downloader, closed_with=None
         )
         self.runtime = Runtime.of(crawler)
+        self.state = self.runtime.state
         # Nobody sends the signal here, and in older versions of Scrapy this one is not ready before it.
         if (opened := getattr(self.part("OffsiteMiddleware"), "spider_opened", None)) is not None:
             opened(crawler.spider)
@@ -108,8 +109,9 @@ def make_crawler(policy_file: Path) -> Iterator[Callable[..., Crawler]]:
 
 def _close(crawler: Crawler) -> None:
     from ingest_guard.scrapy_plugin import runtime  # noqa: PLC0415 - looks inside
+    from ingest_guard.scrapy_plugin.core import state  # noqa: PLC0415 - looks inside
 
-    if (found := runtime._RUNTIMES.get(crawler)) is not None:
+    if (found := runtime._RUNTIMES.get(crawler) or state._STATES.get(crawler)) is not None:
         found.close()
 
 

@@ -54,16 +54,16 @@ def dropped(chain: Chain, item: Any, why: str) -> None:
 
 def test_item_becomes_a_record(chain: Chain, filled: Site, world: World) -> None:
     """A clean image's item is one record with the documented fields, and the item's others are gone."""
-    chain.runtime.pages.note(item := {"image_url": "clean.jpg", "alt": "A cat", "body": b"secret"}, PAGE)
+    chain.state.item_pages.note(item := {"image_url": "clean.jpg", "alt": "A cat", "body": b"secret"}, PAGE)
     record = chain.process(item)
     assert list(record) == FIELDS
     assert (record["url"], record["final_url"], record["page_url"]) == ("clean.jpg", CLEAN, PAGE)
     assert record["uid"] == hashlib.md5(b"A catclean.jpg", usedforsecurity=False).hexdigest()
     assert record["sha256"] == hashlib.sha256(world.clean).hexdigest()
-    assert record["attestation"] == chain.runtime.guard.attestation
+    assert record["attestation"] == chain.state.guard.attestation
     assert chain.stats()["records"] == 1
     assert len(filled.asked) == 1
-    assert chain.runtime.pages.get(item) is None
+    assert chain.state.item_pages.get(item) is None
 
 
 def test_further_hashes_of_the_policy(make_chain: Callable[..., Chain], filled: Site) -> None:
@@ -181,7 +181,7 @@ def test_fault_of_ours_drops_the_item_empty(chain: Chain, part: str) -> None:
 def test_failed_guard_lets_no_record_out(chain: Chain, filled: Site) -> None:
     """Not even of what was checked before: nobody knows since when it is broken."""
     assert chain.process({"image_url": CLEAN})["url"] == CLEAN
-    chain.runtime.fail("the workers are gone")
+    chain.state.fail("the workers are gone")
     for number, part in enumerate(("CheckPipeline", "RecordPipeline"), 1):
         item = {"image_url": CLEAN}
         with pytest.raises(DropItem):
@@ -194,7 +194,7 @@ def test_page_outside_cannot_claim_to_be_inside(chain: Chain, filled: Site, worl
     """An item names the page that it likes; where its response came from is what counts."""
     filled.answers["http://10.0.0.5/x.jpg"] = world.clean
     item = {"image_url": "http://10.0.0.5/x.jpg", "page_url": "http://10.0.0.1/"}
-    chain.runtime.pages.note(item, PAGE)
+    chain.state.item_pages.note(item, PAGE)
     dropped(chain, item, "no_image_left")
     assert chain.stats()["refused/private_address"] == 1
     assert chain.process({"image_url": "http://10.0.0.5/x.jpg", "page_url": "http://10.0.0.1/"})["width"] == 320

@@ -6,9 +6,10 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
+from ingest_guard._clock import now
 from ingest_guard.dataset.attestation.files import write_manifest
 from ingest_guard.dataset.attestation.manifest import Manifest
-from ingest_guard.dataset.attestation.model import BlocklistFacts, CheckSet, ListFacts, Run, now
+from ingest_guard.dataset.attestation.model import BlocklistFacts, CheckSet, ListFacts, Run
 from ingest_guard.dataset.records.layouts import outfit
 from ingest_guard.dataset.shards.writer import write_parquet
 

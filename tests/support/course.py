@@ -10,8 +10,7 @@ from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from ingest_guard.scrapy_plugin.core.hostcounts import HostCounts
-from ingest_guard.scrapy_plugin.core.meter import Meter
+from ingest_guard.scrapy_plugin.core.meter import HostCounts, Meter
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 SECONDS = 120.0
 """A crawl that takes longer hangs."""
 GUARDED: dict[str, Any] = {"ADDONS": {"ingest_guard.Addon": 0}, "INGEST_GUARD_POLICY": "policy.yaml"}
-SECOND_LINE: dict[str, Any] = {"EXTENSIONS": {"ingest_guard.scrapy_plugin.extension.Watchdog": 0}}
+SECOND_LINE: dict[str, Any] = {"EXTENSIONS": {"ingest_guard.Watchdog": 0}}
 
 _SETTINGS: dict[str, Any] = {
     "BOT_NAME": "tested",

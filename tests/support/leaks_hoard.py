@@ -27,7 +27,7 @@ _MOST = 20_000
 # The machinery itself is as large as the crawl; what these hold of a body, they hold in plain containers as well.
 _MACHINERY = ("asyncio", "concurrent", "logging", "multiprocessing", "selectors", "threading", "twisted", "zope", "_")
 # From these, everything that the crawl has can be reached: other requests and responses that are on their way.
-_WHOLE = ("scrapy.", "tested.", "ingest_guard.scrapy_plugin.runtime")
+_WHOLE = ("scrapy.", "tested.", "ingest_guard.scrapy_plugin.runtime", "ingest_guard.scrapy_plugin.core.state")
 
 
 def keep(way: str, *values: object) -> int:

@@ -16,7 +16,8 @@ from support.pictures import drawn, encode
 from support.waiting import until
 
 from ingest_guard import GuardFailedError, Reason
-from ingest_guard.policy.policy import InFlight, Limits, Records
+from ingest_guard.policy.policy import InFlight, Limits
+from ingest_guard.policy.records import Records
 from ingest_guard.workers import pool as pool_module
 from ingest_guard.workers.pool import WorkerPool
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from ingest_guard import _clock
 from ingest_guard.errors import BlocklistError
 
 if TYPE_CHECKING:
@@ -197,7 +198,7 @@ def _claimed(manifest: Manifest) -> Iterator[str]:
 
 def now() -> str:
     """Return the present moment as manifests write it: RFC 3339, UTC."""
-    return datetime.now(UTC).strftime(_TIME)
+    return _clock.now("microseconds")
 
 
 def parse_time(text: str) -> datetime:

@@ -6,10 +6,10 @@ import io
 import os
 import threading
 from contextlib import closing, contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from ingest_guard._clock import now
 from ingest_guard.errors import BlocklistError
 from ingest_guard.signing.keys import read_private, read_public, write_pair
 
@@ -36,8 +36,7 @@ def write_identity(path: Path | str) -> tuple[Path, str]:
     """
     identity = _pyrage().x25519.Identity.generate()
     recipient = str(identity.to_public())
-    made = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    text = f"# created: {made}\n# public key: {recipient}\n{identity}\n"
+    text = f"# created: {now()}\n# public key: {recipient}\n{identity}\n"
     return write_pair(Path(path), text.encode(), recipient), recipient
 
 

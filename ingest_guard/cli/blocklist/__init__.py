@@ -1,25 +1,25 @@
-"""``ingest-guard blocklist ...``: build blocklists, look at them, move them; one module a command."""
+"""``ingest-guard blocklist ...``: build blocklists, look at them, move them."""
 
 from __future__ import annotations
 
 import click
 
-from ingest_guard.cli.lazy import LazyGroup
+from ingest_guard.cli.main import LazyGroup
 
-_ROOM = "ingest_guard.cli"
+_HERE = "ingest_guard.cli.blocklist"
 _COMMANDS = {
-    "audit": f"{_ROOM}.blocklist.audit:audit_command",
-    "build": f"{_ROOM}.blocklist.build:build_command",
-    "compact": f"{_ROOM}.blocklist.compact:compact_command",
-    "diff": f"{_ROOM}.blocklist.diff:diff_command",
-    "fetch": f"{_ROOM}.blocklist.fetch:fetch_command",
-    "info": f"{_ROOM}.blocklist.info:info_command",
-    "keygen": f"{_ROOM}.blocklist.pack:keygen_command",
-    "pack": f"{_ROOM}.blocklist.pack:pack_command",
-    "sign": f"{_ROOM}.blocklist.pack:sign_command",
-    "unpack": f"{_ROOM}.blocklist.pack:unpack_command",
-    "update": f"{_ROOM}.blocklist.update:update_command",
-    "verify": f"{_ROOM}.blocklist.info:verify_command",
+    "audit": f"{_HERE}.audit:audit_command",
+    "build": f"{_HERE}.build:build_command",
+    "compact": f"{_HERE}.compact:compact_command",
+    "diff": f"{_HERE}.diff:diff_command",
+    "fetch": f"{_HERE}.fetch:fetch_command",
+    "info": f"{_HERE}.info:info_command",
+    "keygen": f"{_HERE}.pack:keygen_command",
+    "pack": f"{_HERE}.pack:pack_command",
+    "sign": f"{_HERE}.pack:sign_command",
+    "unpack": f"{_HERE}.pack:unpack_command",
+    "update": f"{_HERE}.update:update_command",
+    "verify": f"{_HERE}.info:verify_command",
 }
 
 

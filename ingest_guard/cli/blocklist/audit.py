@@ -1,4 +1,4 @@
-"""``ingest-guard blocklist audit``: what a policy makes of the lists, for whoever has to answer for it."""
+"""``ingest-guard blocklist audit``: which lists count under a policy, how near, and what a match does."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ingest_guard.guard.audit import audit
-from ingest_guard.policy.policy import Policy
+from ingest_guard.policy import Policy
 
 if TYPE_CHECKING:
     from ingest_guard.guard.audit import Audit, AuditRow

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
     from ingest_guard.blocklist.build.collect import ListSource
-    from ingest_guard.policy.policy import Policy
+    from ingest_guard.policy import Policy
 
 
 def _thresholds(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> dict[str, dict[str, int]]:
@@ -102,5 +102,5 @@ def build_command(
         key=options.key_of(key_env, key_file, policy),
         signing_key=signing_key,
     )
-    output.tell(report, as_json=as_json, file=report_file)
+    output.print_report(report, as_json=as_json, file=report_file)
     return 0

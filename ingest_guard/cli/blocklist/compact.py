@@ -24,5 +24,5 @@ def compact_command(
     folder: Path, *, keep: int, signing_key: Ed25519PrivateKey | None, report_file: Path | None, as_json: bool
 ) -> int:
     """Make one base of the base and the updates of the blocklist in FOLDER. A sealed one needs no key."""
-    output.tell(compact(folder, keep=keep, signing_key=signing_key), as_json=as_json, file=report_file)
+    output.print_report(compact(folder, keep=keep, signing_key=signing_key), as_json=as_json, file=report_file)
     return 0

@@ -10,8 +10,9 @@ import click
 
 from ingest_guard.blocklist.build.build import DEFAULT_KEEP, MAX_REJECTED_SHARE, MAX_SHRINK, ListSource
 from ingest_guard.blocklist.parts.keys import read_key
+from ingest_guard.blocklist.transfer.encryption import read_recipients
 from ingest_guard.guard.credentials import list_key
-from ingest_guard.policy.policy import Policy
+from ingest_guard.policy import Policy
 from ingest_guard.signing.keys import read_signing_key
 
 if TYPE_CHECKING:
@@ -26,14 +27,14 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 
 
 def _with(command: _Command, *options: Callable[[_Command], _Command]) -> _Command:
-    """Add options, so that help names them in this order."""
+    """Add options, in the order in which help shows them."""
     for option in reversed(options):
         command = option(command)
     return command
 
 
 def _sources(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> list[ListSource]:
-    """Split each at its first two colons: a file's name may hold more."""
+    """Split each value at its first two colons: a file name may hold more."""
     sources = []
     for value in values:
         parts = value.split(":", 2)
@@ -59,7 +60,7 @@ def lists(command: _Command) -> _Command:
 
 
 def _take_from_policy(ctx: click.Context, param: click.Parameter, file: Path | None) -> Policy | None:
-    """Let a policy's section ``build`` stand where an option is not given; read before all others."""
+    """Take defaults from a policy's section ``build``; the option is read before all others."""
     del param
     if file is None:
         return None
@@ -173,15 +174,20 @@ def reports(command: _Command) -> _Command:
     )
 
 
+def all_recipients(given: tuple[str, ...], file: Path | None) -> tuple[str, ...]:
+    """Return the age recipients of the command line and of a file."""
+    return given if file is None else (*given, *read_recipients(file))
+
+
 def key_of(env: str | None, file: Path | None, policy: Policy | None = None) -> bytes | None:
     """Return the key that the options name, or else the policy; None if they name none.
 
     Raises
     ------
     click.UsageError
-        They name two.
+        The options name two.
     BlocklistError
-        There is no key, or none that is any good.
+        There is no key, or it is invalid.
     """
     if env is not None and file is not None:
         raise click.UsageError("name the key once: either --key-env or --key-file")

@@ -1,4 +1,4 @@
-"""How reports are shown: a table for people, JSON for scripts and the files."""
+"""How reports are shown: as a table for people, as JSON for scripts and files."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 _Line = tuple[str, str, "int | None", str]
 
 
-def tell(report: BuildReport, *, as_json: bool, file: Path | None, whole: bool = True) -> None:
-    """Print a report, and write it where the operator wants it.
+def print_report(report: BuildReport, *, as_json: bool, file: Path | None, whole: bool = True) -> None:
+    """Print a report, and write it to a file if one is named.
 
     Parameters
     ----------
@@ -37,13 +37,13 @@ def tell(report: BuildReport, *, as_json: bool, file: Path | None, whole: bool =
     whole
         Whether what was accepted is all that the lists hold, so that its shares mean something.
     """
-    told = report.to_json()
+    content = report.to_json()
     if as_json:
-        click.echo(json.dumps(told, indent=2))
+        click.echo(json.dumps(content, indent=2))
     else:
         show(report, Console(highlight=False), whole=whole)
     if file is not None:
-        write(told, file)
+        write(content, file)
 
 
 def show(report: BuildReport, console: Console, *, whole: bool = True) -> None:
@@ -105,7 +105,7 @@ def _rows(rows: Rows) -> str:
 
 
 def write(report: dict[str, Any], path: Path) -> None:
-    """Write a report as JSON, for its owner's eyes only: the whole file is there, or the old one still is.
+    """Write a report as JSON that only its owner may read: the old file stays until the new one is whole.
 
     Parameters
     ----------

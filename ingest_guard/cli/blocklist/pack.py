@@ -1,10 +1,10 @@
-"""``ingest-guard blocklist pack | unpack | sign | keygen``: versions on their way between machines, and who vouches."""
+"""``ingest-guard blocklist pack | unpack | sign | keygen``: move versions between machines, and sign them."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,20 +13,24 @@ from ingest_guard.blocklist.store import signatures
 from ingest_guard.blocklist.transfer import encryption
 from ingest_guard.blocklist.transfer.pack import pack
 from ingest_guard.blocklist.transfer.unpack import unpack
+from ingest_guard.cli.blocklist import options
+from ingest_guard.cli.main import print_signers
 from ingest_guard.signing import keys
 
-_FILE = click.Path(path_type=Path, dir_okay=False)
-_FOLDER = click.Path(path_type=Path, file_okay=False)
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @click.command("pack")
-@click.argument("folder", type=_FOLDER)
-@click.option("-o", "--output", "out", type=_FILE, required=True, metavar="FILE.igpack", help="The file to write.")
+@click.argument("folder", type=options.FOLDER)
+@click.option(
+    "-o", "--output", "out", type=options.FILE, required=True, metavar="FILE.igpack", help="The file to write."
+)
 @click.option(
     "--recipient", "recipients", multiple=True, metavar="age1...", help="Who may open it (age recipient). Repeatable."
 )
-@click.option("--recipients-file", type=_FILE, metavar="FILE", help="More recipients, one a line.")
-@click.option("--sign-key", type=_FILE, metavar="FILE", help="Sign it with this private Ed25519 key.")
+@click.option("--recipients-file", type=options.FILE, metavar="FILE", help="More recipients, one in each line.")
+@click.option("--sign-key", type=options.FILE, metavar="FILE", help="Sign it with this private Ed25519 key.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 def pack_command(
     folder: Path,
@@ -38,21 +42,22 @@ def pack_command(
     as_json: bool,
 ) -> int:
     """Write the current version of the blocklist in FOLDER into one file."""
-    more = [] if recipients_file is None else encryption.read_recipients(recipients_file)
-    report = pack(folder, out, recipients=[*recipients, *more], sign_key=sign_key)
+    report = pack(folder, out, recipients=options.all_recipients(recipients, recipients_file), sign_key=sign_key)
     if as_json:
         click.echo(json.dumps(asdict(report), indent=2))
         return 0
     click.echo(f"packed version {report.version}: {report.files} files, {report.size:,} bytes")
     click.echo(f"encrypted to {report.recipients} recipients" if report.recipients else "not encrypted")
-    _tell_signers(report.signers)
+    print_signers(report.signers)
     return 0
 
 
 @click.command("unpack")
-@click.argument("file", type=_FILE)
-@click.argument("folder", type=_FOLDER)
-@click.option("--identity", type=_FILE, metavar="FILE", help="File with the age identity that opens an encrypted pack.")
+@click.argument("file", type=options.FILE)
+@click.argument("folder", type=options.FOLDER)
+@click.option(
+    "--identity", type=options.FILE, metavar="FILE", help="File with the age identity that opens an encrypted pack."
+)
 @click.option(
     "--signer",
     "signers",
@@ -81,24 +86,26 @@ def unpack_command(
         return 0
     before = f"before: {report.previous}" if report.previous else "the first one here"
     click.echo(f"current version is now {report.version} ({before}), {report.lists} lists")
-    _tell_signers(report.signers)
+    print_signers(report.signers)
     return 0
 
 
 @click.command("sign")
-@click.argument("folder", type=_FOLDER)
-@click.option("--sign-key", type=_FILE, required=True, metavar="FILE", help="Private Ed25519 key.")
+@click.argument("folder", type=options.FOLDER)
+@click.option("--sign-key", type=options.FILE, required=True, metavar="FILE", help="Private Ed25519 key.")
 def sign_command(folder: Path, sign_key: Path) -> int:
     """Verify the current version of the blocklist in FOLDER and sign it."""
     version, signature = signatures.sign_store(folder, keys.read_signing_key(sign_key))
     click.echo(f"version {version}")
-    _tell_signers((signature.public_key.hex(),))
+    print_signers((signature.public_key.hex(),))
     return 0
 
 
 @click.command("keygen")
-@click.option("--sign", "sign_out", type=_FILE, metavar="FILE", help="Make an Ed25519 key that signs blocklists.")
-@click.option("--age", "age_out", type=_FILE, metavar="FILE", help="Make an age identity that opens packs.")
+@click.option(
+    "--sign", "sign_out", type=options.FILE, metavar="FILE", help="Make an Ed25519 key that signs blocklists."
+)
+@click.option("--age", "age_out", type=options.FILE, metavar="FILE", help="Make an age identity that opens packs.")
 def keygen_command(sign_out: Path | None, age_out: Path | None) -> int:
     """Make keys: the secret in FILE, for its owner alone, and what others may know in FILE.pub."""
     if sign_out is None and age_out is None:
@@ -110,10 +117,3 @@ def keygen_command(sign_out: Path | None, age_out: Path | None) -> int:
         beside, recipient = encryption.write_identity(age_out)
         click.echo(f"age identity {age_out}, recipient {beside}\nrecipient: {recipient}")
     return 0
-
-
-def _tell_signers(signers: tuple[str, ...]) -> None:
-    for signer in signers:
-        click.echo(f"signed by {signer}")
-    if not signers:
-        click.echo("not signed")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
     from ingest_guard.blocklist.build.collect import ListSource
-    from ingest_guard.policy.policy import Policy
+    from ingest_guard.policy import Policy
 
 
 @click.command("update")
@@ -56,5 +56,5 @@ def update_command(
         max_shrink=max_shrink,
         max_rejected=max_rejected,
     )
-    output.tell(report, as_json=as_json, file=report_file, whole=False)
+    output.print_report(report, as_json=as_json, file=report_file, whole=False)
     return 0

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ingest_guard._clock import now
 from ingest_guard.dataset.attestation import croissant, files, inventory, signing
 from ingest_guard.dataset.attestation.manifest import NAME, Manifest
-from ingest_guard.dataset.attestation.model import CheckSet, Run, now
 from ingest_guard.errors import AttestationError
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ingest_guard.dataset.attestation.inventory import ShardFacts
-    from ingest_guard.dataset.attestation.model import About, Shard
+    from ingest_guard.dataset.attestation.model import About, CheckSet, Run, Shard
 
 DRAFT = ".attestation-running.json"
 

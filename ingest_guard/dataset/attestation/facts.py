@@ -9,14 +9,13 @@ from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
+from ingest_guard._clock import format_time, now
 from ingest_guard.dataset.attestation.model import (
     About,
     AllowListFacts,
     BlocklistFacts,
     CheckSet,
     ListFacts,
-    format_time,
-    now,
 )
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ingest_guard._clock import now
 from ingest_guard.dataset.attestation import croissant, inventory, signing
 from ingest_guard.dataset.attestation.manifest import NAME, Manifest, read_manifest
-from ingest_guard.dataset.attestation.model import now
 from ingest_guard.errors import AttestationError
 from ingest_guard.files.atomic import whole_file
 

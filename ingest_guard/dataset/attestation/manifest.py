@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import Field, ValidationError
 
+from ingest_guard._clock import now
 from ingest_guard.dataset.attestation.model import (
     GUARD,
     NOT_PROMISED,
@@ -29,7 +30,6 @@ from ingest_guard.dataset.attestation.model import (
     Shard,
     Source,
     Time,
-    now,
 )
 from ingest_guard.errors import AttestationError
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -11,7 +10,6 @@ from ingest_guard._version import __version__
 
 GUARD = f"ingest_guard {__version__}"
 
-_TIME = "%Y-%m-%dT%H:%M:%SZ"
 Count = Annotated[int, Field(ge=0)]
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 CheckSetId = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
@@ -169,13 +167,3 @@ class About(Part):
     version: str | None = None
     cite_as: str | None = None
     published: str | None = None
-
-
-def now() -> str:
-    """Return the present moment as manifests write it: RFC 3339, UTC, seconds."""
-    return format_time(datetime.now(UTC))
-
-
-def format_time(moment: datetime) -> str:
-    """Return a moment as manifests write it."""
-    return moment.astimezone(UTC).strftime(_TIME)

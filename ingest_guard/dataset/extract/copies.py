@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from lxml.etree import _Element
 
-    from ingest_guard.policy.extract import Extract
+    from ingest_guard.policy.records import Extract
     from ingest_guard.urls.join import Addresses
 
 # In the order in which they count. What scripts copy into src and srcset when an image comes into view.

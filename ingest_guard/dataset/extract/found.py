@@ -10,7 +10,7 @@ from ingest_guard.dataset.extract.texts import is_weak
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ingest_guard.policy.extract import Extract
+    from ingest_guard.policy.records import Extract
 
 _MOST_CANDIDATES = 100
 

@@ -10,7 +10,7 @@ from ingest_guard.dataset.extract.json_ld import read_json_ld
 from ingest_guard.dataset.extract.languages import page_language, tag
 from ingest_guard.dataset.extract.texts import clean
 from ingest_guard.dataset.extract.walk import Walk
-from ingest_guard.policy.extract import Extract
+from ingest_guard.policy.records import Extract
 from ingest_guard.urls.join import Addresses
 
 if TYPE_CHECKING:

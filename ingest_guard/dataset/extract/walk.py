@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from lxml.etree import _Element
 
     from ingest_guard.dataset.extract.found import PageImages
-    from ingest_guard.policy.extract import Extract
+    from ingest_guard.policy.records import Extract
     from ingest_guard.urls.join import Addresses
 
 _PIXELS = re.compile(r"\s*([0-9]{1,6})(?:\.[0-9]*)?(?:px)?\s*$")

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
     from datetime import datetime
 
-    from ingest_guard.policy.optouts import OptOutPolicy
+    from ingest_guard.policy.records import OptOutPolicy
 
 
 # Dates take their time to be read, and a server may send hundreds of headers.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from ingest_guard.dataset.attestation.model import now
+from ingest_guard._clock import now
 from ingest_guard.dataset.recheck import provenance, tombstones, writing
 from ingest_guard.dataset.recheck.search import nothing_to_compare, search, search_pages
 from ingest_guard.dataset.recheck.summary import Report

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from ingest_guard.dataset.extract.found import PageImage
-    from ingest_guard.policy.extract import Filters as FilterPolicy
+    from ingest_guard.policy.records import Filters as FilterPolicy
 
 Why = Literal[
     "no_text",

@@ -13,7 +13,7 @@ from itemadapter import ItemAdapter
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from ingest_guard.policy.policy import Records
+    from ingest_guard.policy.records import Records
 
 
 # Browsers and Scrapy pass over blanks and control characters before a URL, and over tabs and line ends within it.

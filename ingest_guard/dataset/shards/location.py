@@ -21,7 +21,6 @@ from ingest_guard.files.atomic import remove_hidden
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-DATASET_SETTING = "INGEST_GUARD_DATASET"
 BUCKETS = frozenset({"s3", "gs"})
 
 
@@ -43,7 +42,7 @@ def dataset_uri(value: str | os.PathLike[str]) -> str:
         return str(Path(unquote(parts.path)).absolute())
     if "://" in text:
         raise SetupError(
-            f"ingest_guard: {DATASET_SETTING} is at {parts.scheme}://, whose shards cannot be listed, so a second "
+            f"ingest_guard: INGEST_GUARD_DATASET is at {parts.scheme}://, whose shards cannot be listed, so a second "
             "crawl would overwrite the first one's; name a folder, s3:// or gs://, or write there with FEEDS"
         )
     return str(Path(os.path.expanduser(text)).absolute())  # noqa: PTH111 - pathlib's raises where there is no such user

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
+from ingest_guard._clock import format_time
 from ingest_guard.lists.fetch.errors import AnswerError, PagingError
 from ingest_guard.lists.fetch.http import Http
 from ingest_guard.lists.fetch.ranges import RangePage
@@ -87,7 +88,7 @@ def _window(next_: str) -> tuple[str, str]:
 
 
 def _utc(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return format_time(datetime.fromtimestamp(seconds, UTC))
 
 
 def _seconds(text: str) -> float | None:

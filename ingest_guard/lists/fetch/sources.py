@@ -24,8 +24,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from ingest_guard._explain import problems
-from ingest_guard._yaml import Location, YAMLProblem, load_with_lines
+from ingest_guard._yaml import Location, YAMLProblem, describe_errors, load_with_lines
 from ingest_guard.lists.fetch.errors import SourcesError
 from ingest_guard.lists.fetch.http import Patience
 
@@ -283,7 +282,7 @@ def _source(item: object, path: Path, lines: dict[Location, int]) -> Source:
     try:
         return model.model_validate(item)
     except ValidationError as error:
-        raise SourcesError(f"sources {path}: {'; '.join(problems(error, lines, _TEXTS))}") from None
+        raise SourcesError(f"sources {path}: {'; '.join(describe_errors(error, lines, _TEXTS))}") from None
 
 
 def _resolved(source: Source, folder: Path) -> Source:

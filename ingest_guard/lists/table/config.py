@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from ingest_guard._explain import problems, tuples
-from ingest_guard._yaml import YAMLProblem, load_with_lines
+from ingest_guard._yaml import YAMLProblem, describe_errors, load_with_lines, to_tuples
 from ingest_guard.errors import ListFormatError
 from ingest_guard.lists.table.fields import (
     Character,
@@ -186,9 +185,9 @@ def load(path: Path) -> tuple[Layout, Mapping[Location, int]]:
             f"list map {path}: cannot be read ({why}); settings/lists has descriptions to start from"
         ) from None
     try:
-        layout = Layout.model_validate(tuples(document))
+        layout = Layout.model_validate(to_tuples(document))
     except ValidationError as error:
-        found = problems(error, lines)
+        found = describe_errors(error, lines)
     else:
         found = _misnamed(layout, lines)
         if not found:

@@ -30,7 +30,7 @@ _BYTES_OUT = ("screenshot", "pdf")
 
 
 def abort_pictures(request: Any) -> bool:
-    """Tell a browser not to fetch a picture or a film: the value of ``PLAYWRIGHT_ABORT_REQUEST``."""
+    """Return whether a browser is not to fetch something, a picture or a film: ``PLAYWRIGHT_ABORT_REQUEST``."""
     return request.resource_type in _PICTURES
 
 
@@ -64,12 +64,12 @@ def secure(settings: BaseSettings, *, strict: bool) -> None:
 
 
 def renders_pages(settings: BaseSettings) -> bool:
-    """Tell whether a download handler is a browser's."""
+    """Return whether a download handler is a browser's."""
     return any(path is not None and _is_browser(path) for path in settings.getwithbase("DOWNLOAD_HANDLERS").values())
 
 
 def hands_out_pictures(request: Request) -> bool:
-    """Tell whether a request asks for the browser's page itself, or for pictures of it."""
+    """Return whether a request asks for the browser's page itself, or for pictures of it."""
     if request.meta.get("playwright_include_page"):
         return True
     methods = request.meta.get("playwright_page_methods") or ()
@@ -78,7 +78,7 @@ def hands_out_pictures(request: Request) -> bool:
 
 
 def forbid_open_in_browser() -> None:
-    """Let ``open_in_browser`` fail before it writes, whoever has imported it by now."""
+    """Let ``open_in_browser`` fail before it writes, also where it was imported before."""
     scrapy_response.tempfile = _NoFiles()  # type: ignore[attr-defined, assignment]
 
 

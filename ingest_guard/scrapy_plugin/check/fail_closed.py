@@ -22,7 +22,7 @@ _ENDS = (SystemExit, KeyboardInterrupt)
 
 
 def fenced(method: Callable[..., Any]) -> Callable[..., Any]:
-    """Let a method of a part, which has a ``_runtime``, latch the guard where it would end the process.
+    """Let a method of a part, which has a ``_state``, latch the guard where it would end the process.
 
     What it was about is dropped: the method raises ImageBlocked.
     """
@@ -35,7 +35,7 @@ def fenced(method: Callable[..., Any]) -> Callable[..., Any]:
                     async for value in each:
                         yield value
             except _ENDS as error:
-                raise _latched(self, error) from None
+                raise _latch(self, error) from None
 
         return generating
 
@@ -46,7 +46,7 @@ def fenced(method: Callable[..., Any]) -> Callable[..., Any]:
             try:
                 return await method(self, *args, **kwargs)
             except _ENDS as error:
-                raise _latched(self, error) from None
+                raise _latch(self, error) from None
 
         return asynchronous
 
@@ -55,11 +55,11 @@ def fenced(method: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return method(self, *args, **kwargs)
         except _ENDS as error:
-            raise _latched(self, error) from None
+            raise _latch(self, error) from None
 
     return synchronous
 
 
-def _latched(part: Any, error: BaseException) -> ImageBlocked:
-    part._runtime.fail(f"a part of it ended with {type(error).__name__}")  # noqa: SLF001 - all parts have one
+def _latch(part: Any, error: BaseException) -> ImageBlocked:
+    part._state.fail(f"a part of it ended with {type(error).__name__}")  # noqa: SLF001 - all parts have one
     return ImageBlocked("not_scannable", Reason.GUARD_FAILED)

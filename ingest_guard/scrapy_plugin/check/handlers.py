@@ -1,4 +1,9 @@
-"""The crawl's download handlers, each with another one around it that the guard has put there."""
+"""The crawl's download handlers, each with another one around it that the guard has put there.
+
+In the strict level what a handler brings is checked right there: before the signal ``response_downloaded``, and before
+a ``StopDownload`` can carry the response away. The gate further on knows the very response again, by its identity and
+its body's, and lets it through. Nothing that travels with a request can stand in for that.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +14,13 @@ from scrapy.utils.defer import ensure_awaitable
 from scrapy.utils.misc import build_from_crawler, load_object
 
 from ingest_guard.errors import SetupError
-from ingest_guard.scrapy_plugin.core.scrub_errors import scrub_exception
-from ingest_guard.scrapy_plugin.runtime import Runtime
+from ingest_guard.scrapy_plugin.check import receivers
+from ingest_guard.scrapy_plugin.check.fail_closed import fenced
+from ingest_guard.scrapy_plugin.check.judge import judge
+from ingest_guard.scrapy_plugin.core.exceptions import ImageBlocked
+from ingest_guard.scrapy_plugin.core.scrub import scrub, scrub_exception
+from ingest_guard.scrapy_plugin.core.state import GuardState
+from ingest_guard.verdict import Reason
 
 if TYPE_CHECKING:
     from typing import Self
@@ -35,7 +45,7 @@ class PacedHandler:
 
     def __init__(self, crawler: Crawler) -> None:
         self._crawler = crawler
-        self._runtime = Runtime.of(crawler)
+        self._state = GuardState.of(crawler)
         self._inner = build_from_crawler(load_object(self.inner_class), crawler)
 
     @classmethod
@@ -45,7 +55,7 @@ class PacedHandler:
 
     async def download_request(self, request: Request) -> Response:
         """Download, when there is room for it."""
-        admission = self._runtime.admission
+        admission = self._state.admission
         await admission.begin(request)
         try:
             response = await self._download(request)
@@ -77,6 +87,35 @@ class PacedHandler:
         return getattr(self._inner, name)
 
 
+class CheckedHandler(PacedHandler):
+    """The strict level's: it also checks what the inner handler brings."""
+
+    async def download_request(self, request: Request) -> Response:
+        """Download, check, and return what may pass; raise ImageBlocked otherwise."""
+        self._require_no_listener()
+        response = await super().download_request(request)
+        try:
+            self._require_no_listener()
+        except ImageBlocked:
+            scrub(response)
+            raise
+        checked: Response = await self._check(request, response)
+        self._state.handled[checked] = checked.body
+        return checked
+
+    @fenced
+    async def _check(self, request: Request, response: Response) -> Response:
+        with self._state.admission.ended(request):
+            return await judge(self._state, request, response)
+
+    def _require_no_listener(self) -> None:
+        """Latch shut where something listens to the pieces of downloads since the start."""
+        if found := receivers.foreign(self._crawler, receivers.CHUNKS):
+            self._state.fail(f"unchecked pieces of downloads go to {', '.join(found)}")
+        if self._state.failed:
+            raise ImageBlocked("not_scannable", Reason.GUARD_FAILED)
+
+
 def wrap_handlers(settings: BaseSettings, kind: type[PacedHandler]) -> None:
     """Put a handler of a kind around the handler of every scheme, in the final settings of a crawl."""
     handlers = settings.getwithbase("DOWNLOAD_HANDLERS")
@@ -102,7 +141,7 @@ def require_wrapped(crawler: Crawler, kind: type[PacedHandler]) -> None:
 
 
 def is_wrapped(path: Any, kind: type[PacedHandler]) -> bool:
-    """Tell whether a handler in the settings is of a kind."""
+    """Return whether a handler in the settings is of a kind."""
     return isinstance(path, type) and issubclass(path, kind)
 
 

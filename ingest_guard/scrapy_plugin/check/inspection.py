@@ -1,4 +1,4 @@
-"""From a response to a verdict: stages, digests, scans, doubts. What the gate and the sentinel have in common."""
+"""From a response to a verdict: stages, digests, scans, doubts. The gate and the sentinel have this in common."""
 
 from __future__ import annotations
 
@@ -10,24 +10,20 @@ from typing import TYPE_CHECKING
 
 from scrapy.utils.asyncio import run_in_thread
 
-from ingest_guard.encodings import content_codings, undo
+from ingest_guard.encodings.stages import content_codings, undo
 from ingest_guard.hashing.digests import digests
 from ingest_guard.imaging.sniffing.sniff import Kind
 from ingest_guard.scrapy_plugin.check.list_actions import watch_for_floods
-from ingest_guard.scrapy_plugin.core import redaction as withheld
-from ingest_guard.scrapy_plugin.core.exceptions import ImageBlocked
-from ingest_guard.scrapy_plugin.core.scrub import scrub, scrub_request
 from ingest_guard.verdict import Outcome, Reason, Verdict
 
 if TYPE_CHECKING:
-    from scrapy import Request
     from scrapy.http import Response
 
-    from ingest_guard.encodings import Stages
+    from ingest_guard.encodings.stages import Stages
     from ingest_guard.guard.guard import Inquiry, Part
     from ingest_guard.guard.scan_result import Scan
     from ingest_guard.scrapy_plugin.core.generation import Generation
-    from ingest_guard.scrapy_plugin.runtime import Runtime
+    from ingest_guard.scrapy_plugin.core.state import GuardState
 
 logger = logging.getLogger(__name__)
 
@@ -49,25 +45,25 @@ class Inspection:
     generation: Generation
 
 
-async def inspect(runtime: Runtime, response: Response) -> Inspection:
+async def inspect(state: GuardState, response: Response) -> Inspection:
     """Check a response as it came; never raises for anything that it may be."""
     # One version of the lists from here to the verdict, whatever comes up meanwhile.
-    generation = runtime.current
+    generation = state.current
     failed = Inspection(_FAILED, (), generation)
-    if runtime.latched:
+    if state.failed:
         return failed
     try:
         with generation.held():
-            inspection = await _inspect(runtime, generation, response)
+            inspection = await _inspect(state, generation, response)
     except Exception as error:  # noqa: BLE001 - a fault of ours drops the response, and nothing else
         logger.error("ingest_guard could not check a response (%s); it is dropped", type(error).__name__)  # noqa: TRY400 - the traceback would hold the body
-        runtime.count("errors")
+        state.count("errors")
         return failed
     # The guard may have failed while this one waited for its scan.
-    return failed if runtime.latched else inspection
+    return failed if state.failed else inspection
 
 
-async def _inspect(runtime: Runtime, generation: Generation, response: Response) -> Inspection:
+async def _inspect(state: GuardState, generation: Generation, response: Response) -> Inspection:
     guard = generation.guard
     body: bytes = response.body
     codings = content_codings(response.headers.getlist("Content-Encoding"))
@@ -78,40 +74,45 @@ async def _inspect(runtime: Runtime, generation: Generation, response: Response)
         stages = undo(body, codings, limit)
     last = stages.bodies[-1]
     inquiry = await run_in_thread(begin, last) if len(last) > _LARGE else begin(last)
-    scans = [await _scan(runtime, generation, part) for part in inquiry.parts]
-    watch_for_floods(runtime, guard, inquiry, scans)
+    if headers := _headers_with_data_urls(response):
+        inquiry = _joined(inquiry, begin(headers))
+    scans = [await _scan(state, generation, part) for part in inquiry.parts]
+    watch_for_floods(state, guard, inquiry, scans)
     outer = [digests(stage) for stage in stages.bodies[:-1]]
     extra = [match for taken in outer for match in guard.exact_matches(taken)]
-    verdict = guard.conclude(inquiry, scans, extra)
-    verdict = _with_doubts(verdict, inquiry, stages, is_partial=_is_partial(response))
-    if verdict.outcome is not Outcome.MATCH and (headers := _with_data_urls(response)):
-        in_headers = begin(headers)
-        found = guard.conclude(in_headers, [await _scan(runtime, generation, part) for part in in_headers.parts])
-        if found.outcome not in PASSING:
-            verdict = replace(
-                verdict, outcome=found.outcome, matches=found.matches, reason=found.reason, action=found.action
-            )
+    verdict = _with_doubts(guard.conclude(inquiry, scans, extra), inquiry, stages, is_partial=_is_partial(response))
     return Inspection(verdict, tuple(taken["sha256"] for taken in [*outer, inquiry.digests]), generation)
 
 
-async def _scan(runtime: Runtime, generation: Generation, part: Part) -> Scan:
+async def _scan(state: GuardState, generation: Generation, part: Part) -> Scan:
     """Scan a part, unless the very same bytes were scanned a while ago."""
     known = generation.scans.get(part.sha256)
     if known is not None:
-        runtime.count("scans_spared")
+        state.count("scans_spared")
         return known
     began = time.perf_counter()
     scan = await generation.pool.scan(part.data)
-    runtime.meter.note_scan(time.perf_counter() - began)
+    state.meter.note_scan(time.perf_counter() - began)
     if scan.reason not in _PASSING_FAULTS:
-        generation.scans.put(part.sha256, scan)
+        generation.scans[part.sha256] = scan
     return scan
 
 
 _PASSING_FAULTS = (Reason.GUARD_FAILED, Reason.TIMEOUT, Reason.WORKER_CRASHED, Reason.MEMORY)
 
 
-def _with_data_urls(response: Response) -> bytes:
+def _joined(inquiry: Inquiry, headers: Inquiry) -> Inquiry:
+    """Return one inquiry about a body and the headers beside it, whose images count as embedded in the response."""
+    return replace(
+        inquiry,
+        matches=(*inquiry.matches, *headers.matches),
+        parts=(*inquiry.parts, *(replace(part, embedded=True) for part in headers.parts)),
+        reason=inquiry.reason or headers.reason,
+        hits=(*inquiry.hits, *headers.hits),
+    )
+
+
+def _headers_with_data_urls(response: Response) -> bytes:
     """Return the header values with a ``data:`` URL in them, as a text: a Location, say, that a cache would keep."""
     if not _DATA_URL.search(response.headers.to_string()):
         return b""
@@ -144,16 +145,6 @@ def _with_doubts(verdict: Verdict, inquiry: Inquiry, stages: Stages, *, is_parti
 
 def _doubtful(verdict: Verdict, reason: Reason) -> Verdict:
     return replace(verdict, outcome=Outcome.NOT_SCANNABLE, reason=reason)
-
-
-def block(request: Request, response: Response, verdict: Verdict) -> ImageBlocked:
-    """Empty a response that must not pass, and return the exception that says so."""
-    if verdict.outcome is Outcome.MATCH:
-        withheld.note(request)
-    scrub(response)
-    response.headers.clear()
-    scrub_request(request)
-    return ImageBlocked.from_verdict(verdict)
 
 
 _FAILED = Verdict(Outcome.NOT_SCANNABLE, reason=Reason.GUARD_FAILED)

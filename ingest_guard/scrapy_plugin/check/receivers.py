@@ -36,7 +36,7 @@ def _name_of(receiver: Any) -> str:
 
 
 def _is_scrapys(receiver: Any) -> bool:
-    """Tell whether the very function that is called is Scrapy's: a subclass that overrides it is not."""
+    """Return whether the very function that is called is Scrapy's: a subclass that overrides it is not."""
     return str(getattr(_plain(receiver), "__module__", "")).split(".", 1)[0] == "scrapy"
 
 

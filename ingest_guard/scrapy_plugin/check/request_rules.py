@@ -12,15 +12,15 @@ from ingest_guard.urls.private import is_private
 if TYPE_CHECKING:
     from scrapy import Request
 
+    from ingest_guard.scrapy_plugin.core.state import GuardState
     from ingest_guard.scrapy_plugin.core.tickets import Ticket
-    from ingest_guard.scrapy_plugin.runtime import Runtime
 
 
-def refusal(runtime: Runtime, request: Request, ticket: Ticket | None) -> str | None:  # noqa: PLR0911 - one a reason
+def refusal(state: GuardState, request: Request, ticket: Ticket | None) -> str | None:  # noqa: PLR0911 - one return for each reason
     """Return why a request must not go out (the last part of a statistics key), or None.
 
     * ``data_url``: the URL is the image; queues, logs and feeds would keep it.
-    * ``ftp_local_filename``: the handler would write to disk before anybody looks.
+    * ``ftp_local_filename``: the handler would write to disk before any check.
     * ``browser_page``: in the strict level, a request for the browser's page itself, or for pictures of it.
     * ``scheme``: an image for a record is fetched over http and https only, redirects included.
     * ``private_address``: the policy keeps images of public pages from being fetched inside the network.
@@ -32,26 +32,26 @@ def refusal(runtime: Runtime, request: Request, ticket: Ticket | None) -> str | 
         return "data_url"
     if "ftp_local_filename" in request.meta:
         return "ftp_local_filename"
-    if runtime.policy.level == "strict" and hands_out_pictures(request):
+    if state.policy.level == "strict" and hands_out_pictures(request):
         return "browser_page"
     if ticket is not None:
         if not scheme.startswith("http"):
             return "scheme"
-        allowed = runtime.policy.records.private_addresses
+        allowed = state.policy.records.private_addresses
         if allowed != "allow" and is_private(url) and not (allowed == "same" and ticket.page_is_private):
             return "private_address"
-    if runtime.guard.blocklist.match_url(url):
+    if state.lists_with_url(url):
         return "url_list"
     return None
 
 
-def require_allowed(runtime: Runtime, request: Request, ticket: Ticket | None) -> None:
+def require_allowed(state: GuardState, request: Request, ticket: Ticket | None) -> None:
     """Raise RequestRefused, and count it, where a request must not go out."""
-    why = refusal(runtime, request, ticket)
+    why = refusal(state, request, ticket)
     if why is None:
         return
     action = None
     if why == "url_list":
-        action = note_listed_url(runtime, request.url)
-    runtime.count(f"refused/{why}")
+        action = note_listed_url(state, request.url)
+    state.count(f"refused/{why}")
     raise RequestRefused(f"ingest_guard does not let this request out: {why}", action)

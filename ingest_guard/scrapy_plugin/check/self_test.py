@@ -1,7 +1,7 @@
 """The self-test: a picture that the blocklist knows is sent through this very crawler's chain, and must not come out.
 
 It runs before the first request, again and again during the crawl, and whenever the blocklist has changed. It is what
-notices that a newer Scrapy, or somebody's middleware, has made a way around the guard.
+notices that a newer Scrapy, or another middleware, has made a way around the guard.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import gzip
 import itertools
 from functools import partial
 from typing import TYPE_CHECKING, Any
-from weakref import WeakSet
 
 from scrapy import Request
 from scrapy.http import HtmlResponse, Response
@@ -27,7 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Iterator
     from typing import TypeAlias
 
-    from ingest_guard.scrapy_plugin.runtime import Runtime
+    from ingest_guard.blocklist.blocklist import Blocklist
+    from ingest_guard.scrapy_plugin.core.state import GuardState
 
     _Way: TypeAlias = Callable[[Request, Response], Awaitable[object]]
 
@@ -39,20 +39,17 @@ _ATTEMPTS = 5
 
 
 class SelfTest:
-    """Sends the canary through the chain of downloader middlewares, as the crawl's own responses go.
+    """Sends the canary through the chain of downloader middlewares, as the crawl's own responses go."""
 
-    Attributes
-    ----------
-    requests
-        Those of the test: what they bring is not counted. It is checked like anything else.
-    """
-
-    def __init__(self, runtime: Runtime) -> None:
-        self._runtime = runtime
+    def __init__(self, state: GuardState) -> None:
+        self._state = state
         self._numbers = itertools.cycle(range(1, MOST))
         self._end: Callable[[], object] | None = None
         self._is_running = False
-        self.requests: WeakSet[Request] = WeakSet()
+
+    @property
+    def _blocklist(self) -> Blocklist:
+        return self._state.guard.blocklist
 
     async def run(self) -> None:
         """Send every kind of canary through the chain.
@@ -62,12 +59,12 @@ class SelfTest:
         GuardFailedError
             One came out, or was not recognised.
         """
-        if not self._runtime.guard.blocklist.knows_canary:
+        if not self._blocklist.knows_canary:
             raise GuardFailedError(
                 "the blocklist was built by a release that planted no canary in it, and a crawl on it could not test "
                 "itself; build it again: ingest-guard blocklist build"
             )
-        crawler: Any = self._runtime.crawler
+        crawler: Any = self._state.crawler
         downloader = crawler.engine.downloader
         chain = list(downloader.middleware.methods["process_response"])
         for name, make in self._canaries():
@@ -75,28 +72,28 @@ class SelfTest:
             # middleware in between has put it in.
             await self._send(f"{name}, downloaded", make, partial(self._through, chain[:1]))
             await self._send(f"{name}, put in on the way", make, partial(self._through, chain[-1:]))
-        if self._runtime.policy.level == "strict":
+        if self._state.policy.level == "strict":
             await self._send("a download", lambda: Response(_URL), lambda *_: self._download(downloader))
-        self._runtime.count("self_tests")
+        self._state.count("self_tests")
 
     async def again(self) -> None:
         """Run it, and latch the gate where it fails."""
-        if self._is_running or self._runtime.latched:
+        if self._is_running or self._state.failed:
             return
         self._is_running = True
         try:
             await self.run()
         except GuardFailedError as error:
-            self._runtime.fail(str(error))
+            self._state.fail(str(error))
         except Exception as error:  # noqa: BLE001 - whatever it is, the test was not passed
-            self._runtime.fail(f"the self-test could not be run ({type(error).__name__})")
+            self._state.fail(f"the self-test could not be run ({type(error).__name__})")
         finally:
             self._is_running = False
 
     def start(self) -> None:
         """Repeat it at the policy's interval; needs a running event loop."""
         ticker = create_looping_call(self._begin)
-        ticker.start(self._runtime.policy.self_test.interval.total_seconds(), now=False)
+        ticker.start(self._state.policy.self_test.interval.total_seconds(), now=False)
         self._end = ticker.stop
 
     def stop(self) -> None:
@@ -112,29 +109,24 @@ class SelfTest:
         yield "an image", self._listed
         yield "a compressed image", self._compressed
         yield "an image inside a page", self._in_a_page
-        if self._runtime.guard.blocklist.knows_canary_by_sight:
+        if self._blocklist.knows_canary_by_sight:
             yield "an altered image", self._altered
 
     def _listed(self) -> Response:
-        return Response(_URL, body=self._runtime.guard.blocklist.canary())
+        return Response(_URL, body=self._blocklist.canary())
 
     def _compressed(self) -> Response:
-        body = gzip.compress(self._runtime.guard.blocklist.canary(), mtime=0)
+        body = gzip.compress(self._blocklist.canary(), mtime=0)
         return Response(_URL, headers={"Content-Encoding": "gzip"}, body=body)
 
     def _in_a_page(self) -> Response:
-        return HtmlResponse(_URL, body=b'<p><img src="%b">' % _data_url(self._runtime.guard.blocklist.canary()))
+        return HtmlResponse(_URL, body=b'<p><img src="%b">' % _data_url(self._blocklist.canary()))
 
     def _altered(self) -> Response:
         # A new one each time: no memory of an earlier scan can answer for it.
-        return Response(_URL, body=self._runtime.guard.blocklist.canary(next(self._numbers)))
+        return Response(_URL, body=self._blocklist.canary(next(self._numbers)))
 
-    async def _send(
-        self,
-        name: str,
-        make: Callable[[], Response],
-        way: _Way,
-    ) -> None:
+    async def _send(self, name: str, make: Callable[[], Response], way: _Way) -> None:
         """Send a canary on its way until there is an answer; raises GuardFailedError unless that is a match."""
         answer: ImageBlocked | None = None
         for _ in range(_ATTEMPTS):
@@ -148,7 +140,7 @@ class SelfTest:
 
     async def _answer(self, name: str, response: Response, way: _Way) -> ImageBlocked:
         request = Request(_URL, meta={"dont_cache": True, "dont_retry": True, "dont_redirect": True})
-        self.requests.add(request)
+        self._state.test_requests.add(request)
         try:
             await way(request, response)
         except ImageBlocked as blocked:
@@ -161,8 +153,8 @@ class SelfTest:
 
     async def _through(self, chain: Iterable[Callable[..., Any]], request: Request, response: Response) -> None:
         """Hand a response down the chain, as Scrapy itself does."""
-        crawler: Any = self._runtime.crawler
-        wanting = crawler.engine.downloader.middleware._mw_methods_requiring_spider  # noqa: SLF001 - Scrapy has no other way to tell
+        crawler: Any = self._state.crawler
+        wanting = crawler.engine.downloader.middleware._mw_methods_requiring_spider  # noqa: SLF001 - Scrapy has no other way to find out
         result: Any = response
         for method in chain:
             extra = {"spider": crawler.spider} if method in wanting else {}
@@ -170,8 +162,8 @@ class SelfTest:
 
     async def _download(self, downloader: Any) -> None:
         """Download the canary as a ``data:`` URL, which needs no network: the strict level checks in the handlers."""
-        request = Request(_data_url(self._runtime.guard.blocklist.canary()).decode())
-        self.requests.add(request)
+        request = Request(_data_url(self._blocklist.canary()).decode())
+        self._state.test_requests.add(request)
         await downloader.handlers.download_request_async(request)
 
 

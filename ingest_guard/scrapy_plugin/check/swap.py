@@ -7,12 +7,15 @@ hold. Nothing waits meanwhile. A version that cannot be used is refused loudly, 
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import logging
+import signal
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from scrapy.utils.asyncio import create_looping_call, run_in_thread
 from scrapy.utils.defer import _schedule_coro
@@ -21,19 +24,22 @@ from ingest_guard.blocklist.store.manifest import NAME as MANIFEST
 from ingest_guard.blocklist.store.versions import current_version
 from ingest_guard.errors import BlocklistError, IngestGuardError
 from ingest_guard.guard.guard import Guard
-from ingest_guard.scrapy_plugin.check import hangup
-from ingest_guard.workers.eventloop import from_signal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import FrameType
 
+    from ingest_guard.scrapy_plugin.check.self_test import SelfTest
     from ingest_guard.scrapy_plugin.core.generation import Generation
-    from ingest_guard.scrapy_plugin.runtime import Runtime
+    from ingest_guard.scrapy_plugin.core.state import GuardState
 
 logger = logging.getLogger(__name__)
 
 _LONGEST_PAUSE = 3600.0
 _ALARM_EVERY = 3600.0
+
+_listeners: list[Callable[[], None]] = []
+_before: Any = None
 
 
 @dataclass(slots=True)
@@ -48,9 +54,10 @@ class _Refusal:
 class Swapper:
     """Look for new versions, bring them in, and watch how old the one in use is."""
 
-    def __init__(self, runtime: Runtime) -> None:
-        self._runtime = runtime
-        self._policy = runtime.policy
+    def __init__(self, state: GuardState, self_test: SelfTest) -> None:
+        self._state = state
+        self._self_test = self_test
+        self._policy = state.policy
         self._interval = self._policy.swap.interval.total_seconds()
         self._is_looking = False
         self._look_again = False
@@ -64,10 +71,15 @@ class Swapper:
         """Begin to look; needs a running event loop."""
         ticker = create_looping_call(self.look)
         ticker.start(self._interval, now=False)
-        on_signal = from_signal(self._on_hangup)
-        if not hangup.listen(on_signal):
+        loop = asyncio.get_running_loop()
+
+        def on_signal() -> None:
+            with contextlib.suppress(RuntimeError):  # the loop is closed: there is nothing left to do
+                loop.call_soon_threadsafe(self._on_hangup)
+
+        if not listen_for_hangups(on_signal):
             logger.debug("ingest_guard cannot listen for SIGHUP here; new lists are found by the clock alone")
-        self._stop = [lambda: ticker.running and ticker.stop(), partial(hangup.forget, on_signal)]
+        self._stop = [lambda: ticker.running and ticker.stop(), partial(forget_listener, on_signal)]
         self._watch_age()
 
     def stop(self) -> None:
@@ -87,8 +99,8 @@ class Swapper:
         asked
             True where the operator wants it: a version that was refused gets another chance at once.
         """
-        self._runtime.settle()
-        if self._is_stopped or self._runtime.latched:
+        self._state.settle()
+        if self._is_stopped or self._state.failed:
             return
         if self._is_looking:
             self._look_again = self._look_again or asked
@@ -104,7 +116,7 @@ class Swapper:
         version = ""
         try:
             version = await run_in_thread(self._named)
-            if version == self._runtime.current.guard.version:
+            if version == self._state.guard.version:
                 self._refusal = None
             elif asked or not self._is_pausing(version):
                 await self._change_to(version)
@@ -124,7 +136,7 @@ class Swapper:
         folder = self._policy.blocklist
         # The policy names one version, not a store: there is nothing to change over to.
         pinned = (folder / MANIFEST).exists()
-        return self._runtime.current.guard.version if pinned else current_version(folder)
+        return self._state.guard.version if pinned else current_version(folder)
 
     def _is_pausing(self, version: str) -> bool:
         refusal = self._refusal
@@ -132,43 +144,43 @@ class Swapper:
 
     async def _change_to(self, version: str) -> None:
         began = time.monotonic()
-        before = self._runtime.current.guard
+        before = self._state.guard
         guard = await run_in_thread(Guard.from_policy, self._policy)
         self._require_newer(guard, before)
-        if self._is_stopped or self._runtime.latched:
+        if self._is_stopped or self._state.failed:
             return
-        coming = self._coming = self._runtime.prepare(guard)
+        coming = self._coming = self._state.prepare(guard)
         try:
             coming.pool.start()
             await coming.pool.ready()
         except BaseException:
-            self._runtime.discard(coming)
+            self._state.discard(coming)
             raise
         finally:
             self._coming = None
-        if self._is_stopped or self._runtime.latched:
-            self._runtime.discard(coming)
+        if self._is_stopped or self._state.failed:
+            self._state.discard(coming)
             return
-        self._runtime.switch(coming)
+        self._state.switch(coming)
         self._refusal = None
         self._next_alarm = 0.0
         took = time.monotonic() - began
-        self._runtime.count("swap/done")
-        self._runtime.crawler.stats.max_value("ingest_guard/swap/seconds_peak", round(took, 3))
+        self._state.count("swap/done")
+        self._state.crawler.stats.max_value("ingest_guard/swap/seconds_peak", round(took, 3))
         logger.info(
             "ingest_guard has changed over from version %s of the blocklist to %s, which took %.1f s to bring in",
             before.version[:12],
             guard.version[:12],
             took,
         )
-        await self._runtime.self_test.again()
+        await self._self_test.again()
         if guard.version != version:
             logger.info("ingest_guard: a newer version than %s came up meanwhile", version[:12])
 
     def _require_newer(self, guard: Guard, before: Guard) -> None:
         """Refuse what could not be tested, and to go back in time.
 
-        What was added since would pass again, and somebody may want just that.
+        What was added since would pass again, which an attacker may want.
         """
         if not guard.blocklist.knows_canary:
             raise BlocklistError("it was built by a release that planted no canary in it; build it again")
@@ -185,8 +197,8 @@ class Swapper:
         again = self._refusal is not None and self._refusal.version == version
         pause = min(self._refusal.pause * 2, _LONGEST_PAUSE) if self._refusal and again else self._interval
         self._refusal = _Refusal(version, pause, time.monotonic() + pause)
-        self._runtime.count("swap/refused")
-        current = self._runtime.current.guard
+        self._state.count("swap/refused")
+        current = self._state.guard
         # What others' exceptions say may quote a file's content.
         why = str(error) if isinstance(error, IngestGuardError | OSError) else type(error).__name__
         logger.error(
@@ -199,25 +211,65 @@ class Swapper:
 
     def _watch_age(self) -> None:
         """Note how old the version in use is, and raise the alarm when it is too old."""
-        runtime, policy = self._runtime, self._policy
-        age = datetime.now(UTC) - runtime.current.guard.blocklist.created
+        state, policy = self._state, self._policy
+        age = datetime.now(UTC) - state.guard.blocklist.created
         is_stale = age > policy.max_age
-        stats = runtime.crawler.stats
-        stats.set_value("ingest_guard/blocklist/age_seconds", int(age.total_seconds()))
-        stats.set_value("ingest_guard/blocklist/stale", int(is_stale))
+        state.set_value("blocklist/age_seconds", int(age.total_seconds()))
+        state.set_value("blocklist/stale", int(is_stale))
         if not is_stale:
             return
         if policy.swap.stale == "stop":
-            runtime.fail(f"the blocklist was built {_spoken(age)} ago; the policy allows {_spoken(policy.max_age)}")
+            state.fail(
+                f"the blocklist was built {_format_span(age)} ago; the policy allows {_format_span(policy.max_age)}"
+            )
         elif time.monotonic() >= self._next_alarm:
             self._next_alarm = time.monotonic() + _ALARM_EVERY
             logger.critical(
                 "ingest_guard: the blocklist was built %s ago, the policy allows %s. The crawl goes on with it; what "
                 "was listed since is not known here. Build a new version, and see why none has come",
-                _spoken(age),
-                _spoken(policy.max_age),
+                _format_span(age),
+                _format_span(policy.max_age),
             )
 
 
-def _spoken(span: timedelta) -> str:
+def _format_span(span: timedelta) -> str:
     return str(span - timedelta(microseconds=span.microseconds))
+
+
+def listen_for_hangups(callback: Callable[[], None]) -> bool:
+    """Call something at each SIGHUP from now on; it runs inside the signal handler.
+
+    A handler that was there before is still called.
+
+    Returns
+    -------
+    bool
+        False where signals cannot be had: another thread than the main one, another system, or a handler that was not
+        installed from Python.
+    """
+    global _before  # noqa: PLW0603 - a process has one handler of a signal
+    number = getattr(signal, "SIGHUP", None)
+    if number is None or signal.getsignal(number) is None:
+        return False
+    if signal.getsignal(number) is not _on_hangup:
+        try:
+            _before = signal.signal(number, _on_hangup)
+        except ValueError:
+            return False
+    _listeners.append(callback)
+    return True
+
+
+def forget_listener(callback: Callable[[], None]) -> None:
+    """Stop calling it; the last one restores the earlier handler, unless another one has been installed since."""
+    with contextlib.suppress(ValueError):
+        _listeners.remove(callback)
+        if not _listeners and signal.getsignal(signal.SIGHUP) is _on_hangup:
+            signal.signal(signal.SIGHUP, _before)
+
+
+def _on_hangup(number: int, frame: FrameType | None) -> None:
+    for callback in _listeners:
+        callback()
+    if callable(_before):
+        _before(number, frame)

@@ -6,15 +6,12 @@ at once. So each download waits here, at the very handler that would bring it, u
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import deque
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
-
-from scrapy.utils.asyncio import call_later
-
-from ingest_guard.workers.eventloop import promise
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,12 +19,11 @@ if TYPE_CHECKING:
     from scrapy import Request
 
     from ingest_guard.policy.policy import InFlight
-    from ingest_guard.workers.eventloop import Promise
 
 # How much of the average size the last body counts for; and what the first ones are taken to be.
 _WEIGHT = 0.05
 _GUESS = 64 << 10
-# From a handler to the gate there are a few turns of the event loop. Who is not there by then was cancelled on the way.
+# From a handler to the gate there are a few turns of the event loop. One that is not there by then was cancelled.
 _LOST_AFTER = 60.0
 _LOOK_EVERY = 1.0
 
@@ -48,8 +44,8 @@ class Admission:
     def __init__(self, bounds: InFlight, requests: int) -> None:
         self._most = max(bounds.images, 2 * requests) if bounds.bodies == "auto" else bounds.bodies
         self._most_bytes = bounds.bytes
-        self._asking: deque[Promise] = deque()
-        # Weak: a download that is cancelled tells nobody. Its body may go at any time, or linger in a cycle.
+        self._asking: deque[asyncio.Future[None]] = deque()
+        # Weak: nothing reports a download that is cancelled. Its body may go at any time, or linger in a cycle.
         self._held: WeakKeyDictionary[Request, int] = WeakKeyDictionary()
         self._arrived: WeakKeyDictionary[Request, int] = WeakKeyDictionary()
         self._on_the_way: WeakKeyDictionary[Request, float] = WeakKeyDictionary()
@@ -66,11 +62,11 @@ class Admission:
     async def begin(self, request: Request) -> None:
         """Wait until a download may start, and count it."""
         if self._asking or not self._has_room():
-            turn = promise()
+            turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._asking.append(turn)
             self._look_later()
             try:
-                await turn.awaitable()
+                await turn
             except BaseException:
                 if turn in self._asking:
                     self._asking.remove(turn)
@@ -90,7 +86,10 @@ class Admission:
         self.peak_bytes = max(self.peak_bytes, sum(self._arrived.values()))
 
     def end(self, request: Request) -> None:
-        """Count it out: it has its verdict, or the download failed. Of what was never counted in, this is nothing."""
+        """Count a request out: it has its verdict, or its download failed.
+
+        Does nothing for a request that was never admitted.
+        """
         self._arrived.pop(request, None)
         self._on_the_way.pop(request, None)
         if self._held.pop(request, None) is not None:
@@ -106,10 +105,10 @@ class Admission:
             self.end(request)
 
     def _look_later(self) -> None:
-        """As long as somebody waits, see to it that nobody waits for a download that will tell nothing."""
+        """While requests wait, look now and then for downloads that were cancelled without a word."""
         if not self._looks:
             self._looks = True
-            call_later(_LOOK_EVERY, self._look)
+            asyncio.get_running_loop().call_later(_LOOK_EVERY, self._look)
 
     def _look(self) -> None:
         self._looks = False
@@ -123,7 +122,9 @@ class Admission:
     def _let_others_in(self) -> None:
         while self._asking and self._has_room():
             self._let_in += 1
-            self._asking.popleft().keep(None)
+            turn = self._asking.popleft()
+            if not turn.done():  # a waiter that was cancelled counts itself out
+                turn.set_result(None)
 
     def _has_room(self) -> bool:
         bodies = self.bodies

@@ -45,7 +45,7 @@ class ImageBlocked(IgnoreRequest):
 
     @classmethod
     def from_verdict(cls, verdict: Verdict) -> ImageBlocked:
-        """Return the exception that tells of a verdict."""
+        """Return the exception for a verdict."""
         lists = tuple(dict.fromkeys(match.list_id for match in verdict.matches))
         return cls(str(verdict.outcome), verdict.reason, lists, verdict.action)
 

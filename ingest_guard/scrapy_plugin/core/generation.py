@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from weakref import WeakKeyDictionary
 
-from ingest_guard.scrapy_plugin.core.recent import Recent
+from cachetools import LRUCache
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from scrapy.http import Response
 
+    from ingest_guard.dataset.optouts.signals import Signals
     from ingest_guard.guard.guard import Guard
     from ingest_guard.guard.scan_result import Scan
     from ingest_guard.workers.inline import InlinePool
@@ -22,8 +23,15 @@ _VERIFIED = 1 << 14
 _REMEMBERED_SCANS = 1 << 12
 
 
+class Passed(NamedTuple):
+    """The body of a response that may pass, and what its headers say of its use where they were read."""
+
+    body: bytes
+    signals: Signals | None = None
+
+
 class Generation:
-    """Whoever checks something takes the current one once, holds it, and uses nothing else until there is a verdict.
+    """A check takes the current one once, holds it, and uses nothing else until there is a verdict.
 
     So a swap between two steps of a check changes nothing about it, and what one version has let through says nothing
     about the next one.
@@ -35,7 +43,7 @@ class Generation:
     verified
         SHA-256 of bodies that may pass.
     passed
-        Responses that may pass, and their bodies.
+        Responses that may pass, as the gate has seen them.
     scans
         What scans found, by SHA-256.
     is_retired
@@ -45,10 +53,10 @@ class Generation:
     def __init__(self, guard: Guard, pool: WorkerPool | InlinePool) -> None:
         self.guard = guard
         self.pool = pool
-        self.verified: Recent[bool] = Recent(_VERIFIED)
+        self.verified: LRUCache[str, None] = LRUCache(_VERIFIED)
         # A response that still holds the very object that was verified needs no second digest: bytes do not change.
-        self.passed: WeakKeyDictionary[Response, bytes] = WeakKeyDictionary()
-        self.scans: Recent[Scan] = Recent(_REMEMBERED_SCANS)
+        self.passed: WeakKeyDictionary[Response, Passed] = WeakKeyDictionary()
+        self.scans: LRUCache[str, Scan] = LRUCache(_REMEMBERED_SCANS)
         self.is_retired = False
         self._holders = 0
 

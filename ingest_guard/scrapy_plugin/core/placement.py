@@ -36,9 +36,9 @@ class Part(NamedTuple):
 
 
 PARTS = (
-    Part("DOWNLOADER_MIDDLEWARES", f"{_HERE}.gate.Gate", OUTERMOST, -1),
-    Part("DOWNLOADER_MIDDLEWARES", f"{_HERE}.sentinel.Sentinel", -OUTERMOST, 0),
-    Part("SPIDER_MIDDLEWARES", f"{_HERE}.links.LinkGuard", OUTERMOST, -1),
+    Part("DOWNLOADER_MIDDLEWARES", f"{_HERE}.downloadermiddlewares.Gate", OUTERMOST, -1),
+    Part("DOWNLOADER_MIDDLEWARES", f"{_HERE}.downloadermiddlewares.Sentinel", -OUTERMOST, 0),
+    Part("SPIDER_MIDDLEWARES", f"{_HERE}.spidermiddlewares.LinkGuard", OUTERMOST, -1),
     Part("ITEM_PIPELINES", f"{_HERE}.pipelines.CheckPipeline", -OUTERMOST, 0),
     Part("ITEM_PIPELINES", f"{_HERE}.pipelines.RecordPipeline", OUTERMOST, -1),
     Part("EXTENSIONS", WATCHDOG, -OUTERMOST, None),
@@ -161,7 +161,7 @@ def require_chain(crawler: Crawler) -> None:
 
 
 def is_class(value: Any, path: str) -> bool:
-    """Tell whether a component key, a class or a path of any spelling, means the class at ``path``."""
+    """Return whether a component key, a class or a path of any spelling, means the class at ``path``."""
     loaded = _load(value)
     return isinstance(loaded, type) and f"{loaded.__module__}.{loaded.__qualname__}" == _real_path(path)
 
@@ -172,7 +172,7 @@ def _real_path(path: str) -> str:
 
 
 def _load(value: Any) -> Any:
-    """Return what a component key stands for; the key itself where that cannot be loaded, which Scrapy will tell."""
+    """Return what a component key stands for; the key itself where that cannot be loaded: Scrapy reports it."""
     try:
         return load_object(value)
     except (ImportError, NameError, TypeError, ValueError, AttributeError):

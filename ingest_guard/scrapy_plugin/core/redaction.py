@@ -10,9 +10,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from cachetools import LRUCache
 from scrapy.http import Request, Response
 
-from ingest_guard.scrapy_plugin.core.recent import Recent
 from ingest_guard.urls.data_scheme import redact_data_urls
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ _REST = re.compile(r"[^\s<>'\"]+")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*$")
 _LONGEST_SCHEME = 64
 
-_urls: Recent[bool] = Recent(_MOST)
+_urls: LRUCache[str, None] = LRUCache(_MOST)
 _seen_any = False
 
 
@@ -36,17 +36,18 @@ def note(request: Request) -> None:
     redirected: Iterable[Any] = request.meta.get("redirect_urls") or ()
     for url in (request.url, *redirected):
         if isinstance(url, str):
-            _urls.put(_key(url), True)  # noqa: FBT003 - a mapping used as a set
+            _urls[_key(url)] = None
 
 
 def forget() -> None:
     """Forget all of them: a crawl has ended."""
-    global _seen_any, _urls
-    _seen_any, _urls = False, Recent(_MOST)
+    global _seen_any  # noqa: PLW0603 - see note
+    _seen_any = False
+    _urls.clear()
 
 
 def is_withheld(url: str) -> bool:
-    """Tell whether this is the address of a match."""
+    """Return whether this is the address of a match."""
     return _seen_any and _key(url) in _urls
 
 
@@ -76,7 +77,7 @@ def _urls_in(text: str) -> Iterator[tuple[int, int]]:
 
 
 def names_withheld(value: Any) -> bool:
-    """Tell whether a value of a log record is, or holds, a request or response at such an address."""
+    """Return whether a value of a log record is, or holds, a request or response at such an address."""
     if isinstance(value, Request | Response):
         return is_withheld(value.url)
     return isinstance(value, str) and redact(value) != value

@@ -1,4 +1,4 @@
-"""The settings of a project that concern the guard, read in one place."""
+"""The settings of a project that concern the guard: their names, and the policy that they lead to."""
 
 from __future__ import annotations
 
@@ -14,6 +14,17 @@ if TYPE_CHECKING:
     from scrapy.settings import BaseSettings
 
 POLICY_SETTING = "INGEST_GUARD_POLICY"
+DATASET_SETTING = "INGEST_GUARD_DATASET"
+FORMAT_SETTING = "INGEST_GUARD_FORMAT"
+OUTFIT_SETTING = "INGEST_GUARD_OUTFIT"
+ROWS_SETTING = "INGEST_GUARD_SHARD_ROWS"
+RECOVER_SETTING = "INGEST_GUARD_RECOVER"
+COMPLETION_SETTING = "INGEST_GUARD_COMPLETION"
+PROGRESS_SETTING = "INGEST_GUARD_PROGRESS"
+LOG_FORMATTER_SETTING = "INGEST_GUARD_LOG_FORMATTER"
+"""Where the add-on keeps the project's own log formatter."""
+SIGN_KEY_VARIABLE = "INGEST_GUARD_SIGN_KEY"
+"""The environment variable with the path of the key that signs the data set."""
 TESTED_SCRAPY = ("2.15", "2.19")
 """The oldest and the newest minor version of Scrapy with which the whole test suite has run."""
 

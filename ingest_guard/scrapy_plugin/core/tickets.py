@@ -1,8 +1,8 @@
-"""How the check pipeline hears what the gate found in the image that it asked for.
+"""How the check pipeline learns what the gate found in the image that it asked for.
 
 A fetch of the check pipeline carries a ticket in ``request.meta``, which survives redirects and retries. It asks the
-gate for two things: to note the verdict on the ticket, and to hand on an empty body. It vouches for nothing: whoever
-copies it gets empty bodies, and a verdict counts only for the URL that the gate saw.
+gate for two things: to note the verdict on the ticket, and to hand on an empty body. It vouches for nothing: a copy
+of it gets empty bodies, and a verdict counts only for the URL that the gate saw.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 
 META_KEY = "ingest_guard_ticket"
 # Errors have headers of their own (noindex, as a rule) and say nothing of what would be there.
-_SPEAKING = range(200, 400)
-_TOLD = (Outcome.NO_KNOWN_MATCH, Outcome.NOT_AN_IMAGE)
+_WITH_SIGNALS = range(200, 400)
+_SHOWN = (Outcome.NO_KNOWN_MATCH, Outcome.NOT_AN_IMAGE)
 
 
 class Hop(NamedTuple):
     """One response on the way to an image, redirects included, and what its headers said of its use."""
 
     url: str
-    said: Signals
+    signals: Signals
 
 
 @dataclass(eq=False, slots=True)
@@ -59,20 +59,20 @@ class Ticket:
     def note(self, response: Response, verdict: Verdict, attestation: Mapping[str, Any]) -> None:
         """Keep a verdict, what it is about, and what the body was held against.
 
-        Of what is dropped, nothing but the outcome: the request's meta has this ticket, and error handlers, middlewares
-        and signals have the request. In a verdict there are digests and fingerprints.
+        Of a verdict that drops, only the outcome is kept: the request's meta has this ticket, and error handlers,
+        middlewares and signals have the request. In a verdict there are digests and fingerprints.
         """
-        if verdict.outcome not in _TOLD:
+        if verdict.outcome not in _SHOWN:
             verdict = Verdict(verdict.outcome, reason=verdict.reason, action=verdict.action)
         self.verdict, self.url, self.attestation = verdict, response.url, attestation
 
-    def hear(self, response: Response, said: Signals) -> None:
+    def add_hop(self, response: Response, signals: Signals) -> None:
         """Keep what the headers of a response said."""
-        if response.status in _SPEAKING:
-            self.hops.append(Hop(response.url, said))
+        if response.status in _WITH_SIGNALS:
+            self.hops.append(Hop(response.url, signals))
 
     def may_keep(self, verdict: Verdict) -> bool:
-        """Tell whether a body is handed on, as to anybody who has no ticket."""
+        """Return whether the body is handed on all the same."""
         return self.for_text and verdict.outcome is Outcome.NOT_AN_IMAGE
 
     def verdict_for(self, response: Response) -> Verdict | None:

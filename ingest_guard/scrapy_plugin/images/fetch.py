@@ -1,39 +1,44 @@
-"""Fetch the image that an item names, through the crawler's own downloader, and hear from the gate what it was.
+"""Fetch the image that an item names, through the crawler's own downloader, and learn from the gate what it was.
 
 Robots.txt, throttling, proxies, cookies and retries hold as for any request. The bytes stay at the gate. Equal URLs are
 fetched once a run; what was found is remembered for as many URLs as the policy says.
+
+The first fetch from a host returns before the others go, because it brings the host's robots.txt. Scrapy fetches that
+file when the first request for a host comes by, and has the requests that come meanwhile wait for it; Scrapy 2.19 lets
+all but two of those pass unchecked. A page's images on another host come all at once.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from cachetools import LRUCache
 from scrapy import Request
 from scrapy.exceptions import IgnoreRequest
 
+from ingest_guard._clock import now
 from ingest_guard.scrapy_plugin.check.request_rules import refusal
 from ingest_guard.scrapy_plugin.core.exceptions import ImageBlocked, RequestRefused
-from ingest_guard.scrapy_plugin.core.recent import Recent
+from ingest_guard.scrapy_plugin.core.single_flight import SingleFlight
 from ingest_guard.scrapy_plugin.core.tickets import META_KEY, Ticket
-from ingest_guard.scrapy_plugin.images.hosts import FirstComers
 from ingest_guard.urls.hosts import host_of
 from ingest_guard.urls.private import is_private
 from ingest_guard.verdict import Action, Outcome, Verdict
-from ingest_guard.workers.eventloop import promise
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from scrapy.http import Response
 
+    from ingest_guard.dataset.optouts.signals import Signals
     from ingest_guard.scrapy_plugin.core.generation import Generation
-    from ingest_guard.scrapy_plugin.runtime import Runtime
-    from ingest_guard.workers.eventloop import Promise
+    from ingest_guard.scrapy_plugin.core.state import GuardState
+    from ingest_guard.scrapy_plugin.images.opt_outs import OptOuts
 
 _OK = range(200, 300)
 _PARTIAL_CONTENT = 206
+_REMEMBERED_HOSTS = 10_000
 _BY_ROBOTS_TXT = "Forbidden by robots.txt"  # all that Scrapy's exception says
 
 
@@ -52,7 +57,7 @@ class Fetched:
     action
         What is to be done about a match, or about a URL on a list; None for everything else.
     opted_out
-        By which opt-out it was refused, or kept out; see :mod:`ingest_guard.policy.optouts`.
+        By which opt-out it was refused, or kept out; see :mod:`ingest_guard.policy.records`.
     is_settled
         False where the ``tdmrep.json`` of its host may have something to say against it.
     """
@@ -67,40 +72,44 @@ class Fetched:
     is_settled: bool = True
 
 
+_ERROR = Fetched("error")
+
+
 class Fetcher:
     """Fetch images for records."""
 
-    def __init__(self, runtime: Runtime) -> None:
-        self._crawler = runtime.crawler
-        self._runtime = runtime
-        self._opt_outs = runtime.opt_outs
+    def __init__(self, state: GuardState, opt_outs: OptOuts) -> None:
+        self._state = state
+        self._opt_outs = opt_outs
+        self._known_hosts: LRUCache[str, bool] = LRUCache(_REMEMBERED_HOSTS)
+        self._first_of_host: SingleFlight[Fetched] = SingleFlight(_ERROR)
         self.forget()
-        self._first_comers = FirstComers()
 
-    def forget(self) -> None:
-        """Forget what was found, and what is being fetched just now: the lists have changed."""
-        self._known: Recent[Fetched] = Recent(self._runtime.policy.records.remembered_urls)
-        self._under_way: dict[str, list[Promise]] = {}
+    def forget(self, _guard: object = None) -> None:
+        """Forget what was found, and what is being fetched just now: other lists have come into use."""
+        self._known: LRUCache[str, Fetched] = LRUCache(self._state.policy.records.remembered_urls)
+        self._under_way: SingleFlight[Fetched] = SingleFlight(_ERROR)
 
-    def learn(self, request: Request, response: Response, verdict: Verdict, generation: Generation) -> None:
+    def learn(
+        self, request: Request, response: Response, verdict: Verdict, generation: Generation, signals: Signals
+    ) -> None:
         """Remember an image that the spider fetched by itself, so that a record of it needs no second fetch.
 
         What counts is the URL of the very request that brought the response; what its meta says of earlier ones does
         not.
         """
-        if generation is not self._runtime.current:
+        if generation is not self._state.current:
             return
         if request.method == "GET" and response.status in _OK and verdict.image is not None:
-            said = self._opt_outs.hear(response)
             passed = _passed(response, verdict, generation.guard.attestation)
-            if reason := self._opt_outs.at_once(said):
+            if reason := self._opt_outs.at_once(signals):
                 passed = Fetched("opted_out", opted_out=reason)
-            elif self._opt_outs.asks_for_files(said):
+            elif self._opt_outs.asks_for_files(signals):
                 passed = replace(passed, is_settled=False)
-            self._known.put(_key(request.url.split("#", 1)[0], is_inside=True), passed)
+            self._known[_key(request.url.split("#", 1)[0], is_inside=True)] = passed
 
     async def fetch(self, url: str, page_url: str | None, came_from: str | None = None) -> Fetched:
-        """Fetch one image, or wait for whoever is fetching the same one; never raises.
+        """Fetch one image, or wait for the fetch of the same one that is under way; never raises.
 
         Parameters
         ----------
@@ -115,29 +124,36 @@ class Fetcher:
         is_inside = all(page is None or _is_inside(page) for page in (page_url, came_from))
         is_inside = is_inside and (page_url or came_from) is not None
         key = _key(url, is_inside=is_inside)
-        # Those of this moment: what begins now is not for whoever asks after the lists have changed.
-        remembered, under_way = self._known, self._under_way
+        # The cache of this moment: what begins now is not for those who ask after the lists have changed.
+        remembered = self._known
         known = remembered.get(key)
         if known is not None and known.is_settled:
             return known
-        if key in under_way:
-            turn = promise()
-            under_way[key].append(turn)
-            shared: Fetched = await turn.awaitable()
-            return shared
-        under_way[key] = []
-        fetched = Fetched("error")
-        try:
-            if known is not None:
-                fetched = await self._settled(known, is_inside=is_inside)
-            else:
-                async with self._first_comers.turn(url):
-                    fetched = await self._fetch(url, page_url, Ticket(page_is_private=is_inside))
-        finally:
-            remembered.put(key, fetched)
-            for turn in under_way.pop(key):
-                turn.keep(fetched)
-        return fetched
+
+        async def look_up() -> Fetched:
+            fetched = _ERROR
+            try:
+                if known is not None:
+                    fetched = await self._settled(known, is_inside=is_inside)
+                else:
+                    fetched = await self._fetch_in_turn(url, page_url, Ticket(page_is_private=is_inside))
+            finally:
+                remembered[key] = fetched
+            return fetched
+
+        return await self._under_way.run(key, look_up)
+
+    async def _fetch_in_turn(self, url: str, page_url: str | None, ticket: Ticket) -> Fetched:
+        """Hold a fetch while the first one from the same host is under way."""
+        origin = "/".join(url.split("/", 3)[:3]).lower()
+        if origin in self._first_of_host:
+            await self._first_of_host.wait(origin)
+        elif not self._known_hosts.get(origin, False):
+            try:
+                return await self._first_of_host.run(origin, lambda: self._fetch(url, page_url, ticket))
+            finally:
+                self._known_hosts[origin] = True
+        return await self._fetch(url, page_url, ticket)
 
     async def _settled(self, known: Fetched, *, is_inside: bool) -> Fetched:
         """Return what the spider's own fetch has found, once the file of the image's host was asked for."""
@@ -148,24 +164,24 @@ class Fetcher:
         try:
             request = self._request(url, page_url, ticket)
             # What is refused anyway is no reason to talk to its host.
-            if refusal(self._runtime, request, ticket) is None and (
+            if refusal(self._state, request, ticket) is None and (
                 reason := await self._opt_outs.before_fetching(url, is_inside=ticket.page_is_private)
             ):
                 return Fetched("opted_out", opted_out=reason)
-            response = await self._crawler.engine.download_async(request)
+            response = await self._state.crawler.engine.download_async(request)
         except IgnoreRequest as ignored:
             return _ignored(ignored)
         except Exception:  # noqa: BLE001 - a host that does not answer, a URL that cannot be one: Scrapy has logged it
-            return Fetched("error")
-        return await self._judged(response, ticket)
+            return _ERROR
+        return await self._read_answer(response, ticket)
 
-    async def _judged(self, response: Response, ticket: Ticket) -> Fetched:
-        """Return what an answer comes to; that somebody has opted out counts once the guard has nothing against it."""
+    async def _read_answer(self, response: Response, ticket: Ticket) -> Fetched:
+        """Return what an answer comes to; an opt-out counts only where the guard has nothing against the image."""
         if response.status not in _OK or response.status == _PARTIAL_CONTENT:
             return Fetched("status")
         verdict = ticket.verdict_for(response)
         if verdict is None or verdict.outcome is not Outcome.NO_KNOWN_MATCH or verdict.image is None:
-            return Fetched(str(verdict.outcome) if verdict else "error")
+            return Fetched(str(verdict.outcome)) if verdict else _ERROR
         if reason := await self._opt_outs.of_image(ticket.hops, is_inside=ticket.page_is_private):
             return Fetched("opted_out", opted_out=reason)
         return _passed(response, verdict, ticket.attestation)
@@ -184,7 +200,7 @@ class Fetcher:
 
 
 def _ignored(why: IgnoreRequest) -> Fetched:
-    """Tell what a refusal says: the gate's, one of the request itself, or one of somebody else's."""
+    """Return what a refusal comes to: the gate's, one of the request itself, or another component's."""
     if isinstance(why, ImageBlocked):
         return Fetched("held" if why.action is Action.HOLD else why.outcome, action=why.action)
     by_robots_txt = "robots_txt" if str(why) == _BY_ROBOTS_TXT else None
@@ -196,7 +212,7 @@ def _key(url: str, *, is_inside: bool) -> str:
 
     What a page inside the network was given, or a page outside of it was refused, is not for the other one.
     """
-    asker = "anybody" if not is_private(url) else "inside" if is_inside else "outside"
+    asker = "anyone" if not is_private(url) else "inside" if is_inside else "outside"
     return f"{asker} {url}"
 
 
@@ -205,8 +221,7 @@ def _is_inside(page_url: str) -> bool:
 
 
 def _passed(response: Response, verdict: Verdict, attestation: Mapping[str, Any]) -> Fetched:
-    now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-    return Fetched("no_known_match", verdict, response.url, now, attestation=attestation)
+    return Fetched("no_known_match", verdict, response.url, now(), attestation=attestation)
 
 
 def _referrer(page_url: str, url: str) -> str | None:

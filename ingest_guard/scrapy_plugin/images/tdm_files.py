@@ -6,32 +6,30 @@ file, or whose file cannot be had, has reserved nothing by it; which of the two 
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-from collections import OrderedDict
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from cachetools import LRUCache
 from scrapy import Request
 from scrapy.exceptions import IgnoreRequest
-from scrapy.utils.asyncio import call_later
-from scrapy.utils.defer import _schedule_coro
 
 from ingest_guard.dataset.optouts.tdmrep import WELL_KNOWN, parse_file, reserved_by
+from ingest_guard.scrapy_plugin.core.single_flight import SingleFlight
 from ingest_guard.scrapy_plugin.core.tickets import META_KEY, Ticket
 from ingest_guard.urls.private import is_private
-from ingest_guard.workers.eventloop import promise
 
 if TYPE_CHECKING:
     from scrapy.http import Response
 
     from ingest_guard.dataset.optouts.tdmrep import Rule
-    from ingest_guard.scrapy_plugin.runtime import Runtime
-    from ingest_guard.workers.eventloop import Promise
+    from ingest_guard.scrapy_plugin.core.state import GuardState
 
     Rules = tuple[Rule, ...]
 
 _MOST_HOSTS = 20_000
-# Characters of all patterns together; whoever serves long files to a crawl of many hosts does not fill its memory.
+# Characters of all patterns together, so that long files of many hosts do not fill the memory.
 _MOST_TEXT = 16 << 20
 _LARGEST = 256 << 10
 _OK, _MISSING, _PARTIAL_CONTENT = range(200, 300), range(300, 500), 206
@@ -44,15 +42,14 @@ _PRIORITY = 1000
 class TdmFiles:
     """The files of the hosts that were asked last."""
 
-    def __init__(self, runtime: Runtime) -> None:
-        self._runtime = runtime
-        self._wait = runtime.policy.opt_outs.tdm_wait.total_seconds()
-        self._known: OrderedDict[str, Rules] = OrderedDict()
-        self._size = 0
-        self._waiting: dict[str, list[Promise]] = {}
+    def __init__(self, state: GuardState) -> None:
+        self._state = state
+        self._wait = state.policy.opt_outs.tdm_wait.total_seconds()
+        self._known: LRUCache[str, Rules] = LRUCache(_MOST_TEXT, getsizeof=_weight)
+        self._loading: SingleFlight[None] = SingleFlight(None)
 
     def known(self, url: str) -> bool | None:
-        """Return what is known of an address without asking anybody: True for reserved, None for nothing said."""
+        """Return what is known of an address without a request: True for reserved, None for nothing said."""
         return reserved_by(self._known.get(origin_of(url) or "", ()), url)
 
     async def reserved(self, url: str, *, is_inside: bool) -> bool | None:
@@ -63,7 +60,7 @@ class TdmFiles:
         Parameters
         ----------
         url
-            Of a page or an image; of anything but http and https, nobody is asked.
+            Of a page or an image; only hosts of http and https are asked.
         is_inside
             Whether who asks is inside the network: as for images, others get nothing from private addresses.
         """
@@ -73,35 +70,24 @@ class TdmFiles:
         if origin not in self._known:
             if not self._may_ask(origin, is_inside=is_inside):
                 return None
-            await self._turn(origin, is_inside=is_inside)
-        if origin in self._known:
-            self._known.move_to_end(origin)
+            # Not cancelled when the time is up: what comes later counts for later ones.
+            load = asyncio.ensure_future(self._loading.run(origin, lambda: self._load(origin, is_inside=is_inside)))
+            done, _ = await asyncio.wait({load}, timeout=self._wait)
+            if not done:
+                self._state.count("tdm_files_late")
         return self.known(url)
 
     def _may_ask(self, origin: str, *, is_inside: bool) -> bool:
-        allowed = self._runtime.policy.records.private_addresses
+        allowed = self._state.policy.records.private_addresses
         return allowed == "allow" or not is_private(origin) or (allowed == "same" and is_inside)
 
-    async def _turn(self, origin: str, *, is_inside: bool) -> None:
-        """Wait for a host's file, or until the time is up; the first to come asks for it."""
-        turn = promise()
-        waiting = self._waiting.get(origin)
-        if waiting is None:
-            self._waiting[origin] = [turn]
-            _schedule_coro(self._load(origin, Ticket(page_is_private=is_inside, for_text=True)))
-        else:
-            waiting.append(turn)
-        timer = call_later(self._wait, turn.keep, "late")
-        late = await turn.awaitable()
-        timer.cancel()
-        if late:
-            self._runtime.count("tdm_files_late")
-
-    async def _load(self, origin: str, ticket: Ticket) -> None:
+    async def _load(self, origin: str, *, is_inside: bool) -> None:
+        if origin in self._known:
+            return  # it came between the question and the start of this task
         rules: Rules = ()
         result = "failed"
         try:
-            response = await self._runtime.crawler.engine.download_async(self._request(origin, ticket))
+            response = await self._state.crawler.engine.download_async(self._request(origin, is_inside=is_inside))
             result, rules = _read(response)
         except IgnoreRequest:
             result = "refused"
@@ -109,16 +95,14 @@ class TdmFiles:
             result = "failed"
         finally:
             self._keep(origin, rules)
-            self._runtime.count(f"tdm_files/{result}")
-            for turn in self._waiting.pop(origin, ()):
-                turn.keep(None)
+            self._state.count(f"tdm_files/{result}")
 
-    def _request(self, origin: str, ticket: Ticket) -> Request:
+    def _request(self, origin: str, *, is_inside: bool) -> Request:
         return Request(
             origin + WELL_KNOWN,
             headers={"Accept": "application/json,*/*;q=0.5"},
             meta={
-                META_KEY: ticket,
+                META_KEY: Ticket(page_is_private=is_inside, for_text=True),
                 "allow_offsite": True,
                 "dont_cache": True,
                 "download_maxsize": _LARGEST,
@@ -130,11 +114,9 @@ class TdmFiles:
         )
 
     def _keep(self, origin: str, rules: Rules) -> None:
+        if origin not in self._known and len(self._known) >= _MOST_HOSTS:
+            self._known.popitem()
         self._known[origin] = rules
-        self._size += _weight(rules)
-        while len(self._known) > _MOST_HOSTS or (self._size > _MOST_TEXT and len(self._known) > 1):
-            _, oldest = self._known.popitem(last=False)
-            self._size -= _weight(oldest)
 
 
 def origin_of(url: str) -> str | None:
@@ -156,4 +138,5 @@ def _read(response: Response) -> tuple[str, Rules]:
 
 
 def _weight(rules: Rules) -> int:
-    return sum(len(part) for rule in rules for part in rule.parts)
+    # No larger than the cache, which would refuse it.
+    return min(_MOST_TEXT, sum(len(part) for rule in rules for part in rule.parts))

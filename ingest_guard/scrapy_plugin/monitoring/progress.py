@@ -1,6 +1,6 @@
-"""The crawl's progress on stderr: live at the foot of a terminal, below the log; elsewhere a line now and then.
+"""The crawl's progress on stderr: a live line below the log in a terminal, elsewhere a line now and then.
 
-Switched on by the setting ``INGEST_GUARD_PROGRESS``, which ``ingest-guard crawl`` sets in a terminal.
+The setting ``INGEST_GUARD_PROGRESS`` switches it on; ``ingest-guard crawl`` sets it in a terminal.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from rich.text import Text
 from scrapy import signals
 from scrapy.utils.asyncio import create_looping_call
 
-from ingest_guard.scrapy_plugin.monitoring import snapshot as gauges
+from ingest_guard.scrapy_plugin.core.statistics import own_counts
+from ingest_guard.scrapy_plugin.monitoring import snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from scrapy.utils.asyncio import AsyncioLoopingCall
     from twisted.internet.task import LoopingCall
 
-    from ingest_guard.scrapy_plugin.runtime import Runtime
+    from ingest_guard.scrapy_plugin.core.state import GuardState
 
 _LIVE_EVERY = 0.5
 _LINE_EVERY = 30.0
@@ -37,20 +38,20 @@ _STYLES = {"kept": "bold green", "dropped": "bold red"}
 
 
 class Progress:
-    """Shows one crawl.
+    """Shows the progress of one crawl.
 
     Parameters
     ----------
-    runtime
+    state
         Of the crawl.
     stream
-        Where to; stderr.
+        Where to write; stderr.
     clock
-        Seconds that only grow.
+        A monotonic clock, in seconds.
     """
 
-    def __init__(self, runtime: Runtime, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
-        self._runtime = runtime
+    def __init__(self, state: GuardState, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
+        self._state = state
         self._stream = stream
         self._clock = clock
         self._began = clock()
@@ -61,65 +62,65 @@ class Progress:
         self._ticker: AsyncioLoopingCall | LoopingCall | None = None
 
     @classmethod
-    def watch(cls, runtime: Runtime) -> None:
+    def watch(cls, state: GuardState) -> None:
         """Show a crawl from its beginning to its end."""
-        progress = cls(runtime, sys.stderr)
-        connect = runtime.crawler.signals.connect
+        progress = cls(state, sys.stderr)
+        connect = state.crawler.signals.connect
         connect(progress.opened, signal=signals.spider_opened, weak=False)
         connect(progress.stopped, signal=signals.engine_stopped, weak=False)
 
     def opened(self) -> None:
-        """Begin to show it."""
+        """Start the display."""
         self._began = self._clock()
         every = _LINE_EVERY
         if self._console.is_terminal:
             every = _LIVE_EVERY
-            # The log goes above: a handler that wrote past this would tear the display apart.
-            self._moved = _handlers_of(self._stream)
+            # The log goes above: a handler that wrote directly to the stream would break the display.
+            self._moved = _find_handlers(self._stream)
             above = _Above(self._console)
             for handler in self._moved:
                 handler.setStream(above)
             self._live = Live(
-                self._shown(), console=self._console, auto_refresh=False, redirect_stdout=False, redirect_stderr=False
+                self._render(), console=self._console, auto_refresh=False, redirect_stdout=False, redirect_stderr=False
             )
             self._live.start()
         self._ticker = create_looping_call(self.tick)
         self._ticker.start(every, now=False)
 
     def tick(self) -> None:
-        """Show it as it is now. A terminal that has gone away ends this, never the crawl."""
+        """Show the numbers of this moment. A terminal that has gone away ends the display, never the crawl."""
         try:
             if self._live is not None:
-                self._live.update(self._shown(), refresh=True)
+                self._live.update(self._render(), refresh=True)
             else:
-                self._line()
+                self._write_line()
         except (OSError, ValueError):
-            self._end_clock()
+            self._stop_ticker()
 
     def stopped(self) -> None:
-        """Show the end, and give the log its stream back."""
-        self._end_clock()
+        """Show the last numbers, and give the log handlers their stream back."""
+        self._stop_ticker()
         with contextlib.suppress(OSError, ValueError):
             if self._live is not None:
-                self._live.update(self._shown(), refresh=True)
+                self._live.update(self._render(), refresh=True)
                 self._live.stop()
             else:
-                self._line()
+                self._write_line()
         for handler in self._moved:
             handler.setStream(self._stream)
         self._moved = []
 
-    def _end_clock(self) -> None:
+    def _stop_ticker(self) -> None:
         if self._ticker is not None and self._ticker.running:
             self._ticker.stop()
 
-    def _facts(self) -> dict[str, str]:
-        runtime, now = self._runtime, self._clock()
-        counts, queues = gauges.counts(runtime), gauges.queues(runtime)
+    def _collect(self) -> dict[str, str]:
+        state, now = self._state, self._clock()
+        counts, queues = own_counts(state.crawler.stats.get_stats()), snapshot.queues(state)
         checked = counts.get("checked", 0)
         self._pace.note(now, checked)
         return {
-            "time": _span(now - self._began),
+            "time": _format_span(now - self._began),
             "pages": f"{counts.get('not_an_image', 0):,}",
             "images": f"{checked:,}",
             "a second": f"{self._pace.rate():.1f}",
@@ -128,19 +129,19 @@ class Progress:
             "opted out": f"{sum(n for name, n in counts.items() if name.startswith('opted_out/')):,}",
             "requests to come": f"{queues['scheduled'] + queues['downloading']:,}",
             "in scan": f"{queues['scanning'] + queues['waiting']:,}",
-            "age of lists": _span(gauges.list_age(runtime)),
+            "age of lists": _format_span(snapshot.list_age(state)),
         }
 
-    def _shown(self) -> Text:
+    def _render(self) -> Text:
         text = Text()
-        for name, value in self._facts().items():
+        for name, value in self._collect().items():
             text.append(f"{'  ' if text else ''}{name} ", style="dim")
             text.append(value, style=_STYLES.get(name, "bold"))
         return text
 
-    def _line(self) -> None:
-        told = ", ".join(f"{name} {value}" for name, value in self._facts().items())
-        self._stream.write(f"ingest-guard: {told}\n")
+    def _write_line(self) -> None:
+        text = ", ".join(f"{name} {value}" for name, value in self._collect().items())
+        self._stream.write(f"ingest-guard: {text}\n")
         self._stream.flush()
 
 
@@ -161,13 +162,13 @@ class _Pace:
 
 
 class _Above:
-    """A stream that writes above what is live; a line as long as it is, as it would stand in any log."""
+    """A stream that writes above the live line, without wrapping long log lines."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
 
     def write(self, text: str) -> int:
-        # Not to be read as markup: what stands in a log line is not ours.
+        # Text, so that nothing in a log line is read as markup.
         self._console.print(Text(text), end="", soft_wrap=True)
         return len(text)
 
@@ -175,12 +176,12 @@ class _Above:
         self._console.file.flush()
 
 
-def _handlers_of(stream: TextIO) -> list[logging.StreamHandler[Any]]:
+def _find_handlers(stream: TextIO) -> list[logging.StreamHandler[Any]]:
     handlers = logging.getLogger().handlers
     return [each for each in handlers if isinstance(each, logging.StreamHandler) and each.stream is stream]
 
 
-def _span(seconds: float) -> str:
+def _format_span(seconds: float) -> str:
     whole = int(seconds)
     if whole >= _DAY:
         return f"{whole // _DAY} d {whole % _DAY // _HOUR} h"

@@ -1,4 +1,4 @@
-"""What a running crawl looks like at one moment: queues, memory, the lists in use. Read by all that watch it."""
+"""A running crawl at one moment: queues, memory, the lists in use. Telemetry, progress and metrics show it."""
 
 from __future__ import annotations
 
@@ -8,55 +8,45 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from ingest_guard.scrapy_plugin.runtime import Runtime
+from ingest_guard._clock import format_time
 
-PREFIX = "ingest_guard/"
+if TYPE_CHECKING:
+    from ingest_guard.scrapy_plugin.core.state import GuardState
+
 _STATM = Path("/proc/self/statm")
 _PAGE_SIZE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 
 
-def counts(runtime: Runtime) -> dict[str, int]:
-    """Return the guard's own counters, without what is told of single lists' entries by other names."""
-    # One copy in one step: the metrics are read in another thread.
-    stats = dict(runtime.crawler.stats.get_stats())
-    return {
-        name.removeprefix(PREFIX): value
-        for name, value in stats.items()
-        if name.startswith(PREFIX) and type(value) is int
-    }
+def responses(state: GuardState) -> int:
+    """Return how many responses of any kind the downloader has received."""
+    return int(state.crawler.stats.get_value("downloader/response_count", 0) or 0)
 
 
-def pages(runtime: Runtime) -> int:
-    """Return how many responses the downloader has brought, of whatever kind."""
-    return int(runtime.crawler.stats.get_value("downloader/response_count", 0) or 0)
-
-
-def queues(runtime: Runtime) -> dict[str, int]:
-    """Return what is under way and what waits: for a worker, for the downloader, for its turn."""
-    budget = runtime.budget
+def queues(state: GuardState) -> dict[str, int]:
+    """Return what is being scanned and downloaded, and what waits for that."""
+    budget = state.budget
     return {
         "scanning": budget.images,
         "scanning_bytes": budget.bytes,
         "waiting": budget.waiting,
-        "downloading": _downloading(runtime),
-        "scheduled": _scheduled(runtime),
+        "downloading": _downloading(state),
+        "scheduled": _scheduled(state),
     }
 
 
-def memory(runtime: Runtime) -> dict[str, int]:
+def memory(state: GuardState) -> dict[str, int]:
     """Return the bytes that the crawl's own process has in memory, and the most that one worker had for itself."""
-    return {"crawler": _resident(), "worker_peak": runtime.pool.memory_peak.get("private", 0)}
+    return {"crawler": _resident(), "worker_peak": state.pool.memory_peak.get("private", 0)}
 
 
-def list_age(runtime: Runtime) -> int:
+def list_age(state: GuardState) -> int:
     """Return the age of the blocklist in use, in seconds."""
-    return int((datetime.now(UTC) - runtime.guard.blocklist.created).total_seconds())
+    return int((datetime.now(UTC) - state.guard.blocklist.created).total_seconds())
 
 
-def lists(runtime: Runtime) -> dict[str, Any]:
-    """Return what the crawl is held against at this moment; ids, versions and numbers, no entry."""
-    guard = runtime.guard
+def lists(state: GuardState) -> dict[str, Any]:
+    """Return the lists that the crawl checks against at this moment: ids, versions and numbers, no entry."""
+    guard = state.guard
     described = [
         {
             "id": info.id,
@@ -68,28 +58,23 @@ def lists(runtime: Runtime) -> dict[str, Any]:
     ]
     return {
         "version": guard.version,
-        "created": stamp(guard.blocklist.created),
+        "created": format_time(guard.blocklist.created),
         "check_set": guard.attestation["check_set"],
         "algorithms": list(guard.attestation["algorithms"]),
         "lists": described,
     }
 
 
-def stamp(moment: datetime) -> str:
-    """Return a moment as RFC 3339 in UTC, to the second."""
-    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-
-
-def _downloading(runtime: Runtime) -> int:
-    with contextlib.suppress(AttributeError, RuntimeError, TypeError):  # no engine yet, or no more
-        return len(runtime.crawler.engine.downloader.active)
+def _downloading(state: GuardState) -> int:
+    with contextlib.suppress(AttributeError, RuntimeError, TypeError):  # there is no engine before and after the crawl
+        return len(state.crawler.engine.downloader.active)
     return 0
 
 
-def _scheduled(runtime: Runtime) -> int:
-    # Scrapy has no public name for it; its own log of open queues asks the same.
+def _scheduled(state: GuardState) -> int:
+    # Scrapy has no public name for it.
     with contextlib.suppress(AttributeError, RuntimeError, TypeError):
-        slot: Any = runtime.crawler.engine._slot  # noqa: SLF001 - see above
+        slot: Any = state.crawler.engine._slot  # noqa: SLF001 - as above
         return len(slot.scheduler)
     return 0
 

@@ -1,11 +1,11 @@
 """The crawl's time series, for the report: ``telemetry.jsonl`` in the folder that ``INGEST_GUARD_DATASET`` names.
 
-A line is a JSON object with ``kind`` and ``run``: ``start``, ``lists`` (at the start and whenever others come into
-use), ``sample`` (what was counted so far), ``hosts`` (now and then, and at the end) and ``end``. No line has a URL in
-it. Each is written in one piece and added to what is there: a crawl that is killed loses what came after the last
-sample, and one that is resumed begins another run.
+A line is a JSON object with ``kind`` and ``run``: ``start``, ``lists`` (at the start and with each change of lists),
+``sample`` (the counts so far), ``hosts`` (now and then, and at the end) and ``end``. No line has a URL in it. Each line
+is appended in one piece: a crawl that is killed loses what came after the last sample, and one that is resumed begins
+another run.
 
-Steered by ``report`` in the policy. A file that cannot be written costs the report, never the crawl.
+The policy's section ``report`` steers it. A file that cannot be written costs the report, never the crawl.
 """
 
 from __future__ import annotations
@@ -14,17 +14,19 @@ import json
 import logging
 import os
 import time
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from scrapy import signals
 from scrapy.utils.asyncio import create_looping_call
 
+from ingest_guard._clock import now
 from ingest_guard._version import __version__
-from ingest_guard.dataset.shards.location import DATASET_SETTING, local_folder
+from ingest_guard.dataset.shards.location import local_folder
 from ingest_guard.dataset.shards.names import TELEMETRY
-from ingest_guard.scrapy_plugin.core.hostcounts import may_tell_dropped
-from ingest_guard.scrapy_plugin.monitoring import snapshot as gauges
+from ingest_guard.scrapy_plugin.core.meter import may_show_dropped
+from ingest_guard.scrapy_plugin.core.settings import DATASET_SETTING
+from ingest_guard.scrapy_plugin.core.statistics import own_counts
+from ingest_guard.scrapy_plugin.monitoring import snapshot
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,35 +34,35 @@ if TYPE_CHECKING:
     from scrapy.utils.asyncio import AsyncioLoopingCall
     from twisted.internet.task import LoopingCall
 
-    from ingest_guard.scrapy_plugin.runtime import Runtime
+    from ingest_guard.scrapy_plugin.core.state import GuardState
 
 logger = logging.getLogger(__name__)
 
 FORMAT = 1
-# For its owner: when something matched, and when each record was fetched, together tell more than either does.
+# For its owner only: the times of matches and of records reveal more together than each alone.
 _MODE = 0o600
-# The longer a crawl, the rarer its samples: a day's are 3 MB, a month's 10 MB.
+# Samples become rarer as a crawl goes on: those of a day take 3 MB, those of a month 10 MB.
 _SAMPLES = 2000
 _HOSTS_EVERY = 300.0
 _HOSTS_GROWTH = 0.1
 
 
 class Telemetry:
-    """Notes samples of one crawl.
+    """Writes the time series of one crawl.
 
     Parameters
     ----------
-    runtime
+    state
         Of the crawl.
     folder
-        Where the file goes; made if need be.
+        Where the file goes; made if it does not exist.
     """
 
-    def __init__(self, runtime: Runtime, folder: Path) -> None:
-        self._runtime = runtime
+    def __init__(self, state: GuardState, folder: Path) -> None:
+        self._state = state
         self._file = folder / TELEMETRY
         self._run = os.urandom(4).hex()
-        self._interval = runtime.policy.report.interval.total_seconds()
+        self._interval = state.policy.report.interval.total_seconds()
         self._began = self._next_sample = self._next_hosts = 0.0
         self._version = ""
         self._reason = ""
@@ -68,13 +70,13 @@ class Telemetry:
         self._ticker: AsyncioLoopingCall | LoopingCall | None = None
 
     @classmethod
-    def watch(cls, runtime: Runtime) -> None:
+    def watch(cls, state: GuardState) -> None:
         """Follow a crawl from its beginning to its end, if its data set is a local folder."""
-        folder = local_folder(runtime.crawler.settings.get(DATASET_SETTING))
+        folder = local_folder(state.crawler.settings.get(DATASET_SETTING))
         if folder is None:
             return
-        telemetry = cls(runtime, folder)
-        connect = runtime.crawler.signals.connect
+        telemetry = cls(state, folder)
+        connect = state.crawler.signals.connect
         connect(telemetry.opened, signal=signals.spider_opened, weak=False)
         connect(telemetry.record_left, signal=signals.item_scraped, weak=False)
         connect(telemetry.closed, signal=signals.spider_closed, weak=False)
@@ -83,14 +85,14 @@ class Telemetry:
     def opened(self) -> None:
         """Begin a run."""
         self._began = time.monotonic()
-        spider = self._runtime.crawler.spider
+        spider = self._state.crawler.spider
         self._write(
             "start",
             format=FORMAT,
             spider=spider.name if spider is not None else None,
             guard=f"ingest_guard {__version__}",
             interval=self._interval,
-            bounds=self._runtime.meter.bounds(),
+            bounds=self._state.meter.bounds(),
         )
         self._sample()
         self._ticker = create_looping_call(self.tick)
@@ -98,10 +100,10 @@ class Telemetry:
 
     def record_left(self, item: Any) -> None:
         """Count a record."""
-        self._runtime.meter.note_record(item)
+        self._state.meter.note_record(item)
 
     def closed(self, reason: str) -> None:
-        """Sample no more by the clock; the last sample comes when all feeds are stored."""
+        """Stop sampling by the clock; the last sample comes when all feeds are stored."""
         self._reason = reason
         if self._ticker is not None and self._ticker.running:
             self._ticker.stop()
@@ -111,40 +113,40 @@ class Telemetry:
         if not self._reason:
             return
         self._sample()
-        counted = gauges.counts(self._runtime)
+        counted = own_counts(self._state.crawler.stats.get_stats())
         matched = counted.get("matched", 0) + counted.get("held", 0)
-        self._hosts(with_dropped=may_tell_dropped(matched, counted.get("not_scannable", 0)))
-        self._write("end", reason=self._reason, failed=self._runtime.latched)
+        self._hosts(with_dropped=may_show_dropped(matched, counted.get("not_scannable", 0)))
+        self._write("end", reason=self._reason, failed=self._state.failed)
 
     def tick(self) -> None:
-        """Write a sample, where one is due."""
+        """Write a sample and the hosts if they are due."""
         elapsed = time.monotonic() - self._began
         if elapsed >= self._next_sample:
             self._next_sample = elapsed + max(0.0, elapsed / _SAMPLES - self._interval)
             self._sample()
         if elapsed >= self._next_hosts:
             self._next_hosts = elapsed + max(_HOSTS_EVERY, elapsed * _HOSTS_GROWTH)
-            # Two of these, and the samples between them, would tell which host a drop was of.
+            # Two tables with drops, and the samples between them, would show which host a drop came from.
             self._hosts(with_dropped=False)
 
     def _sample(self) -> None:
-        runtime = self._runtime
-        if runtime.guard.version != self._version:
-            self._version = runtime.guard.version
-            self._write("lists", **gauges.lists(runtime))
+        state = self._state
+        if state.guard.version != self._version:
+            self._version = state.guard.version
+            self._write("lists", **snapshot.lists(state))
         self._write(
             "sample",
-            counts=gauges.counts(runtime),
-            responses=gauges.pages(runtime),
-            queues=gauges.queues(runtime),
-            memory=gauges.memory(runtime),
-            list_age=gauges.list_age(runtime),
-            **runtime.meter.to_json(),
+            counts=own_counts(state.crawler.stats.get_stats()),
+            responses=snapshot.responses(state),
+            queues=snapshot.queues(state),
+            memory=snapshot.memory(state),
+            list_age=snapshot.list_age(state),
+            **state.meter.to_json(),
         )
 
     def _hosts(self, *, with_dropped: bool) -> None:
-        if self._runtime.policy.report.hosts:
-            self._write("hosts", **self._runtime.meter.hosts.to_json(with_dropped=with_dropped))
+        if self._state.policy.report.hosts:
+            self._write("hosts", **self._state.meter.hosts.to_json(with_dropped=with_dropped))
 
     def _write(self, kind: str, **what: Any) -> None:
         if self._is_broken:
@@ -152,7 +154,7 @@ class Telemetry:
         line = {
             "kind": kind,
             "run": self._run,
-            "time": gauges.stamp(datetime.now(UTC)),
+            "time": now(),
             "elapsed": round(time.monotonic() - self._began, 3),
             **what,
         }
@@ -166,7 +168,7 @@ class Telemetry:
 
 
 def append(file: Path, line: bytes) -> None:
-    """Add a line to a file in one piece, after ending one that a crash cut off."""
+    """Append a line in one piece; end a line that a crash cut off first."""
     file.parent.mkdir(parents=True, exist_ok=True)
     handle = os.open(file, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, _MODE)
     try:

@@ -12,8 +12,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from ingest_guard.dataset.shards.location import DATASET_SETTING, BucketStore, FolderStore, ShardStore, dataset_uri
+from ingest_guard.dataset.shards.location import BucketStore, FolderStore, ShardStore, dataset_uri
 from ingest_guard.errors import SetupError
+from ingest_guard.scrapy_plugin.core.settings import DATASET_SETTING
 
 if TYPE_CHECKING:
     from scrapy.crawler import Crawler

@@ -12,38 +12,35 @@ from typing import TYPE_CHECKING, Any
 
 from scrapy import signals
 
+from ingest_guard._clock import now
 from ingest_guard._version import __version__
-from ingest_guard.dataset.attestation.model import now
 from ingest_guard.files.atomic import hidden_name, publish
 from ingest_guard.scrapy_plugin.core import placement
+from ingest_guard.scrapy_plugin.core.settings import COMPLETION_SETTING
+from ingest_guard.scrapy_plugin.core.statistics import failed_feeds, own_counts
 from ingest_guard.scrapy_plugin.output import resume
 from ingest_guard.scrapy_plugin.output.manifest import keeper_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from ingest_guard.scrapy_plugin.runtime import Runtime
-
-COMPLETION_SETTING = "INGEST_GUARD_COMPLETION"
-_PREFIX = "ingest_guard/"
+    from ingest_guard.scrapy_plugin.core.state import GuardState
 
 
 class Ending:
     """Notes the beginning and the end of a crawl: in its job directory, the completion file and the manifest."""
 
-    def __init__(self, runtime: Runtime) -> None:
-        self._runtime = runtime
-        self._settings = runtime.crawler.settings
+    def __init__(self, state: GuardState) -> None:
+        self._state = state
+        self._settings = state.crawler.settings
         self._job = resume.job_folder(self._settings)
         self._facts: dict[str, Any] = {}
         with placement.announced():
-            self._manifest = keeper_of(runtime)
+            self._manifest = keeper_of(state)
 
     @classmethod
-    def watch(cls, runtime: Runtime) -> None:
+    def watch(cls, state: GuardState) -> None:
         """Follow a crawl from its beginning to its end."""
-        ending = cls(runtime)
-        connect = runtime.crawler.signals.connect
+        ending = cls(state)
+        connect = state.crawler.signals.connect
         connect(ending.opened, signal=signals.spider_opened, weak=False)
         connect(ending.closed, signal=signals.spider_closed, weak=False)
         connect(ending.stopped, signal=signals.engine_stopped, weak=False)
@@ -54,7 +51,7 @@ class Ending:
             file.unlink(missing_ok=True)
         if self._job is not None:
             resume.begin(self._job)
-        self._facts = {"started": now(), **_held_against(self._runtime)}
+        self._facts = {"started": now(), **_held_against(self._state)}
 
     def closed(self, reason: str) -> None:
         """Remember why."""
@@ -62,39 +59,34 @@ class Ending:
 
     async def stopped(self) -> None:
         """Write the manifest and both notes, unless the guard failed or the crawl never got so far."""
-        if self._runtime.latched or "finish_reason" not in self._facts:
+        if self._state.failed or "finish_reason" not in self._facts:
             return
         if self._manifest is not None:
             self._facts["attested"] = await self._manifest.write(
-                self._facts["finish_reason"], self._runtime.crawler.stats.get_stats()
+                self._facts["finish_reason"], self._state.crawler.stats.get_stats()
             )
         if self._job is not None:
             resume.close(self._job)
         if (file := self._file()) is not None:
-            stats = self._runtime.crawler.stats.get_stats()
-            _write(file, {**self._facts, "ended": now(), **_counted(stats)})
+            stats = self._state.crawler.stats.get_stats()
+            _write(
+                file,
+                {**self._facts, "ended": now(), "counts": own_counts(stats), "feeds_failed": failed_feeds(stats)},
+            )
 
     def _file(self) -> Path | None:
         value = self._settings.get(COMPLETION_SETTING)
         return Path(str(value)) if value else None
 
 
-def _counted(stats: Mapping[str, Any]) -> dict[str, Any]:
-    own = {name.removeprefix(_PREFIX): value for name, value in sorted(stats.items()) if name.startswith(_PREFIX)}
-    return {
-        "counts": {name: value for name, value in own.items() if type(value) is int},
-        "feeds_failed": sum(value for name, value in stats.items() if name.startswith("feedexport/failed_count/")),
-    }
-
-
-def _held_against(runtime: Runtime) -> dict[str, Any]:
-    spider = runtime.crawler.spider
+def _held_against(state: GuardState) -> dict[str, Any]:
+    spider = state.crawler.spider
     return {
         "format": 1,
         "spider": spider.name if spider is not None else None,
         "guard": f"ingest_guard {__version__}",
-        "list_version": runtime.guard.version,
-        "check_set": runtime.guard.attestation["check_set"],
+        "list_version": state.guard.version,
+        "check_set": state.guard.attestation["check_set"],
     }
 
 

@@ -17,7 +17,8 @@ from ingest_guard.dataset.records.layouts import outfit as outfit_named
 from ingest_guard.dataset.shards.writer import ROW_GROUP, ShardWriter
 from ingest_guard.errors import DatasetError, IngestGuardError
 from ingest_guard.files.atomic import hidden_name, publish
-from ingest_guard.scrapy_plugin.runtime import Runtime
+from ingest_guard.scrapy_plugin.core.settings import OUTFIT_SETTING
+from ingest_guard.scrapy_plugin.core.state import GuardState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
     from ingest_guard.dataset.records.layouts import Outfit
 
-OUTFIT_SETTING = "INGEST_GUARD_OUTFIT"
 LINES_FORMATS = ("jsonlines", "jsonl", "jl")
 # Every record has these. Items that pass because they name no image do not fit into a typed table.
 _MARKS = ("uid", "url", "sha256", "attestation")
@@ -36,7 +36,7 @@ _MARKS = ("uid", "url", "sha256", "attestation")
 
 def chosen_outfit(crawler: Crawler, name: str | None) -> Outfit:
     """Return the outfit of a feed, with the fingerprints that the policy asks for."""
-    records = Runtime.of(crawler).policy.records
+    records = GuardState.of(crawler).policy.records
     return outfit_named(
         name or crawler.settings.get(OUTFIT_SETTING) or "native",
         hashes=records.hashes,
@@ -67,7 +67,7 @@ def report_failure(crawler: Crawler, error: Exception) -> DatasetError:
     why = getattr(error, "strerror", None) or type(error).__name__
     if isinstance(error, IngestGuardError):
         why = str(error)
-    Runtime.of(crawler).fail(f"records cannot be written ({why})")
+    GuardState.of(crawler).fail(f"records cannot be written ({why})")
     return DatasetError(f"ingest_guard: records cannot be written: {why}")
 
 
@@ -96,7 +96,7 @@ class ParquetExporter(BaseItemExporter):
         super().__init__(dont_fail=True, **kwargs)
         self._crawler = crawler
         self._failed: DatasetError | None = None
-        runtime = Runtime.of(crawler)
+        runtime = GuardState.of(crawler)
         note = {"check_set": runtime.guard.attestation["check_set"]}
         try:
             self._outfit = chosen_outfit(crawler, outfit)
@@ -114,7 +114,7 @@ class ParquetExporter(BaseItemExporter):
         """Add a record; other items are left out and counted."""
         record = as_record(item)
         if record is None:
-            Runtime.of(self._crawler).count("items_dropped/no_record")
+            GuardState.of(self._crawler).count("items_dropped/no_record")
             return
         if self._failed is None:
             try:
@@ -132,7 +132,7 @@ class ParquetExporter(BaseItemExporter):
         if self._failed is not None:
             raise self._failed
         if self._writer.refused:
-            Runtime.of(self._crawler).count("items_dropped/no_record", self._writer.refused)
+            GuardState.of(self._crawler).count("items_dropped/no_record", self._writer.refused)
 
 
 class JsonLinesExporter(JsonLinesItemExporter):
@@ -161,7 +161,7 @@ class JsonLinesExporter(JsonLinesItemExporter):
         # Records have the native outfit already; other items may pass with it.
         is_native = self._outfit.name == "native"
         if not is_native and as_record(item) is None:
-            Runtime.of(self._crawler).count("items_dropped/no_record")
+            GuardState.of(self._crawler).count("items_dropped/no_record")
             return
         try:
             super().export_item(item if is_native else self._outfit.row(item))

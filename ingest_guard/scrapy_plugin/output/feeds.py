@@ -17,13 +17,14 @@ from scrapy import signals
 
 from ingest_guard.dataset.records.layouts import NAMES, load_mmh3
 from ingest_guard.dataset.records.seen import Keys
-from ingest_guard.dataset.shards.location import DATASET_SETTING, ShardStore, dataset_uri
+from ingest_guard.dataset.shards.location import ShardStore, dataset_uri
 from ingest_guard.dataset.shards.names import CRAWLED, next_number
 from ingest_guard.dataset.shards.read import cut_torn_line, load_arrow, outfit_of, read_uids
 from ingest_guard.errors import SetupError
+from ingest_guard.scrapy_plugin.core.settings import DATASET_SETTING, FORMAT_SETTING, OUTFIT_SETTING, ROWS_SETTING
+from ingest_guard.scrapy_plugin.core.state import GuardState
+from ingest_guard.scrapy_plugin.core.statistics import failed_feeds
 from ingest_guard.scrapy_plugin.output.buckets import open_store
-from ingest_guard.scrapy_plugin.output.exporters import OUTFIT_SETTING
-from ingest_guard.scrapy_plugin.runtime import Runtime
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
     from scrapy.crawler import Crawler
     from scrapy.settings import BaseSettings
 
-FORMAT_SETTING = "INGEST_GUARD_FORMAT"
-ROWS_SETTING = "INGEST_GUARD_SHARD_ROWS"
 FORMATS = ("parquet", "jsonl")
 SHARD_ROWS = 100_000
 """Rows of a shard, unless the settings say another number."""
@@ -102,7 +101,7 @@ def chosen_settings(settings: BaseSettings) -> dict[str, Any]:
 
 def numbered_on(parameters: dict[str, Any], spider: Spider) -> dict[str, Any]:
     """Return a feed's parameters with the numbers of its shards: they go on from those that are there already."""
-    first = Runtime.of(spider.crawler).first_shard
+    first = GuardState.of(spider.crawler).first_shard
     return {**parameters, "batch_id": first + parameters["batch_id"] - 1}
 
 
@@ -135,8 +134,7 @@ class Dataset:
 
     def shard_closed(self, slot: Any) -> None:
         """Count a shard, if it was stored."""
-        stats = self._crawler.stats.get_stats()
-        failed = sum(value for name, value in stats.items() if name.startswith("feedexport/failed_count/"))
+        failed = failed_feeds(self._crawler.stats.get_stats())
         if failed == self._failed and slot.uri.startswith(self._store.uri):
             self._crawler.stats.inc_value("ingest_guard/shards")
         self._failed = failed

@@ -23,15 +23,17 @@ from scrapy.utils.asyncio import run_in_thread
 from scrapy.utils.defer import _schedule_coro, ensure_awaitable
 from scrapy.utils.misc import build_from_crawler, load_object
 
+from ingest_guard._clock import now
 from ingest_guard.dataset.attestation import croissant, facts, files, inventory, signing
 from ingest_guard.dataset.attestation import draft as drafts
 from ingest_guard.dataset.attestation.manifest import NAME, Manifest
-from ingest_guard.dataset.attestation.model import Run, now
+from ingest_guard.dataset.attestation.model import Run
 from ingest_guard.dataset.attestation.promises import numbered
 from ingest_guard.dataset.shards.location import FolderStore
 from ingest_guard.errors import AttestationError, DatasetError, SetupError
+from ingest_guard.scrapy_plugin.core.settings import OUTFIT_SETTING, SIGN_KEY_VARIABLE
+from ingest_guard.scrapy_plugin.core.statistics import own_counts
 from ingest_guard.scrapy_plugin.output.buckets import open_store
-from ingest_guard.scrapy_plugin.output.exporters import OUTFIT_SETTING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,12 +45,10 @@ if TYPE_CHECKING:
     from ingest_guard.dataset.shards.location import ShardStore
     from ingest_guard.guard.guard import Guard
     from ingest_guard.policy.policy import Policy
-    from ingest_guard.scrapy_plugin.runtime import Runtime
+    from ingest_guard.scrapy_plugin.core.state import GuardState
 
 logger = logging.getLogger(__name__)
 
-SIGN_KEY_VARIABLE = "INGEST_GUARD_SIGN_KEY"
-_PREFIX = "ingest_guard/"
 # What became of responses, items and requests; not how busy the machine was.
 _COUNTED = (
     *("allowed", "checked", "duplicates", "errors", "extract", "filtered", "flood", "flood_alarms", "held"),
@@ -76,9 +76,9 @@ def sign_key(policy: Policy) -> Ed25519PrivateKey | None:
 class ManifestKeeper:
     """Keeps the manifest of one crawl into a local folder."""
 
-    def __init__(self, runtime: Runtime, folder: Path) -> None:
+    def __init__(self, state: GuardState, folder: Path) -> None:
         self._folder = folder
-        self._runtime = runtime
+        self._state = state
         self._draft: Manifest | None = None
         self._problem: str | None = None
 
@@ -88,7 +88,7 @@ class ManifestKeeper:
         try:
             if self._draft is None:
                 before = self._before()
-                settings, policy = self._runtime.crawler.settings, guard.policy
+                settings, policy = self._state.crawler.settings, guard.policy
                 outfit = settings.get(OUTFIT_SETTING) or "native"
                 self._draft = drafts.begin(before, check_set, _new_run(guard), facts.about(policy), str(outfit))
             else:
@@ -132,12 +132,12 @@ class ManifestKeeper:
         drafts.require_unchanged(folder, manifest.shards, found)
         manifest = self._with_shards(manifest, found)
         columns = inventory.columns_in(folder, manifest.shards, manifest.outfit)
-        written = files.put(folder, manifest, columns, sign_key(self._runtime.policy))
+        written = files.put(folder, manifest, columns, sign_key(self._state.policy))
         files.remove(folder, drafts.DRAFT)
         return written
 
     def _with_shards(self, manifest: Manifest, found: list[ShardFacts]) -> Manifest:
-        may_lack = self._runtime.policy.records.items_without_image == "pass"
+        may_lack = self._state.policy.records.items_without_image == "pass"
         return files.with_shards(manifest, found, may_lack=may_lack)
 
     def _fail(self, error: Exception) -> None:
@@ -151,8 +151,8 @@ class ManifestKeeper:
 class BucketKeeper(ManifestKeeper):
     """Keeps the manifest of one crawl into a bucket."""
 
-    def __init__(self, runtime: Runtime, store: ShardStore) -> None:
-        super().__init__(runtime, Path())
+    def __init__(self, state: GuardState, store: ShardStore) -> None:
+        super().__init__(state, Path())
         self._store = store
         self._latest: bytes | None = None
         self._is_uploading = False
@@ -204,12 +204,12 @@ class BucketKeeper(ManifestKeeper):
                 columns = columns or inventory.columns_in(path.parent, [lent.shard], manifest.outfit)
             found.append(replace(lent, shard=lent.shard.model_copy(update={"name": name})))
         drafts.require_unchanged(folder, manifest.shards, found)
-        written = files.put(folder, self._with_shards(manifest, found), columns, sign_key(self._runtime.policy))
+        written = files.put(folder, self._with_shards(manifest, found), columns, sign_key(self._state.policy))
         names = (signing.NAME, croissant.NAME, NAME)
         return written, {name: (folder / name).read_bytes() for name in names if (folder / name).exists()}
 
     async def _upload(self, name: str, data: bytes) -> None:
-        crawler, uri = self._runtime.crawler, f"{self._store.uri}/{name}"
+        crawler, uri = self._state.crawler, f"{self._store.uri}/{name}"
         storages = crawler.settings.getwithbase("FEED_STORAGES")
         kind = load_object(storages[urlsplit(uri).scheme])
         storage = build_from_crawler(kind, crawler, uri, feed_options={"overwrite": True})
@@ -218,7 +218,7 @@ class BucketKeeper(ManifestKeeper):
         await ensure_awaitable(storage.store(file))
 
 
-def keeper_of(runtime: Runtime) -> ManifestKeeper | None:
+def keeper_of(state: GuardState) -> ManifestKeeper | None:
     """Return the keeper of a crawl's manifest; None where it makes no data set.
 
     Raises
@@ -228,20 +228,19 @@ def keeper_of(runtime: Runtime) -> ManifestKeeper | None:
     SetupError
         The data set's place is of an unknown kind.
     """
-    store = open_store(runtime.crawler)
+    store = open_store(state.crawler)
     if store is None:
         return None
-    sign_key(runtime.policy)
+    sign_key(state.policy)
     is_local = isinstance(store, FolderStore)
-    keeper = ManifestKeeper(runtime, Path(store.uri)) if is_local else BucketKeeper(runtime, store)
-    runtime.on_version.append(keeper.used)
+    keeper = ManifestKeeper(state, Path(store.uri)) if is_local else BucketKeeper(state, store)
+    state.on_version.append(keeper.used)
     return keeper
 
 
 def counts_of(stats: Mapping[str, Any]) -> dict[str, int]:
     """Return the statistics of a crawl that its manifest has, by their names without the prefix."""
-    own = {name.removeprefix(_PREFIX): value for name, value in sorted(stats.items()) if name.startswith(_PREFIX)}
-    return {name: value for name, value in own.items() if type(value) is int and name.split("/")[0] in _COUNTED}
+    return {name: value for name, value in own_counts(stats).items() if name.split("/")[0] in _COUNTED}
 
 
 def _new_run(guard: Guard) -> Run:

@@ -26,6 +26,7 @@ from ingest_guard.dataset.records.seen import Keys
 from ingest_guard.dataset.shards.read import cut_torn_line, is_parquet, read_uids
 from ingest_guard.errors import SetupError
 from ingest_guard.files.atomic import hidden_name, publish
+from ingest_guard.scrapy_plugin.core.settings import RECOVER_SETTING
 from ingest_guard.scrapy_plugin.output.exporters import LINES_FORMATS
 from ingest_guard.scrapy_plugin.output.feeds import Dataset, chosen_settings
 
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-RECOVER_SETTING = "INGEST_GUARD_RECOVER"
 NOTE = "ingest_guard.json"
 _SEEN, _QUEUE, _STATE = "requests.seen", "requests.queue", "spider.state"
 _RUNNING, _CLOSED = "running", "closed"

@@ -1,21 +1,19 @@
-"""Where a broad crawl may go, and how far: hosts, depth, pages of one host, requests that wait."""
+"""The limits of a broad crawl: hosts that it may ask, pages of one host, requests that wait."""
 
 from __future__ import annotations
 
-from collections import OrderedDict
+import asyncio
 from typing import TYPE_CHECKING
 
+from cachetools import LRUCache
 from scrapy import Request, signals
 
 from ingest_guard.urls import hosts
-from ingest_guard.workers.eventloop import promise
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from scrapy.crawler import Crawler
-
-    from ingest_guard.workers.eventloop import Promise
 
 ANYWHERE = "*"
 _REMEMBERED_HOSTS = 100_000
@@ -29,19 +27,19 @@ class Hosts:
     allowed
         Domains; a host below one of them is allowed, too. ``*`` for all hosts.
     pages
-        Most pages of one host; 0: no bound. It holds for the 100,000 hosts that were asked last.
+        Most pages of one host; 0: no bound. It holds for the 100,000 hosts that were asked most recently.
     """
 
     def __init__(self, allowed: Iterable[str], pages: int) -> None:
-        self.domains = frozenset(_bare(domain) for domain in allowed)
+        self.domains = frozenset(_without_www(domain) for domain in allowed)
         self._pages = pages
-        self._asked: OrderedDict[str, int] = OrderedDict()
+        self._asked: LRUCache[str, int] = LRUCache(_REMEMBERED_HOSTS)
 
     def allows(self, url: str) -> bool:
-        """Tell whether the host of a URL is one of them."""
-        return host_of(url) is not None and (ANYWHERE in self.domains or self._is_below(host_of(url) or ""))
-
-    def _is_below(self, name: str) -> bool:
+        """Return whether the host of a URL is one of them."""
+        name = host_of(url)
+        if name and ANYWHERE in self.domains:
+            return True
         while name:
             if name in self.domains:
                 return True
@@ -49,24 +47,22 @@ class Hosts:
         return False
 
     def has_room(self, url: str) -> bool:
-        """Tell whether one more page of a URL's host may be asked for, and count it."""
+        """Return whether one more page of a URL's host may be asked for, and count it."""
         if not self._pages:
             return True
         host = host_of(url) or ""
-        asked = self._asked.pop(host, 0)
+        asked = self._asked.get(host, 0)
         self._asked[host] = min(asked + 1, self._pages)
-        if len(self._asked) > _REMEMBERED_HOSTS:
-            self._asked.popitem(last=False)
         return asked < self._pages
 
 
 def host_of(url: str) -> str | None:
-    """Return the host of an http or https URL, lower case; None of anything else."""
+    """Return the host of an http or https URL, lower case; None for anything else."""
     return hosts.host_of(url, {"http", "https"}).strip(".") or None
 
 
 def can_be_asked(url: str) -> bool:
-    """Tell whether a request can be made of an address; one that cannot would end the seeds or the sitemap it is in."""
+    """Return whether Scrapy makes a request of an address; its error would end the seeds or the sitemap."""
     try:
         Request(url)
     except ValueError:
@@ -74,40 +70,35 @@ def can_be_asked(url: str) -> bool:
     return True
 
 
-def _bare(domain: str) -> str:
-    """``www.example.org`` and ``example.org`` are one site as a rule, and the one redirects to the other."""
+def _without_www(domain: str) -> str:
+    """Drop ``www.``: with and without it, it is one site as a rule, and one redirects to the other."""
     return domain.lower().strip(".").removeprefix("www.")
 
 
-class Backlog:
-    """How many requests wait, as the scheduler counts them, and a way to wait until they are fewer.
+class PendingLimit:
+    """How many requests may wait in the scheduler, as its statistics count them, and a way to wait for room.
 
     Parameters
     ----------
     most
-        That may wait before nothing more is taken up; 0: no bound.
+        Requests that may wait; 0: no bound.
     """
 
     def __init__(self, crawler: Crawler, most: int) -> None:
         self._stats = crawler.stats
         self._most = most
-        self._waiting: Promise | None = None
-        # Requests leave the scheduler for the downloader as a rule; those that a middleware ends before that do not.
+        self._changed = asyncio.Event()
+        # Most requests leave the scheduler for the downloader; those that a middleware ends before that do not.
         for signal in (signals.request_left_downloader, signals.scheduler_empty):
-            crawler.signals.connect(self._wake, signal=signal)
+            crawler.signals.connect(self._changed.set, signal=signal, weak=False)
 
     def is_full(self) -> bool:
-        """Tell whether as many requests wait as may."""
+        """Return whether as many requests wait as may."""
         taken, left = (self._stats.get_value(f"scheduler/{what}", 0) for what in ("enqueued", "dequeued"))
         return bool(0 < self._most <= taken - left)
 
-    async def room(self) -> None:
-        """Wait until there is room."""
+    async def wait_for_room(self) -> None:
+        """Wait until fewer requests wait than may."""
         while self.is_full():
-            self._waiting = promise()
-            await self._waiting.awaitable()
-
-    def _wake(self) -> None:
-        if self._waiting is not None:
-            waiting, self._waiting = self._waiting, None
-            waiting.keep(None)
+            self._changed.clear()
+            await self._changed.wait()

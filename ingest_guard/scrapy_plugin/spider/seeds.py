@@ -1,4 +1,4 @@
-"""Where a broad crawl starts: a file with an address a line, or addresses."""
+"""The addresses where a broad crawl starts, from a file or as given."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
-# mailto:x@y is no host with a port.
+# mailto:x@y is not a host with a port.
 _OTHER = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:(?!//|[0-9])")
 _BETWEEN = re.compile(r"[\s,]+")
 
 
 class Seeds:
-    """The addresses to start from. A file is read line by line, each time anew: it may be longer than the memory.
+    """The addresses to start from. A file is read line by line, and again each time: it may be larger than the memory.
 
     Parameters
     ----------
     source
-        Path of a file (a line is an address; blank lines and those that begin with ``#`` are passed over); or
-        addresses, in one text with blanks or commas between them, or as a list. What has no scheme gets ``https://``.
+        Path of a file with one address in each line (blank lines and lines that begin with ``#`` do not count); or
+        addresses, in one text with blanks or commas between them, or as a list. ``https://`` is the default scheme.
     """
 
     def __init__(self, source: str | Path | Iterable[str]) -> None:
@@ -65,7 +65,7 @@ class Seeds:
             where = f"the file {self._file}" if self._file else "what was given"
             raise SetupError(
                 f"ingest_guard: there is no address to start from in {where} ({self.unusable} lines are none); "
-                "write one a line, such as https://example.org/"
+                "write one in each line, such as https://example.org/"
             )
         return hosts
 
@@ -78,8 +78,8 @@ class Seeds:
                 yield from lines
         except OSError as error:
             raise SetupError(
-                f"ingest_guard: the seeds {self._file} cannot be read ({error.strerror}); name a file with an address "
-                "a line"
+                f"ingest_guard: the seeds {self._file} cannot be read ({error.strerror}); name a file with one "
+                "address in each line"
             ) from None
 
 
@@ -87,7 +87,7 @@ def _is_file(text: str) -> bool:
     if not text.strip():
         return False
     try:
-        # What ends like a file and is not there is a mistake in its path, not a host.
+        # A missing file with such an ending is a mistake in its path, not a host.
         return Path(text).exists() or text.strip().endswith((".txt", ".csv", ".list")) or "/" in text.strip()[:2]
     except (OSError, ValueError):
         return False

@@ -1,6 +1,6 @@
 """The settings of a crawl without a project: the guard with its second line of defence, and the spider for seeds.
 
-A settings module, as Scrapy reads one: ``SCRAPY_SETTINGS_MODULE=ingest_guard.scrapy_plugin.spider.settings``.
+A settings module for Scrapy: ``SCRAPY_SETTINGS_MODULE=ingest_guard.scrapy_plugin.spider.settings``.
 """
 
 from __future__ import annotations
@@ -13,5 +13,5 @@ DOWNLOADER_MIDDLEWARES = {
     "ingest_guard.scrapy_plugin.gate.Gate": 10**9,
     "ingest_guard.scrapy_plugin.sentinel.Sentinel": -(10**9),
 }
-EXTENSIONS = {"ingest_guard.scrapy_plugin.extension.Watchdog": -(10**9)}
+EXTENSIONS = {"ingest_guard.Watchdog": -(10**9)}
 TELNETCONSOLE_ENABLED = False

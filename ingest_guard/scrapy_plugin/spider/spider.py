@@ -8,7 +8,7 @@ Run as it is, by ``ingest-guard crawl --seeds urls.txt -o out/``, or subclassed 
         def image_item(self, image, response):
             return {**super().image_item(image, response), "licence": "..."}
 
-Page URLs and hosts on a list are never asked for: the gate refuses each request of the crawl that leads to one.
+Listed page URLs and hosts are never fetched: the gate refuses each request that leads to one.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ from ingest_guard._version import __version__
 from ingest_guard.dataset.extract import extract_images
 from ingest_guard.dataset.extract.document import is_too_costly
 from ingest_guard.dataset.records.filters import Filters
-from ingest_guard.scrapy_plugin.runtime import Runtime
-from ingest_guard.scrapy_plugin.spider.limits import ANYWHERE, Backlog, Hosts, can_be_asked
+from ingest_guard.scrapy_plugin.core.state import GuardState
+from ingest_guard.scrapy_plugin.spider.limits import ANYWHERE, Hosts, PendingLimit, can_be_asked
 from ingest_guard.scrapy_plugin.spider.seeds import Seeds
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ logger = logging.getLogger(__name__)
 
 USER_AGENT = f"ingest_guard/{__version__}"
 DEFAULTS: dict[str, Any] = {
-    # A guest in other people's houses: few requests at a time to one host, fewer where it is slow.
+    # Polite: few requests at a time to one host, and fewer to a slow one.
     "ROBOTSTXT_OBEY": True,
     "USER_AGENT": USER_AGENT,
     "AUTOTHROTTLE_ENABLED": True,
@@ -67,7 +67,7 @@ DEFAULTS: dict[str, Any] = {
     "SCHEDULER_MEMORY_QUEUE": "scrapy.squeues.FifoMemoryQueue",
     "LOG_LEVEL": "INFO",
 }
-"""Settings that hold for this spider where the project says nothing else."""
+"""Defaults of this spider; the project's settings override them."""
 
 _HOPS = "ingest_guard_hops"
 _PAGES = "ingest_guard/spider/pages"
@@ -83,14 +83,14 @@ class ImageTextSpider(SitemapSpider):
     Parameters
     ----------
     seeds
-        A file with an address a line, or addresses: see :class:`~ingest_guard.scrapy_plugin.spider.seeds.Seeds`.
+        A file with one address in each line, or addresses: see :class:`~ingest_guard.scrapy_plugin.spider.seeds.Seeds`.
     domains
-        Where pages may be fetched, with all that is below them: names with blanks or commas between them, or a list;
-        ``*`` for anywhere. The seeds' hosts, unless given. Images are fetched wherever they are.
+        Where pages may be fetched, subdomains included: names with blanks or commas between them, or a list; ``*``
+        for anywhere. By default, the seeds' hosts. Images are fetched from any host.
     depth
         Links to follow from a seed, or from a page of a sitemap; 0: the seeds alone.
     sitemap
-        Whether to take up the sitemaps of the seeds' hosts, too.
+        Whether to follow the sitemaps of the seeds' hosts, too.
     pages_per_host
         Most pages asked of one host; 0: no bound.
     """
@@ -101,9 +101,9 @@ class ImageTextSpider(SitemapSpider):
     sitemap = False
     pages_per_host = 10_000
     waiting_requests = 50_000
-    """Most links that wait in memory; those beyond are left out and counted. With a JOBDIR, they wait on disk."""
+    """Most links that wait in memory; further ones are left out and counted. With a JOBDIR, links wait on disk."""
     waiting_seeds = 2_000
-    """Requests that may wait when the next seed is taken up."""
+    """Most requests that may wait when the next seed is requested."""
 
     def __init__(
         self,
@@ -127,14 +127,14 @@ class ImageTextSpider(SitemapSpider):
         """Make the spider; Scrapy's own off-site rules get its domains, because they know redirects, too."""
         spider = super().from_crawler(crawler, *args, **arguments)
         domains = spider.hosts.domains
-        # With many domains they are slow; then the spider's own look at each page has to do.
+        # They are slow with many domains; then only the spider itself checks each page.
         are_few = len(domains) <= _MOST_OFFSITE_DOMAINS and ANYWHERE not in domains
         spider.allowed_domains = sorted(domains) if are_few else []
         return spider
 
     @classmethod
     def update_settings(cls, settings: BaseSettings) -> None:
-        """Set what the project does not: a broad crawl that is a good guest."""
+        """Set the polite defaults of a broad crawl, which the project's settings override."""
         super().update_settings(settings)
         for name, value in DEFAULTS.items():
             settings.set(name, value, priority="addon")
@@ -147,61 +147,61 @@ class ImageTextSpider(SitemapSpider):
         return Hosts(self.seeds.hosts() if domains is None else domains, self.pages_per_host)
 
     @cached_property
-    def _runtime(self) -> Runtime:
-        return Runtime.of(self.crawler)
+    def _state(self) -> GuardState:
+        return GuardState.of(self.crawler)
 
     @cached_property
     def _filters(self) -> Filters:
-        return Filters(self._runtime.policy.filters)
+        return Filters(self._state.policy.filters)
 
     @cached_property
-    def _backlog(self) -> Backlog:
+    def _pending(self) -> PendingLimit:
         on_disk = bool(self.settings.get("JOBDIR"))
-        return Backlog(self.crawler, 0 if on_disk else self.waiting_requests)
+        return PendingLimit(self.crawler, 0 if on_disk else self.waiting_requests)
 
     async def start(self) -> AsyncIterator[Any]:
-        """Ask for the seeds, as fast as they are worked off."""
-        room = Backlog(self.crawler, self.waiting_seeds)
+        """Request the seeds, as fast as the crawl can take them."""
+        room = PendingLimit(self.crawler, self.waiting_seeds)
         for url in self.seeds:
-            await room.room()
+            await room.wait_for_room()
             yield Request(url)
         if self.seeds.unusable:
             logger.warning("Of the seeds, %d lines are no address and were passed over", self.seeds.unusable)
         if self.sitemap:
             self.sitemap_urls = sorted({_origin(url) + file for url in self.seeds for file in _SITEMAPS})
             async for request in super().start():
-                await room.room()
+                await room.wait_for_room()
                 yield request
 
     def closed(self, reason: str) -> None:
-        """Say that nothing came of a crawl which ends as well as any other."""
+        """Warn of a crawl that read no page: Scrapy ends it like any other."""
         if reason == _FINISHED and not (self.crawler.stats and self.crawler.stats.get_value(_PAGES)):
             logger.warning("No page could be read: hosts do not answer, robots.txt forbids it, or it is no HTML")
 
     def parse(self, response: Response, **arguments: Any) -> Iterator[Any]:
-        """Yield the images of a page, and a request for each link on it that leads on."""
+        """Yield the images of a page, and a request for each link to follow."""
         del arguments
         if not isinstance(response, HtmlResponse) or not self.hosts.allows(response.url):
             return
         if is_too_costly(response.text):
-            self._runtime.count("spider/pages_refused")
+            self._state.count("spider/pages_refused")
             return
-        self._runtime.count("spider/pages")
+        self._state.count("spider/pages")
         yield from self.images(response)
         yield from self.follow(response)
 
     def images(self, response: HtmlResponse) -> Iterator[Any]:
         """Yield an item for each image of a page that the filters let through."""
         content_type = response.headers.get("Content-Type") or b""
-        policy = self._runtime.policy.extract
+        policy = self._state.policy.extract
         found = extract_images(response.body, response.url, content_type=content_type.decode("latin-1"), policy=policy)
         for image in found:
-            self._runtime.count("extract/images")
+            self._state.count("extract/images")
             why = self._filters.of_page_image(image)
             if why is not None:
-                self._runtime.count(f"filtered/{why}")
+                self._state.count(f"filtered/{why}")
                 continue
-            self._runtime.count("extract/kept")
+            self._state.count("extract/kept")
             yield self.image_item(image, response)
 
     def image_item(self, image: PageImage, response: HtmlResponse) -> Any:
@@ -209,29 +209,29 @@ class ImageTextSpider(SitemapSpider):
         return image.as_item(response.url)
 
     def follow(self, response: HtmlResponse) -> Iterator[Request]:
-        """Yield a request for each link that leads on: not too deep, not elsewhere, not against the page's wish."""
+        """Yield a request for each link within depth and domains, unless the page asks robots not to follow."""
         hops = response.meta.get(_HOPS, 0) + 1
-        if hops > self.depth or _wants_no_followers(response):
+        if hops > self.depth or _forbids_following(response):
             return
         links: list[Any] = []
-        with suppress(ValueError):  # a base that is no address
+        with suppress(ValueError):  # the base element holds no valid address
             links = self.links.extract_links(response)
         for link in links:
-            if not link.nofollow and self._leads_on(link.url):
+            if not link.nofollow and self._may_follow(link.url):
                 yield Request(link.url, meta={_HOPS: hops})
 
     def sitemap_filter(self, entries: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-        """Let through what a link may lead to as well."""
+        """Yield the entries that a link could lead to as well."""
         for entry in entries:
             url = str(entry.get("loc", "")).strip()
-            if can_be_asked(url) and self._leads_on(url):
+            if can_be_asked(url) and self._may_follow(url):
                 yield entry
 
-    def _leads_on(self, url: str) -> bool:
+    def _may_follow(self, url: str) -> bool:
         if not self.hosts.allows(url) or self._filters.blocks_host(url):
             return False
-        if self._backlog.is_full() or not self.hosts.has_room(url):
-            self._runtime.count("spider/links_left_out")
+        if self._pending.is_full() or not self.hosts.has_room(url):
+            self._state.count("spider/links_left_out")
             return False
         return True
 
@@ -244,7 +244,7 @@ def _origin(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
-def _wants_no_followers(response: HtmlResponse) -> bool:
-    """Tell whether a page asks robots not to follow its links."""
-    said = response.xpath("//meta[translate(@name, 'ROBTS', 'robts')='robots']/@content").getall()
-    return any(_NO_FOLLOW.search(each) for each in said)
+def _forbids_following(response: HtmlResponse) -> bool:
+    """Return whether a page asks robots not to follow its links."""
+    contents = response.xpath("//meta[translate(@name, 'ROBTS', 'robts')='robots']/@content").getall()
+    return any(_NO_FOLLOW.search(each) for each in contents)

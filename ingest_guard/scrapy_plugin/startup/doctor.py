@@ -1,4 +1,4 @@
-"""What doctor finds: the final settings of each spider, as Scrapy would make them, held against what must be there."""
+"""Doctor: builds the final settings of each spider as Scrapy does, and checks that the guard is in them."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from scrapy import Spider
     from scrapy.settings import Settings
 
-_SECOND_LINE = f'EXTENSIONS = {{"{placement.WATCHDOG}": 0}}'
+_SECOND_LINE = 'EXTENSIONS = {"ingest_guard.Watchdog": 0}'
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at, and what to type if it is not as it should be.
+    """The result of one check, and what to type if it is bad.
 
     A note is good: the crawl is guarded, and there is something to know.
     """
@@ -72,7 +72,7 @@ def settings_of_all(settings: Settings) -> list[Settings]:
 
 
 def examine_project(settings: Settings) -> list[Finding]:
-    """Look at what all spiders share: add-on, policy, blocklist, second line of defence."""
+    """Check what all spiders share: add-on, policy, blocklist, second line of defence."""
     findings = [_addon(settings)]
     try:
         policy = load_policy(settings)
@@ -101,7 +101,7 @@ def examine_project(settings: Settings) -> list[Finding]:
 
 
 def examine_spiders(settings: Settings) -> list[Finding]:
-    """Apply each spider's own settings and all add-ons, and tell whether it would be guarded."""
+    """Apply each spider's own settings and all add-ons, and check that it would be guarded."""
     try:
         loader = get_spider_loader(settings)
     except Exception as error:  # noqa: BLE001 - so are its spiders
@@ -132,7 +132,7 @@ def _applied(spider: type[Spider], settings: Settings) -> Crawler:
 
 
 def _second_line(settings: Settings) -> Finding:
-    """Tell whether a part of the guard is listed by itself, so that ``-s ADDONS={}`` stops the crawl."""
+    """Check that a part of the guard is listed by itself, so that ``-s ADDONS={}`` stops the crawl."""
     for part in placement.PARTS:
         listed = settings.getdict(part.setting)
         if any(order is not None and placement.is_class(key, part.path) for key, order in listed.items()):

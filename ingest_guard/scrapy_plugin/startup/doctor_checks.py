@@ -1,4 +1,4 @@
-"""What lies around a guarded crawl, for doctor: old stores, job folders, other people's parts, the log, the machine."""
+"""Doctor's checks around a crawl: old stores, job folders, other people's components, the log, the machine."""
 
 from __future__ import annotations
 
@@ -18,8 +18,7 @@ from ingest_guard.scrapy_plugin.check import browsers
 from ingest_guard.scrapy_plugin.check.receivers import RAW
 from ingest_guard.scrapy_plugin.core.settings import load_policy
 from ingest_guard.scrapy_plugin.output import resume
-from ingest_guard.scrapy_plugin.startup import process as hygiene
-from ingest_guard.scrapy_plugin.startup import protections, robots
+from ingest_guard.scrapy_plugin.startup import process, protections, robots
 from ingest_guard.scrapy_plugin.startup.doctor import Finding, settings_of_all
 from ingest_guard.scrapy_plugin.stores import stores
 
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
 
     from scrapy.settings import Settings
 
-    from ingest_guard.policy.policy import Policy
+    from ingest_guard.policy import Policy
     from ingest_guard.scrapy_plugin.stores.stores import Store
 
 _COMPONENTS = ("EXTENSIONS", "DOWNLOADER_MIDDLEWARES", "SPIDER_MIDDLEWARES", "ITEM_PIPELINES", "ADDONS")
@@ -38,8 +37,8 @@ _PURGE = ("type: ingest-guard purge",)
 _CORE_PATTERN = Path("/proc/sys/kernel/core_pattern")
 
 
-def examine_surroundings(settings: Settings) -> list[Finding]:
-    """Look at everything that a crawl of this project would meet; nothing where the policy cannot be read."""
+def examine_environment(settings: Settings) -> list[Finding]:
+    """Check everything that a crawl of this project would meet; nothing where the policy cannot be read."""
     try:
         policy = load_policy(settings)
     except IngestGuardError:
@@ -101,7 +100,7 @@ def _jobs(each: Iterable[Settings]) -> Iterator[Finding]:
 def _doors(each: Iterable[Settings], policy: Policy) -> Iterator[Finding]:
     for one in each:
         for name in protections.DOORS:
-            # What the project itself says: where it says nothing, the add-on switches them off.
+            # Only what the project itself sets: by default, the add-on switches them off.
             if one.getbool(name) and (one.getpriority(name) or 0) > 0:
                 text = f"{name} is on: other programs on this machine can read the memory of the crawl"
                 if policy.level == "strict":
@@ -125,7 +124,7 @@ def _handlers(each: Iterable[Settings], policy: Policy) -> Iterator[Finding]:
 
 
 def _listeners(each: Iterable[Settings], policy: Policy) -> Iterator[Finding]:
-    """Look for raw signals in the source of other people's components; what is connected is seen at the start alone."""
+    """Look for raw signals in the source of other people's components; only the start sees what is connected."""
     for path in _components(each, _COMPONENTS):
         found = sorted(set(_RAW_SIGNAL.findall(_source(path))))
         if not found:
@@ -163,7 +162,7 @@ def _age(policy: Policy, created: datetime) -> Iterator[Finding]:
 def _machine(policy: Policy) -> Iterator[Finding]:
     if problem := protections.untested_scrapy():
         yield _note(problem)
-    if areas := hygiene.swap_in_use():
+    if areas := process.swap_in_use():
         yield _note(f"swap is on ({', '.join(areas)}): bodies in memory may be written there", "swapoff -a")
     if policy.hygiene.core_dumps:
         yield _note("hygiene.core_dumps is on: a crash writes the memory of the crawl to a disk")
@@ -179,7 +178,7 @@ def _pipes_core_dumps() -> bool:
 
 
 def _blocklist(policy: Policy) -> tuple[str, datetime] | None:
-    """Return the blocklist's version and when it was built; None where it does not open, which doctor has told."""
+    """Return the blocklist's version and when it was built; None where it does not open, which is reported already."""
     try:
         with Blocklist.open(policy.blocklist, key=list_key(policy), allow_empty=True) as opened:
             return opened.version, opened.created
@@ -192,7 +191,7 @@ def _distinct(each: Iterable[Settings], of: Callable[[Settings], list[Store]]) -
 
 
 def _components(each: Iterable[Settings], names: Iterable[str], *, ours: bool = False) -> list[Any]:
-    """Return the components that are switched on, other people's alone unless told otherwise."""
+    """Return the components that are switched on, unless ``ours``, only other people's."""
     found = dict.fromkeys(
         key for one in each for name in names for key, order in one.getdict(name).items() if order is not None
     )
@@ -202,7 +201,7 @@ def _components(each: Iterable[Settings], names: Iterable[str], *, ours: bool = 
 def _load(path: Any) -> Any:
     try:
         return load_object(path)
-    except Exception:  # noqa: BLE001 - somebody else's module may raise anything; Scrapy will tell
+    except Exception:  # noqa: BLE001 - other people's modules may raise anything; Scrapy reports it
         return None
 
 

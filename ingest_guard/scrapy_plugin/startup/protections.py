@@ -1,7 +1,7 @@
-"""What else the guard sees to at a crawl's start, beside its own place: stores, handlers, listeners, logs, the process.
+"""Start-up checks beside those of the guard's own place: event loop, stores, handlers, listeners, log, process.
 
-Three moments: :func:`require` from the final settings, before anything is built; :func:`require_built` before the first
-request; :func:`begin` once the spider is open. What the policy's level forbids is a start-up error in the first two.
+There are three moments: :func:`require` from the final settings, before anything is built; :func:`require_built` before
+the first request; :func:`begin` once the spider is open. In the first two, what the policy's level forbids is an error.
 """
 
 from __future__ import annotations
@@ -12,29 +12,29 @@ from weakref import WeakSet
 
 import scrapy
 from scrapy.core.engine import ExecutionEngine
+from scrapy.utils.asyncio import is_asyncio_available
 
 from ingest_guard.errors import SetupError
-from ingest_guard.scrapy_plugin.check import browsers, handlers, receivers, strict
-from ingest_guard.scrapy_plugin.core import redaction as withheld
+from ingest_guard.scrapy_plugin.check import browsers, handlers, receivers
+from ingest_guard.scrapy_plugin.core import redaction
 from ingest_guard.scrapy_plugin.core.settings import TESTED_SCRAPY
-from ingest_guard.scrapy_plugin.startup import log_filter as logfilter
-from ingest_guard.scrapy_plugin.startup import process as hygiene
-from ingest_guard.scrapy_plugin.startup.log_format import GuardedLogFormatter
+from ingest_guard.scrapy_plugin.startup import process
+from ingest_guard.scrapy_plugin.startup.log_filter import GuardedLogFormatter, InstalledFilter
 from ingest_guard.scrapy_plugin.stores import stores
 
 if TYPE_CHECKING:
     from scrapy.crawler import Crawler
     from scrapy.settings import BaseSettings
 
-    from ingest_guard.policy.policy import Policy
-    from ingest_guard.scrapy_plugin.runtime import Runtime
+    from ingest_guard.policy import Policy
+    from ingest_guard.scrapy_plugin.core.state import GuardState
 
 logger = logging.getLogger(__name__)
 
 DOORS = ("TELNETCONSOLE_ENABLED", "REMOTE_CONTROL_ENABLED")
 """Both let other programs on this machine read the memory of the crawl."""
 
-_filters: dict[int, logfilter.Installed] = {}
+_filters: dict[int, InstalledFilter] = {}
 _strict_crawls: set[int] = set()
 _warned: WeakSet[Crawler] = WeakSet()
 
@@ -45,10 +45,11 @@ def require(crawler: Crawler, policy: Policy) -> None:
     Raises
     ------
     SetupError
-        A store holds something from before the guard, an HTTP cache would write remains of memory, or the level
-        forbids something that is switched on.
+        The crawl does not run on asyncio, a store holds something from before the guard, an HTTP cache would write
+        remains of memory, or the level forbids something that is switched on.
     """
     settings = crawler.settings
+    _require_asyncio()
     is_strict = policy.level == "strict"
     if problem := untested_scrapy():
         logger.warning("ingest_guard: %s", problem)
@@ -57,7 +58,21 @@ def require(crawler: Crawler, policy: Policy) -> None:
     stores.require_known(stores.stores_in_use(settings), policy)
     if problem := stores.find_unclean_cache(settings):
         raise SetupError(f"ingest_guard: {problem}")
-    handlers.wrap_handlers(settings, strict.CheckedHandler if is_strict else handlers.PacedHandler)
+    handlers.wrap_handlers(settings, handlers.CheckedHandler if is_strict else handlers.PacedHandler)
+
+
+def _require_asyncio() -> None:
+    """Raise SetupError where asyncio's futures would never be done: on any reactor but asyncio's."""
+    try:
+        has_asyncio = is_asyncio_available()
+    except RuntimeError:  # neither a reactor nor a loop: parts that are built outside of a crawl
+        return
+    if not has_asyncio:
+        raise SetupError(
+            "ingest_guard: this crawl does not run on asyncio, and the guard works with nothing else; set "
+            'TWISTED_REACTOR = "twisted.internet.asyncioreactor.AsyncioSelectorReactor" (the default since Scrapy '
+            "2.13), or TWISTED_REACTOR_ENABLED = False"
+        )
 
 
 def require_level(settings: BaseSettings, policy: Policy) -> None:
@@ -72,16 +87,16 @@ def require_level(settings: BaseSettings, policy: Policy) -> None:
             )
 
 
-def require_built(runtime: Runtime) -> None:
-    """Check who listens to raw bytes, and that what the settings said was built.
+def require_built(state: GuardState) -> None:
+    """Check which components listen to raw bytes, and that Scrapy has built what the settings say.
 
     Raises
     ------
     SetupError
-        In the strict level, where somebody listens to pieces of downloads; or where the log formatter or a download
-        handler was exchanged.
+        In the strict level, where a component listens to pieces of downloads, or where the log formatter or a download
+        handler was replaced.
     """
-    crawler, is_strict = runtime.crawler, runtime.policy.level == "strict"
+    crawler, is_strict = state.crawler, state.policy.level == "strict"
     found = receivers.foreign(crawler, receivers.CHUNKS if is_strict else receivers.RAW)
     if found and is_strict:
         raise SetupError(
@@ -89,7 +104,7 @@ def require_built(runtime: Runtime) -> None:
             "start with it: remove that extension"
         )
     if is_strict:
-        handlers.require_wrapped(crawler, strict.CheckedHandler)
+        handlers.require_wrapped(crawler, handlers.CheckedHandler)
     if found and crawler not in _warned:
         _warned.add(crawler)
         logger.warning(
@@ -103,34 +118,34 @@ def require_built(runtime: Runtime) -> None:
         )
 
 
-def begin(runtime: Runtime) -> None:
+def begin(state: GuardState) -> None:
     """Mark the stores, clean up the process, and filter the log: the spider is open."""
-    policy, settings = runtime.policy, runtime.crawler.settings
+    policy, settings = state.policy, state.crawler.settings
     for store in stores.stores_in_use(settings):
         known = store.marker
         if store.is_old:
-            continue  # accepted by the policy, and so to be looked through some day
-        if known is not None and known.get("list_version") not in (None, runtime.guard.version):
+            continue  # the policy accepts it: without a marker, it can still be looked through
+        if known is not None and known.get("list_version") not in (None, state.guard.version):
             logger.info("ingest_guard: the %s was last looked through with another blocklist; see purge", store)
-        store.mark(runtime.guard.version)
-    # A real engine: whoever builds parts of a crawl by hand (tests, tools) keeps the process as it is.
-    if isinstance(runtime.crawler.engine, ExecutionEngine):
-        hygiene.apply(policy.hygiene)
+        store.mark(state.guard.version)
+    # Only with a real engine: tests and tools that build parts of a crawl keep their process as it is.
+    if isinstance(state.crawler.engine, ExecutionEngine):
+        process.apply(policy.hygiene)
     if policy.hygiene.log_filter:
-        _filters[id(runtime)] = logfilter.install(strict=policy.level == "strict")
+        _filters[id(state)] = InstalledFilter(strict=policy.level == "strict")
     if policy.level == "strict":
         browsers.forbid_open_in_browser()
-        _strict_crawls.add(id(runtime))
+        _strict_crawls.add(id(state))
 
 
-def end(runtime: Runtime) -> None:
-    """Take off again what was put on for one crawl; the process stays closed to core dumps and readers."""
-    if (installed := _filters.pop(id(runtime), None)) is not None:
+def end(state: GuardState) -> None:
+    """Undo what was put in place for one crawl; the process stays closed to core dumps and readers."""
+    if (installed := _filters.pop(id(state), None)) is not None:
         installed.remove()
     if not _filters:
-        withheld.forget()
-    if id(runtime) in _strict_crawls:
-        _strict_crawls.remove(id(runtime))
+        redaction.forget()
+    if id(state) in _strict_crawls:
+        _strict_crawls.remove(id(state))
         if not _strict_crawls:
             browsers.allow_open_in_browser()
 

@@ -1,4 +1,4 @@
-"""Robots.txt: Scrapy heeds it where ROBOTSTXT_OBEY is on, and the add-on switches that on where nobody has said no."""
+"""Robots.txt: Scrapy heeds it where ROBOTSTXT_OBEY is on, which is the add-on's default."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from scrapy.settings import BaseSettings
 
-    from ingest_guard.policy.policy import Policy
+    from ingest_guard.policy import Policy
 
 logger = logging.getLogger(__name__)
 
@@ -18,7 +18,7 @@ SETTING = "ROBOTSTXT_OBEY"
 
 
 def obey_by_default(settings: BaseSettings, policy: Policy) -> None:
-    """Switch ROBOTSTXT_OBEY on, unless the policy leaves it to Scrapy; a project's or spider's own word stays."""
+    """Switch ROBOTSTXT_OBEY on, unless the policy leaves it to Scrapy; a project's or spider's own value stays."""
     if not policy.opt_outs.robots_txt:
         return
     settings.set(SETTING, True, priority="addon")  # noqa: FBT003 - Scrapy's signature
@@ -27,12 +27,12 @@ def obey_by_default(settings: BaseSettings, policy: Policy) -> None:
 
 
 def unheeded(each: Iterable[BaseSettings], policy: Policy) -> Iterator[str]:
-    """Yield what doctor tells: which opt-outs would not be heeded, and by whose word."""
+    """Yield a text for doctor on opt-outs that would not be heeded, with the setting that says so."""
     off = [name for name, value in policy.opt_outs if value is False and name != "robots_txt"]
     if off:
         yield f"opt-outs that the policy switches off (opt_outs): {', '.join(off)}"
     for one in each:
-        has_spoken = (one.getpriority(SETTING) or 0) > 0
-        if not one.getbool(SETTING) and (has_spoken or not policy.opt_outs.robots_txt):
-            whose = f"{SETTING} is off in the settings" if has_spoken else "opt_outs.robots_txt is off in the policy"
-            yield f"{whose}: no robots.txt is heeded"
+        is_set = (one.getpriority(SETTING) or 0) > 0
+        if not one.getbool(SETTING) and (is_set or not policy.opt_outs.robots_txt):
+            source = f"{SETTING} is off in the settings" if is_set else "opt_outs.robots_txt is off in the policy"
+            yield f"{source}: no robots.txt is heeded"

@@ -12,7 +12,6 @@ import json
 import os
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +21,7 @@ from scrapy.extensions.httpcache import DbmCacheStorage
 from scrapy.utils.misc import load_object
 from scrapy.utils.project import data_path
 
+from ingest_guard._clock import now
 from ingest_guard._version import __version__
 from ingest_guard.errors import SetupError
 
@@ -87,10 +87,10 @@ class Store:
         before = self.marker
         if before is not None and not purged:
             return
-        now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-        content = {"since": (before or {}).get("since", now), "list_version": list_version, "guard": __version__}
+        time = now()
+        content = {"since": (before or {}).get("since", time), "list_version": list_version, "guard": __version__}
         if purged:
-            content["purged"] = now
+            content["purged"] = time
         self.folder.mkdir(parents=True, exist_ok=True)
         written = self.folder / f"{MARKER}.{os.getpid()}"
         written.write_text(json.dumps(content) + "\n", encoding="utf-8")

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from support.attested import check_set, data_set, manifest, record, write_shard
 
+from ingest_guard._clock import now
 from ingest_guard.dataset.attestation.croissant import NAME, describe
 from ingest_guard.dataset.attestation.files import write_manifest
 from ingest_guard.dataset.attestation.manifest import Manifest
-from ingest_guard.dataset.attestation.model import About, Recheck, Shard, Source, now
+from ingest_guard.dataset.attestation.model import About, Recheck, Shard, Source
 from ingest_guard.dataset.records.schema import COLUMNS
 
 if TYPE_CHECKING:

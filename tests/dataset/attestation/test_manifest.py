@@ -10,12 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.attested import CHECK_SET, OTHER, check_set, data_set, manifest, record, run, write_shard
 
+from ingest_guard._clock import now
 from ingest_guard.dataset.attestation import draft as drafts
 from ingest_guard.dataset.attestation import reissue
 from ingest_guard.dataset.attestation.files import manifest_digest, write_manifest
 from ingest_guard.dataset.attestation.inventory import columns_in
 from ingest_guard.dataset.attestation.manifest import Manifest, group_counts
-from ingest_guard.dataset.attestation.model import About, Recheck, Shard, Source, now
+from ingest_guard.dataset.attestation.model import About, Recheck, Shard, Source
 from ingest_guard.dataset.attestation.promises import format_manifest, headline
 from ingest_guard.dataset.attestation.verify import verify
 from ingest_guard.errors import AttestationError

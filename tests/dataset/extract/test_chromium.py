@@ -12,7 +12,7 @@ from support.server import Server
 from support.shown import shown_images
 
 from ingest_guard.dataset.extract import extract_images
-from ingest_guard.policy.extract import Extract
+from ingest_guard.policy.records import Extract
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest_guard.dataset.extract.copies import Candidate, choose, parse_srcset
-from ingest_guard.policy.extract import Extract
+from ingest_guard.policy.records import Extract
 
 LARGEST = Extract()
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest_guard.dataset.extract import PageImage, extract_images
-from ingest_guard.policy.extract import Extract
+from ingest_guard.policy.records import Extract
 
 PAGE = "http://host.example/dir/page"
 PIXEL = "data:image/gif;base64,R0lGODlhAQABAAAAACw="

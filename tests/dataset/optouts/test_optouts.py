@@ -14,7 +14,7 @@ from ingest_guard.dataset.optouts.markup import meta_elements
 from ingest_guard.dataset.optouts.rules import REASONS, parse_rules
 from ingest_guard.dataset.optouts.signals import NONE, Signals, of_headers, of_markup
 from ingest_guard.dataset.optouts.tdmrep import combine, parse_file, read_reservation, reserved_by
-from ingest_guard.policy.optouts import OptOutPolicy
+from ingest_guard.policy.records import OptOutPolicy
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 US = frozenset({"mybot", "friend"})

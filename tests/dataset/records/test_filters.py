@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from ingest_guard.dataset.extract.found import PageImage
 from ingest_guard.dataset.records.filters import REASONS, BlockedWords, Filters, is_sprite, is_tracker
-from ingest_guard.policy.extract import Filters as Policy
+from ingest_guard.policy.records import Filters as Policy
 
 
 def on_page(**facts: Any) -> PageImage:

@@ -11,7 +11,7 @@ import pytest
 import scrapy
 
 from ingest_guard.dataset.records.items import Target, clear, keep_only, names_data_url, read_targets
-from ingest_guard.policy.policy import Records
+from ingest_guard.policy.records import Records
 
 PAGE = "https://site.example/a/page.html"
 FIELDS = Records()

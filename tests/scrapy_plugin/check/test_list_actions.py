@@ -13,10 +13,8 @@ from support.listed import LISTED_URL
 from support.pictures import drawn, encode
 
 from ingest_guard import ImageBlocked
-from ingest_guard.scrapy_plugin.core import condemned
-from ingest_guard.scrapy_plugin.core.condemned import Condemned
 from ingest_guard.scrapy_plugin.core.exceptions import RequestRefused
-from ingest_guard.scrapy_plugin.links import LinkGuard
+from ingest_guard.scrapy_plugin.spidermiddlewares import LinkGuard
 from ingest_guard.verdict import Action
 
 if TYPE_CHECKING:
@@ -83,7 +81,7 @@ def test_an_innocent_page_is_checked_once(make_chain: Callable[..., Chain], fill
     chain = make_chain(DROP_PAGE)
     items: list[Any] = [{"image_urls": [CLEAN, OTHER]}, {"title": "x"}, {"image_url": "http://[bad"}, object()]
     assert through(chain, Response(PAGE), *items) == items
-    assert chain.runtime.pages.get(items[0]) == PAGE
+    assert chain.state.item_pages.get(items[0]) == PAGE
     assert chain.process(items[0])["url"] == OTHER
     assert len(filled.asked) == 2
 
@@ -186,7 +184,7 @@ def test_an_item_made_from_an_image(make_chain: Callable[..., Chain], filled: Si
     """It belongs to the page that asked for the image; a page is not condemned with what links to it."""
     chain = make_chain(DROP_PAGE)
     through(chain, Response(PAGE), Request(CLEAN), Request(f"{PAGE}/linked"))
-    chain.runtime.condemned.add([PAGE])
+    chain.state.dropped_pages.add([PAGE])
     assert through(chain, Response(CLEAN, body=world.clean), {"image_url": CLEAN}) == []
     linked = Response(f"{PAGE}/linked", body=b"<p>linked")
     assert through(chain, linked, {"image_url": CLEAN}) == [{"image_url": CLEAN}]
@@ -271,30 +269,6 @@ def test_lists_of_domains(make_chain: Callable[..., Chain], filled: Site, policy
     assert chain.process({"image_url": CLEAN})["url"] == CLEAN
 
 
-def test_condemned_pages_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The oldest are forgotten first; asking for one keeps it. So it is with what a spider asked for."""
-    monkeypatch.setattr(condemned, "_PAGES", 2)
-    monkeypatch.setattr(condemned, "_ASKED", 2)
-    monkeypatch.setattr(condemned, "_MOST_ASKERS", 3)
-    known = Condemned()
-    known.add(["https://a.example/", None, "", "https://b.example/"])
-    assert known.holds_any([None, "https://A.example"])
-    known.add(["no address"])
-    assert [known.holds_any([each]) for each in ("https://a.example", "https://b.example", "no address")] == [
-        True,
-        False,
-        True,
-    ]
-    assert not known.holds_any([None])
-    for number in range(5):
-        known.note_request(CLEAN, f"{PAGE}{number % 4}")
-    assert known.askers(CLEAN) == (f"{PAGE}1", f"{PAGE}2", f"{PAGE}3") or len(known.askers(CLEAN)) == 3
-    known.note_redirect(CLEAN, OTHER)
-    assert known.askers(OTHER) == known.askers(CLEAN)
-    known.note_redirect("https://never.example/asked", LISTED)
-    assert known.askers(LISTED) == ()
-
-
 def test_floods_are_counted_from_the_first_to_the_last_image(
     make_chain: Callable[..., Chain], filled: Site, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -317,7 +291,7 @@ def test_an_allow_list_is_announced(
     (tmp_path / "ours.txt").write_text(f"sha256 {hashlib.sha256(world.exact).hexdigest()}\n")
     chain = make_chain("allow: {files: [ours.txt]}\n")
     with caplog.at_level(logging.INFO):
-        chain.runtime.note_version()
+        chain.state.note_version()
     assert {key: value for key, value in chain.stats().items() if key.startswith("allowed/")} == {
         "allowed/addresses": 0,
         "allowed/bytes": 1,
@@ -331,7 +305,7 @@ def test_an_allow_list_is_announced(
 def test_without_an_allow_list_nothing_is_announced(chain: Chain, caplog: pytest.LogCaptureFixture) -> None:
     """The control."""
     with caplog.at_level(logging.INFO):
-        chain.runtime.note_version()
+        chain.state.note_version()
     assert not [key for key in chain.stats() if key.startswith("allowed/")]
     assert "allow-list" not in caplog.text
 

@@ -104,7 +104,7 @@ def test_any_host_has_an_answer(host: str) -> None:
 
 def why(chain: Chain, url: str, ticket: Ticket | None = None, **meta: object) -> str | None:
     """Return why a request is refused."""
-    return refusal(chain.runtime, Request(url, meta=dict(meta)), ticket)
+    return refusal(chain.state, Request(url, meta=dict(meta)), ticket)
 
 
 def test_private_addresses_by_policy(make_chain: Callable[..., Chain]) -> None:
@@ -155,5 +155,5 @@ def test_listed_addresses(chain: Chain, url: str) -> None:
 def test_ticket_is_no_key_to_anything(chain: Chain) -> None:
     """A ticket in the meta makes the rules stricter, never weaker."""
     request = Request("http://10.0.0.1/", meta={META_KEY: Ticket()})
-    assert refusal(chain.runtime, request, ticket_of(request)) == "private_address"
+    assert refusal(chain.state, request, ticket_of(request)) == "private_address"
     assert ticket_of(Request("http://10.0.0.1/")) is None

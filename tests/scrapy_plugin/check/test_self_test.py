@@ -40,7 +40,7 @@ def test_a_guard_that_works_passes_and_counts_nothing_else(chain: Chain) -> None
     run(chain)
     assert chain.stats() == {"self_tests": 2, "scans_spared": chain.stats().get("scans_spared")}
     assert seen == []
-    assert not chain.runtime.condemned.askers(selftest._URL)
+    assert not chain.state.dropped_pages.askers(selftest._URL)
 
 
 def test_every_kind_goes_to_the_gate_and_to_the_sentinel(chain: Chain, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,7 +78,7 @@ def test_a_guard_that_lost_one_of_its_senses_is_found(kind: str, chain: Chain, m
         async def blind(self: InlinePool, data: bytes) -> Scan:
             return Scan()
 
-        monkeypatch.setattr(type(chain.runtime.pool), "scan", blind)
+        monkeypatch.setattr(type(chain.state.pool), "scan", blind)
     else:
         wanted = {
             "an image": lambda response: response.body.startswith(b"BM"),
@@ -86,19 +86,19 @@ def test_a_guard_that_lost_one_of_its_senses_is_found(kind: str, chain: Chain, m
             "an image inside a page": lambda response: response.body.startswith(b"<"),
         }[kind]
 
-        async def unseeing(runtime: Any, response: Any) -> Any:
+        async def unseeing(state: Any, response: Any) -> Any:
             if wanted(response):
                 response = response.replace(body=b"nothing", headers={})
-            return await inspect(runtime, response)
+            return await inspect(state, response)
 
-        monkeypatch.setattr("ingest_guard.scrapy_plugin.gate.inspect", unseeing)
+        monkeypatch.setattr("ingest_guard.scrapy_plugin.check.judge.inspect", unseeing)
     with pytest.raises(GuardFailedError, match=f"{kind}, downloaded"):
         run(chain)
 
 
 def test_a_canary_that_is_recognised_and_kept_is_a_failure(chain: Chain, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is dropped must have been emptied, too."""
-    monkeypatch.setattr("ingest_guard.scrapy_plugin.check.inspection.scrub", id)
+    monkeypatch.setattr("ingest_guard.scrapy_plugin.check.judge.scrub", id)
     with pytest.raises(GuardFailedError, match="recognised, and kept"):
         run(chain)
 
@@ -119,13 +119,13 @@ def test_a_middleware_that_raises_instead_of_the_guard_is_a_failure(chain: Chain
 def test_passing_faults_of_a_worker_are_no_verdict(faults: int, chain: Chain, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another image may take a worker down just then; a guard of which every worker goes down does not work."""
     left = [Scan(reason=Reason.WORKER_CRASHED)] * faults
-    scan = type(chain.runtime.pool).scan
+    scan = type(chain.state.pool).scan
 
     async def sometimes(self: Any, data: bytes) -> Scan:
-        is_listed = data == chain.runtime.guard.whole.canary()
+        is_listed = data == chain.state.guard.whole.canary()
         return left.pop() if left and not is_listed else await scan(self, data)
 
-    monkeypatch.setattr(type(chain.runtime.pool), "scan", sometimes)
+    monkeypatch.setattr(type(chain.state.pool), "scan", sometimes)
     if faults < selftest._ATTEMPTS:
         run(chain)
     else:
@@ -157,7 +157,7 @@ def test_a_failure_during_the_crawl_latches_the_gate(
     monkeypatch.setattr(selftest.SelfTest, "run", fail)
     for _ in range(2):
         asyncio.run(chain.runtime.self_test.again())
-    assert chain.runtime.latched
+    assert chain.state.failed
     assert len(runs) == 1
     assert caplog.records[-1].levelname == "CRITICAL"
     assert said in caplog.records[-1].getMessage()
@@ -197,11 +197,11 @@ def test_the_strict_level_is_tested_in_its_download_handlers(make_chain: Callabl
 
 def test_the_canary_is_no_flood(chain: Chain) -> None:
     """However often it is shown, no alarm says that an entry of a list matches too much."""
-    chain.runtime.flood = type(chain.runtime.flood)(1)
+    chain.state.flood = type(chain.state.flood)(1)
     for _ in range(5):
         run(chain)
     assert "flood_alarms" not in chain.stats()
     assert (
         Match("ingest-guard-canary", "sha256", 0, "bytes")
-        in chain.runtime.guard.check(chain.runtime.guard.whole.canary()).matches
+        in chain.state.guard.check(chain.state.guard.whole.canary()).matches
     )

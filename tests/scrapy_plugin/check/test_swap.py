@@ -21,7 +21,7 @@ from ingest_guard import ImageBlocked
 from ingest_guard.blocklist.build.build import ListSource, build
 from ingest_guard.blocklist.store.draft import point_to
 from ingest_guard.blocklist.store.versions import current_version, versions
-from ingest_guard.scrapy_plugin.check import hangup, swap
+from ingest_guard.scrapy_plugin.check import swap
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -63,8 +63,8 @@ def running(chain: Chain, work: Callable[[], Awaitable[Any]]) -> Any:
     """Do work while the chain's runtime looks for new versions."""
 
     async def main() -> Any:
-        chain.runtime.is_open = True
-        await chain.runtime.pool.ready()
+        chain.state.is_open = True
+        await chain.state.pool.ready()
         chain.runtime.swapper.start()
         try:
             return await asyncio.wait_for(work(), 60)
@@ -99,10 +99,10 @@ def test_a_new_version_counts_from_the_next_image_on(started: Callable[..., Chai
 
     async def work() -> list[Any]:
         before = await outcomes(chain)
-        old = chain.runtime.current
+        old = chain.state.current
         make_blocklist(store, {"a": NEW})
         await look(chain)
-        assert chain.runtime.current is not old
+        assert chain.state.current is not old
         assert old.is_retired
         return [before, await outcomes(chain)]
 
@@ -119,9 +119,9 @@ def test_a_look_that_finds_nothing_new_changes_nothing(started: Callable[..., Ch
     chain = started()
 
     async def work() -> bool:
-        before = chain.runtime.current
+        before = chain.state.current
         await look(chain, asked=False)
-        return chain.runtime.current is before
+        return chain.state.current is before
 
     assert running(chain, work)
     assert "swap/done" not in chain.stats()
@@ -146,7 +146,7 @@ def test_a_policy_that_names_one_version_stays_with_it(
 def test_a_check_that_began_before_a_swap_ends_with_its_own_version(started: Callable[..., Chain], store: Path) -> None:
     """One snapshot from begin to end: what it lets through is noted for its own version, and is checked again later."""
     chain = started()
-    generation = chain.runtime.current
+    generation = chain.state.current
     good = generation.pool.scan
     response = Response(URL + "later", body=LATER)
 
@@ -159,7 +159,7 @@ def test_a_check_that_began_before_a_swap_ends_with_its_own_version(started: Cal
 
         generation.pool.scan = scan  # type: ignore[method-assign]
         passed = await chain.part("Gate").process_response(Request(URL + "later"), response)
-        noted = passed in chain.runtime.current.passed
+        noted = passed in chain.state.current.passed
         try:
             await chain.part("Sentinel").process_response(Request(URL + "later"), passed)
         except ImageBlocked as blocked:
@@ -188,7 +188,7 @@ def test_records_name_the_version_that_cleared_them(started: Callable[..., Chain
     first, again, later = running(chain, work)
     assert first is again
     assert first.attestation["lists"] != later.attestation["lists"]
-    assert later.attestation == chain.runtime.guard.attestation
+    assert later.attestation == chain.state.guard.attestation
     assert len(chain.site.asked) == 2
 
 
@@ -249,11 +249,11 @@ def test_a_bad_version_is_refused_and_the_old_one_stays(
     chain = started()
 
     async def work() -> list[str]:
-        before = chain.runtime.current
+        before = chain.state.current
         spoil(store)
         await look(chain)
-        assert chain.runtime.current is before
-        assert not chain.runtime.latched
+        assert chain.state.current is before
+        assert not chain.state.failed
         return await outcomes(chain)
 
     assert running(chain, work) == ["match", f"passed {len(LATER)}", f"passed {len(SAFE)}"]
@@ -284,12 +284,12 @@ def test_an_older_version_is_refused_unless_the_policy_accepts_it(
     (first,) = versions(store)
     make_blocklist(store, {"a": NEW})
     chain = started(policy)
-    in_use = chain.runtime.guard.version
+    in_use = chain.state.guard.version
 
     async def work() -> str:
         point_to(store, first)
         await look(chain)
-        return chain.runtime.guard.version
+        return chain.state.guard.version
 
     assert running(chain, work) == (in_use if expected == "old" else first)
     assert chain.stats().get("swap/refused") == (1 if expected == "old" else None)
@@ -339,7 +339,7 @@ def test_a_fault_of_ours_refuses_the_version_without_its_text(
 
 
 def _make_old(chain: Chain) -> None:
-    blocklist = chain.runtime.guard.blocklist
+    blocklist = chain.state.guard.blocklist
     blocklist.created -= timedelta(days=40)
 
 
@@ -353,7 +353,7 @@ def test_a_list_that_grows_too_old_raises_an_alarm(
         _make_old(chain)
         await look(chain)
         await look(chain)
-        during = [chain.stats()["blocklist/stale"], chain.runtime.latched]
+        during = [chain.stats()["blocklist/stale"], chain.state.failed]
         make_blocklist(store, {"a": NEW})
         await look(chain)
         return [*during, chain.stats()["blocklist/stale"], chain.stats()["blocklist/age_seconds"] < 1000]
@@ -427,13 +427,13 @@ def test_workers_of_both_versions_share_their_bounds(started: Callable[..., Chai
     chain = started("in_flight: {images: 2}\n", workers="1")
 
     async def work() -> list[Any]:
-        old = chain.runtime.current
+        old = chain.state.current
         with old.held():
             images = [encode(drawn(50 + number, (90, 70))) for number in range(8)]
             early = [asyncio.create_task(old.pool.scan(image)) for image in images[:4]]
             make_blocklist(store, {"a": NEW})
             await look(chain)
-            new = chain.runtime.current
+            new = chain.state.current
             assert not any(task.cancelled() for task in early)
             late = [asyncio.create_task(new.pool.scan(image)) for image in images[4:]]
             scans = await asyncio.gather(*early, *late)
@@ -453,17 +453,17 @@ def test_old_workers_that_fail_after_the_swap_do_not_stop_the_crawl(
     chain = started(workers="1")
 
     async def work() -> list[bool]:
-        old: Any = chain.runtime.current
+        old: Any = chain.state.current
         with old.held():
             make_blocklist(store, {"a": NEW})
             await look(chain)
             old.pool._fail("scan workers do not work (a test)")
-            latched = [chain.runtime.latched]
+            latched = [chain.state.failed]
             reason = (await old.pool.scan(SAFE)).reason
             assert str(reason) == "guard_failed"
         await look(chain)
-        chain.runtime._on_failed_pool(chain.runtime.pool, "a test")  # type: ignore[arg-type]
-        return [*latched, chain.runtime.latched]
+        chain.state._on_failed_pool(chain.state.pool, "a test")  # type: ignore[arg-type]
+        return [*latched, chain.state.failed]
 
     assert running(chain, work) == [False, True]
     assert "of a version that was replaced" in caplog.text
@@ -474,13 +474,13 @@ def test_an_old_worker_that_lied_latches_the_gate(started: Callable[..., Chain],
     chain = started(workers="1")
 
     async def work() -> bool:
-        old: Any = chain.runtime.current
+        old: Any = chain.state.current
         with old.held():
             make_blocklist(store, {"a": NEW})
             await look(chain)
             old.pool.gave_wrong_answer = True
             old.pool._fail("a worker gave a wrong answer")
-        return chain.runtime.latched
+        return chain.state.failed
 
     assert running(chain, work)
 
@@ -492,11 +492,11 @@ def test_workers_that_cannot_start_refuse_the_version(
     chain = started(workers="1")
 
     async def work() -> list[str]:
-        before = chain.runtime.current
+        before = chain.state.current
         make_blocklist(store, {"a": NEW})
         monkeypatch.setattr("ingest_guard.workers.nursery._START", "raise SystemExit(1)")
         await look(chain)
-        assert chain.runtime.current is before
+        assert chain.state.current is before
         return await outcomes(chain)
 
     assert running(chain, work) == ["match", f"passed {len(LATER)}", f"passed {len(SAFE)}"]
@@ -518,13 +518,13 @@ def test_a_hangup_reaches_all_who_listen_and_whoever_was_there_before(hangup_han
     before = signal.getsignal(signal.SIGHUP)
     heard: list[str] = []
     one, two = (lambda: heard.append("one")), (lambda: heard.append("two"))
-    assert hangup.listen(one)
-    assert hangup.listen(two)
+    assert swap.listen_for_hangups(one)
+    assert swap.listen_for_hangups(two)
     os.kill(os.getpid(), signal.SIGHUP)
-    hangup.forget(one)
+    swap.forget_listener(one)
     os.kill(os.getpid(), signal.SIGHUP)
-    hangup.forget(two)
-    hangup.forget(two)
+    swap.forget_listener(two)
+    swap.forget_listener(two)
     assert signal.getsignal(signal.SIGHUP) is before
     assert (heard, hangup_handler) == (["one", "two", "two"], [signal.SIGHUP] * 2)
 
@@ -533,10 +533,10 @@ def test_a_handler_that_came_later_is_left_in_place(hangup_handler: list[int]) -
     """Whoever takes the signal after us keeps it."""
     del hangup_handler
     callback = list[int]().clear
-    assert hangup.listen(callback)
+    assert swap.listen_for_hangups(callback)
     later = lambda *_: None  # noqa: E731 - a handler with an identity
     signal.signal(signal.SIGHUP, later)
-    hangup.forget(callback)
+    swap.forget_listener(callback)
     assert signal.getsignal(signal.SIGHUP) is later
 
 
@@ -544,13 +544,13 @@ def test_signals_are_for_the_main_thread_alone(hangup_handler: list[int], monkey
     """In another thread, on a system without the signal, or over a handler of C code, there is no listening."""
     del hangup_handler
     heard: list[bool] = []
-    thread = threading.Thread(target=lambda: heard.append(hangup.listen(lambda: None)))
+    thread = threading.Thread(target=lambda: heard.append(swap.listen_for_hangups(lambda: None)))
     thread.start()
     thread.join()
     monkeypatch.setattr(signal, "getsignal", lambda _: None)
-    heard.append(hangup.listen(lambda: None))
+    heard.append(swap.listen_for_hangups(lambda: None))
     monkeypatch.delattr(signal, "SIGHUP")
-    heard.append(hangup.listen(lambda: None))
+    heard.append(swap.listen_for_hangups(lambda: None))
     assert heard == [False, False, False]
 
 

@@ -13,7 +13,7 @@ from support.waiting import until
 from ingest_guard.policy.policy import InFlight
 from ingest_guard.scrapy_plugin.check import handlers
 from ingest_guard.scrapy_plugin.core.admission import Admission
-from ingest_guard.scrapy_plugin.runtime import Runtime
+from ingest_guard.scrapy_plugin.core.state import GuardState
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -171,7 +171,7 @@ def test_downloads_start_as_fast_as_bodies_are_looked_at(make_crawler: Callable[
     settings = Settings({"DOWNLOAD_HANDLERS": {"https": Inner}})
     handlers.wrap_handlers(settings, handlers.PacedHandler)
     paced = settings.getwithbase("DOWNLOAD_HANDLERS")["https"].from_crawler(crawler)
-    admission = Runtime.of(crawler).admission
+    admission = GuardState.of(crawler).admission
     held: list[int] = []
 
     async def download(request: Request) -> None:
@@ -213,4 +213,4 @@ def test_a_download_that_failed_holds_no_place(make_crawler: Callable[..., Crawl
             await paced.download_request(kept)
 
     asyncio.run(crawl())
-    assert Runtime.of(crawler).admission.bodies == 0
+    assert GuardState.of(crawler).admission.bodies == 0

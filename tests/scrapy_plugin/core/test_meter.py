@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest_guard.scrapy_plugin.core.hostcounts import HostCounts, may_tell_dropped
-from ingest_guard.scrapy_plugin.core.meter import Histogram, Meter
+from ingest_guard.scrapy_plugin.core.meter import Histogram, HostCounts, Meter, may_show_dropped
 from ingest_guard.verdict import ImageFacts, Match, Outcome, Reason, Verdict
 
 _PASSED = Verdict(Outcome.NO_KNOWN_MATCH, image=ImageFacts("JPEG", 640, 480, 1))
@@ -97,4 +96,4 @@ def test_without_drops_nothing_tells_of_a_host_that_had_nothing_else() -> None:
 )
 def test_when_drops_are_told(matched: int, doubtful: int, told: object) -> None:
     """Drops of single hosts are told where hardly one of them was a match, or none at all."""
-    assert may_tell_dropped(matched, doubtful) is told
+    assert may_show_dropped(matched, doubtful) is told

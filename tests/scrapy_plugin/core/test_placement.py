@@ -20,12 +20,13 @@ import ingest_guard
 from ingest_guard import Addon, IngestGuardError, PolicyError, SetupError
 from ingest_guard.scrapy_plugin.core import placement
 from ingest_guard.scrapy_plugin.core.settings import policy_path
+from ingest_guard.scrapy_plugin.core.state import CLOSE_REASON, GuardState
 from ingest_guard.scrapy_plugin.extension import Watchdog
 from ingest_guard.scrapy_plugin.gate import Gate
-from ingest_guard.scrapy_plugin.links import LinkGuard
 from ingest_guard.scrapy_plugin.pipelines import CheckPipeline, RecordPipeline
-from ingest_guard.scrapy_plugin.runtime import CLOSE_REASON, Runtime
+from ingest_guard.scrapy_plugin.runtime import Runtime
 from ingest_guard.scrapy_plugin.sentinel import Sentinel
+from ingest_guard.scrapy_plugin.spidermiddlewares import LinkGuard
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -316,7 +317,7 @@ def test_built_chain_as_it_must_be(built: tuple[Crawler, dict[str, list[Any]]]) 
         ("downloader", lambda parts: [Other(), *parts]),
         ("downloader", lambda parts: [parts[0], parts[2], parts[2]]),
         ("downloader", lambda _: []),
-        ("downloader", lambda parts: [*parts[:-1], MyGate(parts[2]._runtime)]),
+        ("downloader", lambda parts: [*parts[:-1], MyGate(parts[2]._state)]),
         ("spider", lambda parts: parts[::-1]),
         ("items", lambda parts: parts[1:]),
         ("items", lambda parts: parts[:-1]),
@@ -383,10 +384,10 @@ def test_watchdog_notes_what_the_crawl_is_held_against(
 
     with caplog.at_level(logging.INFO):
         run(opened())
-    runtime = Runtime.of(crawler)
-    assert runtime.is_open
-    assert crawler.stats.get_value("ingest_guard/list_version") == runtime.guard.version
-    assert crawler.stats.get_value("ingest_guard/check_set") == runtime.guard.attestation["check_set"]
+    state = GuardState.of(crawler)
+    assert state.is_open
+    assert crawler.stats.get_value("ingest_guard/list_version") == state.guard.version
+    assert crawler.stats.get_value("ingest_guard/check_set") == state.guard.attestation["check_set"]
     assert "against addresses, bytes, looks (md5, pdq, sha256)" in caplog.text
     watchdog.spider_closed()
     assert crawler.stats.get_value("ingest_guard/workers/lost") == 0
@@ -401,7 +402,7 @@ def test_watchdog_stops_a_crawl_whose_chain_changed(built: tuple[Crawler, dict[s
     with pytest.raises(CloseSpider) as caught:
         watchdog.spider_opened()
     assert caught.value.reason == CLOSE_REASON
-    assert Runtime.of(crawler).latched
+    assert GuardState.of(crawler).failed
     watchdog.spider_closed()
 
 
@@ -410,7 +411,7 @@ def test_watchdog_stops_a_crawl_whose_guard_has_failed_already(built: tuple[Craw
     crawler, chains = built
     crawler.engine = engine(**chains)  # type: ignore[assignment]
     watchdog = Watchdog.from_crawler(crawler)
-    Runtime.of(crawler).fail("early")
+    GuardState.of(crawler).fail("early")
     with pytest.raises(CloseSpider) as caught:
         watchdog.spider_opened()
     assert caught.value.reason == CLOSE_REASON
@@ -425,9 +426,9 @@ def test_failure_closes_the_spider(chain: Chain, run: Callable[..., Any]) -> Non
         reasons.append(reason)
 
     async def fail() -> None:
-        chain.runtime.is_open = True
+        chain.state.is_open = True
         chain.crawler.engine = SimpleNamespace(close_spider_async=close)  # type: ignore[assignment]
-        chain.runtime.fail("the workers are gone")
+        chain.state.fail("the workers are gone")
         import asyncio  # noqa: PLC0415 - needed here only
 
         await asyncio.sleep(0.01)

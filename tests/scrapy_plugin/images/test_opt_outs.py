@@ -13,7 +13,7 @@ from support.listed import LISTED_URL, World
 
 from ingest_guard.policy.policy import Policy
 from ingest_guard.scrapy_plugin.core.tickets import META_KEY, Ticket
-from ingest_guard.scrapy_plugin.images import tdm_files as tdmfiles
+from ingest_guard.scrapy_plugin.images import tdm_files
 from ingest_guard.scrapy_plugin.images.tdm_files import WELL_KNOWN, TdmFiles, origin_of
 from ingest_guard.scrapy_plugin.startup import robots
 
@@ -148,7 +148,7 @@ def test_nobody_outside_reaches_inside(on: Chain, site: Site, world: World) -> N
     assert fetch(on, PRIVATE).result == "refused"
     assert site.asked == []
     assert reason_of(on, "ftp://site.example/") is None
-    assert asyncio.run(TdmFiles(on.runtime).reserved(PRIVATE, is_inside=False)) is None
+    assert asyncio.run(TdmFiles(on.state).reserved(PRIVATE, is_inside=False)) is None
     assert site.asked == []
     assert fetch(on, PRIVATE, INSIDE).result == "opted_out"
 
@@ -316,7 +316,7 @@ def test_whole_pages_are_not_fetched_for_nothing(make_chain: Callable[..., Chain
     chain = make_chain(ON + "lists: {looks: {action: drop_page}}\n")
     site.answers.update({PAGE: page(X_Robots_Tag="noai"), URL: world.clean})
     response = chain.get(PAGE)
-    from ingest_guard.scrapy_plugin.links import LinkGuard  # noqa: PLC0415 - as Scrapy loads it
+    from ingest_guard.scrapy_plugin.spidermiddlewares import LinkGuard  # noqa: PLC0415 - as Scrapy loads it
 
     async def output() -> list[Any]:
         async def result() -> Any:
@@ -341,12 +341,12 @@ def test_names_of_this_crawl(make_chain: Callable[..., Chain]) -> None:
         USER_AGENT="SetBot/2 (+https://x.example)",
         ROBOTSTXT_USER_AGENT="rb",
     )
-    assert chain.runtime.opt_outs.names == {"spiderbot", "setbot", "rb", "friend"}
+    assert chain.state.signals.names == {"spiderbot", "setbot", "rb", "friend"}
 
 
 def test_memory_for_files_is_bounded(on: Chain, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """Hosts beyond a number, and long files before that, push out the oldest, which is asked again."""
-    files = TdmFiles(on.runtime)
+    files = TdmFiles(on.state)
     site.answers.update({f"https://{name}.example{WELL_KNOWN}": RESERVED for name in "abcd"})
 
     def look(*names: str) -> list[str]:
@@ -355,10 +355,12 @@ def test_memory_for_files_is_bounded(on: Chain, site: Site, monkeypatch: pytest.
             assert asyncio.run(files.reserved(f"https://{name}.example/x", is_inside=False)) is True
         return [url.split("//")[1][0] for url in asked(site)]
 
-    monkeypatch.setattr(tdmfiles, "_MOST_HOSTS", 2)
+    monkeypatch.setattr(tdm_files, "_MOST_HOSTS", 2)
     assert look("a", "b", "a", "c", "a", "b") == ["a", "b", "c", "b"]
-    monkeypatch.setattr(tdmfiles, "_MOST_HOSTS", 100)
-    monkeypatch.setattr(tdmfiles, "_MOST_TEXT", 3)
+    monkeypatch.setattr(tdm_files, "_MOST_HOSTS", 100)
+    monkeypatch.setattr(tdm_files, "_MOST_TEXT", 3)
+    files = TdmFiles(on.state)
+    assert look("a", "b") == ["a", "b"]
     assert look("b", "c", "d", "d", "a") == ["c", "d", "a"]
     assert look("a", "d", "c") == []
 

@@ -4,8 +4,8 @@ import io
 import logging
 from typing import TYPE_CHECKING
 
-from ingest_guard.scrapy_plugin.monitoring.progress import Progress, _span
-from ingest_guard.scrapy_plugin.runtime import Runtime
+from ingest_guard.scrapy_plugin.core.state import GuardState
+from ingest_guard.scrapy_plugin.monitoring.progress import Progress, _format_span
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,12 +32,12 @@ def test_the_rate_is_that_of_the_last_seconds(make_crawler: Callable[..., Crawle
     """What was long ago does not count: after a pause the rate goes down to nothing."""
     now = [0.0]
     out = io.StringIO()
-    runtime = Runtime.of(make_crawler())
-    progress = Progress(runtime, out, clock=lambda: now[0])
+    state = GuardState.of(make_crawler())
+    progress = Progress(state, out, clock=lambda: now[0])
     for second in range(0, 11, 2):
         now[0] = float(second)
         progress.tick()
-        runtime.count("checked", 10)
+        state.count("checked", 10)
     assert "images 50, a second 5.0," in out.getvalue().splitlines()[-1]
     for second in range(12, 40, 4):
         now[0] = float(second)
@@ -52,7 +52,7 @@ def test_the_log_goes_above_what_is_live(make_crawler: Callable[..., Crawler], m
     handler = logging.StreamHandler(terminal)
     logging.getLogger().addHandler(handler)
     try:
-        progress = Progress(Runtime.of(make_crawler()), terminal)
+        progress = Progress(GuardState.of(make_crawler()), terminal)
         progress._live = None
         _open(progress)
         assert handler.stream is not terminal
@@ -73,7 +73,7 @@ def test_a_terminal_that_goes_away_ends_the_progress_alone(
     """No error leaves the clock or the end."""
     monkeypatch.setenv("TERM", "xterm")
     terminal = _Terminal()
-    progress = Progress(Runtime.of(make_crawler()), terminal)
+    progress = Progress(GuardState.of(make_crawler()), terminal)
     _open(progress)
     terminal.gone = True
     progress.tick()
@@ -107,4 +107,9 @@ def _open(progress: Progress) -> None:
 
 def test_times_are_told_as_clocks_do() -> None:
     """Hours, minutes, seconds; days and hours from a day on."""
-    assert [_span(seconds) for seconds in (0, 59.9, 3661, 90_000)] == ["0:00:00", "0:00:59", "1:01:01", "1 d 1 h"]
+    assert [_format_span(seconds) for seconds in (0, 59.9, 3661, 90_000)] == [
+        "0:00:00",
+        "0:00:59",
+        "1:01:01",
+        "1 d 1 h",
+    ]

@@ -14,9 +14,18 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from ingest_guard.errors import SetupError
-from ingest_guard.scrapy_plugin.monitoring import instruments, metricset
-from ingest_guard.scrapy_plugin.monitoring.prometheus import Crawls, Metrics
-from ingest_guard.scrapy_plugin.runtime import Runtime
+from ingest_guard.scrapy_plugin import monitoring
+from ingest_guard.scrapy_plugin.core.state import GuardState
+from ingest_guard.scrapy_plugin.monitoring.prometheus import (
+    COUNTERS,
+    GAUGES,
+    LISTS,
+    PREFIX,
+    RESPONSES,
+    SCAN,
+    Crawls,
+    Metrics,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,6 +45,13 @@ def port() -> int:
         return int(taken.getsockname()[1])
 
 
+def metric_names() -> set[str]:
+    """Return the names under which Prometheus keeps the metrics."""
+    counters = {f"{PREFIX}{each.name}_total" for each in COUNTERS} | {f"{PREFIX}{RESPONSES[0]}_total"}
+    others = {f"{PREFIX}{name}" for name in GAUGES} | {PREFIX + LISTS[0]}
+    return counters | others | {f"{PREFIX}{SCAN[0]}_{end}" for end in ("bucket", "sum", "count")}
+
+
 def ask(port: int) -> dict[str, Any]:
     """Return name -> samples of what is served."""
     with urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
@@ -46,11 +62,11 @@ def ask(port: int) -> dict[str, Any]:
 def test_two_crawlers_share_a_server_that_ends_with_the_last(make_crawler: Callable[..., Crawler], port: int) -> None:
     """Both are told apart; the first one's end leaves the other's metrics, and the second one's frees the port."""
     policy = f"metrics: {{port: {port}}}\n"
-    runtimes = [Runtime.of(make_crawler(policy if not number else "")) for number in range(2)]
-    served = [Metrics(runtime) for runtime in runtimes]
+    states = [GuardState.of(make_crawler(policy if not number else "")) for number in range(2)]
+    served = [Metrics(state) for state in states]
     # Built with the crawler, they serve already.
-    for runtime, number in zip(runtimes, (3, 4), strict=True):
-        runtime.count("checked", number)
+    for state, number in zip(states, (3, 4), strict=True):
+        state.count("checked", number)
     values = [sample.value for sample in ask(port)["ingest_guard_checked"].samples]
     assert sorted(values) == [3, 4]
     asyncio.run(served[0].closed())
@@ -59,22 +75,22 @@ def test_two_crawlers_share_a_server_that_ends_with_the_last(make_crawler: Calla
     asyncio.run(served[1].closed())
     with pytest.raises(URLError):
         ask(port)
-    Metrics.watch(runtimes[0])
+    Metrics.watch(states[0])
     assert ask(port)
     asyncio.run(served[0].closed())
 
 
 def test_all_that_is_served_is_documented(make_crawler: Callable[..., Crawler]) -> None:
     """Each metric of a crawl with every kind of count has its row in docs/report.md, and no other has one."""
-    runtime = Runtime.of(make_crawler())
-    for each in metricset.COUNTERS:
-        runtime.count(each.stat + ("some" if each.label else ""))
-    runtime.meter.note_scan(0.01)
+    state = GuardState.of(make_crawler())
+    for each in COUNTERS:
+        state.count(each.stat + ("some" if each.label else ""))
+    state.meter.note_scan(0.01)
     crawls = Crawls()
-    crawls.add(runtime)
+    crawls.add(state)
     assert len(crawls) == 1
     served = {sample.name.removesuffix("_created") for metric in crawls.collect() for sample in metric.samples}
-    assert served == metricset.names()
+    assert served == metric_names()
     documented = set(re.findall(r"^\| `(ingest_guard_\w+)", _DOCUMENTED, re.MULTILINE))
     assert {name for name in served if not name.endswith(("_bucket", "_sum", "_count"))} | {
         "ingest_guard_scan_seconds"
@@ -83,12 +99,12 @@ def test_all_that_is_served_is_documented(make_crawler: Callable[..., Crawler]) 
 
 def test_a_counter_tells_what_was_counted(make_crawler: Callable[..., Crawler]) -> None:
     """The value, the label and the buckets are those of the crawl."""
-    runtime = Runtime.of(make_crawler())
-    runtime.count("matched/looks", 2)
+    state = GuardState.of(make_crawler())
+    state.count("matched/looks", 2)
     for seconds in (0.0005, 0.0005, 99.0):
-        runtime.meter.note_scan(seconds)
+        state.meter.note_scan(seconds)
     crawls = Crawls()
-    crawls.add(runtime)
+    crawls.add(state)
     samples = [sample for metric in crawls.collect() for sample in metric.samples]
     [matched] = [sample for sample in samples if sample.name == "ingest_guard_matched_by_list_total"]
     assert (matched.labels["list"], matched.value) == ("looks", 2)
@@ -118,27 +134,27 @@ def test_the_dashboard_uses_what_there_is() -> None:
             assert names
             assert target["expr"].count("(") == target["expr"].count(")")
             used |= names
-    assert used <= metricset.names()
+    assert used <= metric_names()
     variables = {each["name"]: each for each in _DASHBOARD["templating"]["list"]}
     assert set(variables) == {"datasource", "spider"}
-    assert set(re.findall(r"ingest_guard_\w+", variables["spider"]["query"]["query"])) <= metricset.names()
+    assert set(re.findall(r"ingest_guard_\w+", variables["spider"]["query"]["query"])) <= metric_names()
 
 
 def test_without_prometheus_client_the_extra_is_named(
     make_crawler: Callable[..., Crawler], port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever asks for metrics and has not installed them is told how."""
-    runtime = Runtime.of(make_crawler())
-    wanted = runtime.policy.metrics.model_copy(update={"port": port})
-    runtime.policy = runtime.policy.model_copy(update={"metrics": wanted})
+    state = GuardState.of(make_crawler())
+    wanted = state.policy.metrics.model_copy(update={"port": port})
+    state.policy = state.policy.model_copy(update={"metrics": wanted})
     monkeypatch.delitem(sys.modules, "ingest_guard.scrapy_plugin.monitoring.prometheus")
     monkeypatch.setitem(sys.modules, "prometheus_client", None)
     with pytest.raises(SetupError, match=r'pip install "ingest-guard\[metrics\]"'):
-        instruments.watch(runtime)
+        monitoring.watch(state)
 
 
 def test_nothing_is_served_unless_wanted(make_crawler: Callable[..., Crawler]) -> None:
     """By default there is no server, no progress and no file."""
-    runtime = Runtime.of(make_crawler())
-    instruments.watch(runtime)
+    state = GuardState.of(make_crawler())
+    monitoring.watch(state)
     assert Metrics._servers == {}

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ingest_guard.errors import PolicyError
+from ingest_guard.scrapy_plugin.core.state import GuardState
 from ingest_guard.scrapy_plugin.monitoring import telemetry as module
 from ingest_guard.scrapy_plugin.monitoring.telemetry import Telemetry, append
-from ingest_guard.scrapy_plugin.runtime import Runtime
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +25,7 @@ def test_samples_grow_rarer_and_hosts_come_now_and_then(
     monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
     lines: list[bytes] = []
     monkeypatch.setattr(module, "append", lambda _, line: lines.append(line))
-    telemetry = Telemetry(Runtime.of(make_crawler()), tmp_path)
+    telemetry = Telemetry(GuardState.of(make_crawler()), tmp_path)
     for second in range(0, 86_400, 10):
         now[0] = float(second)
         telemetry.tick()
@@ -41,7 +41,7 @@ def test_a_file_that_cannot_be_written_is_said_once(
 ) -> None:
     """The crawl goes on without its report."""
     (tmp_path / "file").write_text("in the way")
-    telemetry = Telemetry(Runtime.of(make_crawler()), tmp_path / "file")
+    telemetry = Telemetry(GuardState.of(make_crawler()), tmp_path / "file")
     telemetry.tick()
     telemetry.closed("finished")
     telemetry.stopped()
@@ -50,13 +50,13 @@ def test_a_file_that_cannot_be_written_is_said_once(
 
 def test_a_crawl_that_never_began_writes_no_end(make_crawler: Callable[..., Crawler], tmp_path: Path) -> None:
     """Without a spider that was closed, there is nothing to say."""
-    Telemetry(Runtime.of(make_crawler()), tmp_path).stopped()
+    Telemetry(GuardState.of(make_crawler()), tmp_path).stopped()
     assert list(tmp_path.iterdir()) == [tmp_path / "policy.yaml"]
 
 
 def test_no_host_is_noted_where_none_is_wanted(make_crawler: Callable[..., Crawler], tmp_path: Path) -> None:
     """With hosts: 0 there is no table at all."""
-    telemetry = Telemetry(Runtime.of(make_crawler("report: {hosts: 0}\n")), tmp_path)
+    telemetry = Telemetry(GuardState.of(make_crawler("report: {hosts: 0}\n")), tmp_path)
     telemetry.tick()
     assert '"kind":"sample"' in (tmp_path / "telemetry.jsonl").read_text()
     assert '"kind":"hosts"' not in (tmp_path / "telemetry.jsonl").read_text()

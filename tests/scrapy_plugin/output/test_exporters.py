@@ -45,10 +45,10 @@ def test_records_become_a_table(chain: Chain) -> None:
     exporter.finish_exporting()
     table = pq.read_table(file)
     assert table.column("TEXT").to_pylist() == [record(number)["alt"] for number in range(5)]
-    assert chain.runtime.guard.attestation["check_set"].encode() in table.schema.metadata[b"ingest_guard"]
+    assert chain.state.guard.attestation["check_set"].encode() in table.schema.metadata[b"ingest_guard"]
     assert pq.ParquetFile(file).metadata.num_row_groups == 3
     assert chain.stats()["items_dropped/no_record"] == 2
-    assert not chain.runtime.latched
+    assert not chain.state.failed
 
 
 @pytest.mark.parametrize("at", ["row group", "end"])
@@ -62,7 +62,7 @@ def test_a_table_that_cannot_be_written_closes_the_guard(
             exporter.export_item(record(number))
         with pytest.raises(DatasetError, match="records cannot be written: No space left on device"):
             exporter.finish_exporting()
-    assert chain.runtime.latched
+    assert chain.state.failed
     assert caplog.text.count("records cannot be written") == 1
     assert record(0)["url"] not in caplog.text
 
@@ -90,7 +90,7 @@ def test_an_outfit_that_is_none_closes_the_guard(chain: Chain) -> None:
     """Scrapy would log an error for each record, and crawl on."""
     with pytest.raises(DatasetError, match="there is no outfit 'coyo'"):
         ParquetExporter.from_crawler(chain.crawler, io.BytesIO(), outfit="coyo")
-    assert chain.runtime.latched
+    assert chain.state.failed
 
 
 def test_what_a_data_set_takes() -> None:
@@ -166,7 +166,7 @@ def test_a_line_that_cannot_be_written_closes_the_guard(chain: Chain, caplog: py
     """What cannot be kept ends the crawl; nothing of the record is told."""
     with open("/dev/full", "wb", buffering=0) as file:  # noqa: PTH123 - unbuffered
         JsonLinesExporter.from_crawler(chain.crawler, file).export_item(record(1))
-    assert chain.runtime.latched
+    assert chain.state.failed
     assert "records cannot be written (No space left on device)" in caplog.text
     assert record(1)["url"] not in caplog.text
 
@@ -179,7 +179,7 @@ def test_lines_whose_outfit_cannot_be_made_close_the_guard(
         exporter = JsonLinesExporter.from_crawler(chain.crawler, file, outfit="laion")
         monkeypatch.setitem(sys.modules, "mmh3", None)
         exporter.export_item(record(1))
-        assert chain.runtime.latched
+        assert chain.state.failed
         with pytest.raises(DatasetError, match="there is no outfit 'coyo'"):
             JsonLinesExporter.from_crawler(chain.crawler, file, outfit="coyo")
     assert (tmp_path / "feed.jsonl").read_bytes() == b""

@@ -79,7 +79,7 @@ def test_a_data_set_is_one_more_feed(tmp_path: Path) -> None:
 
 def test_numbers_go_on(chain: Chain) -> None:
     """The first shard of a crawl has the number after the last one that is there."""
-    chain.runtime.first_shard = 7
+    chain.state.first_shard = 7
     spider: Any = SimpleNamespace(crawler=chain.crawler)
     assert numbered_on({"batch_id": 1, "name": "x"}, spider) == {"batch_id": 7, "name": "x"}
     assert numbered_on({"batch_id": 3}, spider) == {"batch_id": 9}

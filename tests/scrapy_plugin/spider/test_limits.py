@@ -10,8 +10,8 @@ from scrapy.settings import Settings
 from scrapy.signalmanager import SignalManager
 
 from ingest_guard import SetupError
-from ingest_guard.scrapy_plugin.spider import limits as frontier
-from ingest_guard.scrapy_plugin.spider.limits import Backlog, Hosts, host_of
+from ingest_guard.scrapy_plugin.spider import limits
+from ingest_guard.scrapy_plugin.spider.limits import Hosts, PendingLimit, host_of
 from ingest_guard.scrapy_plugin.spider.seeds import Seeds
 from ingest_guard.scrapy_plugin.spider.spider import ImageTextSpider
 from ingest_guard.scrapy_plugin.stores.stores import cache_folders
@@ -41,55 +41,55 @@ def test_allowed_hosts(url: str, *, allowed: bool) -> None:
 
 def test_pages_of_one_host_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """For each host apart; hosts that were not asked for long are forgotten."""
+    monkeypatch.setattr(limits, "_REMEMBERED_HOSTS", 2)
     hosts = Hosts(["*"], 2)
     assert [hosts.has_room("http://a/x") for _ in range(3)] == [True, True, False]
     assert hosts.has_room("http://b/x")
     assert all(Hosts(["*"], 0).has_room("http://a/") for _ in range(9))
-    monkeypatch.setattr(frontier, "_REMEMBERED_HOSTS", 2)
     hosts.has_room("http://c/")
     assert len(hosts._asked) <= 2
     assert hosts.has_room("http://a/x")
 
 
 def crawler() -> Any:
-    """Return as much of a crawler as a backlog needs."""
+    """Return as much of a crawler as a limit needs."""
     counts: dict[str, int] = {}
     stats = SimpleNamespace(get_value=counts.get, counts=counts)
     return SimpleNamespace(stats=stats, signals=SignalManager())
 
 
-def test_a_backlog_waits_until_there_is_room() -> None:
+def test_a_limit_waits_until_there_is_room() -> None:
     """It looks again whenever a request has left, or the scheduler is empty."""
 
     async def scenario() -> list[str]:
-        of, told = crawler(), []
-        backlog = Backlog(of, 2)
+        of, done = crawler(), []
+        limit = PendingLimit(of, 2)
         of.stats.counts.update({"scheduler/enqueued": 3, "scheduler/dequeued": 1})
 
         async def wait() -> None:
-            await backlog.room()
-            told.append("room")
+            await limit.wait_for_room()
+            done.append("room")
 
         waiting = asyncio.create_task(wait())
         await asyncio.sleep(0)
-        assert backlog.is_full()
+        assert limit.is_full()
         of.signals.send_catch_log(signals.request_left_downloader)
         await asyncio.sleep(0)
-        assert told == []
+        assert done == []
         of.stats.counts["scheduler/dequeued"] = 2
         of.signals.send_catch_log(signals.scheduler_empty)
         await waiting
         of.signals.send_catch_log(signals.scheduler_empty)
-        return told
+        return done
 
     assert asyncio.run(scenario()) == ["room"]
 
 
-def test_a_backlog_without_bound_is_never_full() -> None:
+def test_a_limit_without_bound_is_never_full() -> None:
     """Requests that wait on disk cost no memory."""
     of = crawler()
     of.stats.counts["scheduler/enqueued"] = 10**9
-    assert not Backlog(of, 0).is_full()
+    assert not PendingLimit(of, 0).is_full()
 
 
 def test_seeds_of_a_file(tmp_path: Path) -> None:

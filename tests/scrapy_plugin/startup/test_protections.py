@@ -3,14 +3,12 @@ from __future__ import annotations
 import asyncio
 import base64
 import functools
-import logging
-import resource
 import tempfile
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from scrapy import Request, Spider, signals
+from scrapy import Request, signals
 from scrapy.exceptions import DropItem
 from scrapy.http import HtmlResponse, Response
 from scrapy.logformatter import LogFormatter
@@ -18,16 +16,12 @@ from scrapy.settings import Settings
 from scrapy.utils import response as scrapy_response
 
 from ingest_guard import ImageBlocked, IngestGuardError, SetupError
-from ingest_guard.policy.policy import Hygiene
-from ingest_guard.scrapy_plugin.check import browsers, handlers, receivers, strict
+from ingest_guard.scrapy_plugin.check import browsers, handlers, receivers
 from ingest_guard.scrapy_plugin.core import redaction as withheld
 from ingest_guard.scrapy_plugin.core.exceptions import RequestRefused
 from ingest_guard.scrapy_plugin.core.scrub import scrub, strip_extras
-from ingest_guard.scrapy_plugin.runtime import Runtime
-from ingest_guard.scrapy_plugin.startup import log_filter as logfilter
-from ingest_guard.scrapy_plugin.startup import process as hygiene
+from ingest_guard.scrapy_plugin.core.state import GuardState
 from ingest_guard.scrapy_plugin.startup import protections
-from ingest_guard.scrapy_plugin.startup.log_format import GuardedLogFormatter
 from ingest_guard.scrapy_plugin.stores import stores
 
 if TYPE_CHECKING:
@@ -98,17 +92,17 @@ def test_who_listens(make_crawler: Callable[..., Crawler]) -> None:
 def test_handlers_are_wrapped() -> None:
     """Each scheme's handler is wrapped once, laziness and all; what is switched off stays off."""
     settings = Settings({"DOWNLOAD_HANDLERS": {"ftp": None}})
-    handlers.wrap_handlers(settings, strict.CheckedHandler)
+    handlers.wrap_handlers(settings, handlers.CheckedHandler)
     chosen = settings.getwithbase("DOWNLOAD_HANDLERS")
     assert chosen.get("ftp") is None
     assert chosen["https"].inner_class.__name__ == "HTTP11DownloadHandler"
     assert chosen["https"].lazy is chosen["https"].inner_class.lazy
-    handlers.wrap_handlers(settings, strict.CheckedHandler)
+    handlers.wrap_handlers(settings, handlers.CheckedHandler)
     assert settings.getwithbase("DOWNLOAD_HANDLERS")["https"].inner_class.__name__ == "HTTP11DownloadHandler"
-    handlers.require_wrapped(SimpleNamespace(settings=settings), strict.CheckedHandler)  # type: ignore[arg-type]
+    handlers.require_wrapped(SimpleNamespace(settings=settings), handlers.CheckedHandler)  # type: ignore[arg-type]
     settings.set("DOWNLOAD_HANDLERS", {"http": "x.Y"}, 200)
     with pytest.raises(SetupError, match=r"the download handler of .*: was changed"):
-        handlers.require_wrapped(SimpleNamespace(settings=settings), strict.CheckedHandler)  # type: ignore[arg-type]
+        handlers.require_wrapped(SimpleNamespace(settings=settings), handlers.CheckedHandler)  # type: ignore[arg-type]
 
 
 class Inner:
@@ -131,9 +125,9 @@ class Inner:
         return self.answer
 
 
-def _handler(chain: Chain, answer: Any) -> strict.CheckedHandler:
+def _handler(chain: Chain, answer: Any) -> handlers.CheckedHandler:
     inner = type("Told", (Inner,), {"answer": answer})
-    return handlers._around(inner, strict.CheckedHandler).from_crawler(chain.crawler)
+    return handlers._around(inner, handlers.CheckedHandler).from_crawler(chain.crawler)
 
 
 def test_a_handler_brings_what_passes(chain: Chain, world: World) -> None:
@@ -184,7 +178,7 @@ def test_a_listener_that_came_during_a_download(chain: Chain, world: World) -> N
     handler._inner.download_request = download  # type: ignore[attr-defined]
     with pytest.raises(ImageBlocked):
         asyncio.run(handler.download_request(Request("http://host.example/a.jpg")))
-    assert (chain.runtime.latched, response.body) == (True, b"")
+    assert (chain.state.failed, response.body) == (True, b"")
     chain.runtime.close()
 
 
@@ -334,172 +328,6 @@ def test_open_in_browser() -> None:
     assert scrapy_response.tempfile is tempfile  # type: ignore[attr-defined]
 
 
-# The process.
-
-
-def test_core_dumps_end_and_come_back() -> None:
-    """What was in force can be restored."""
-    before = resource.getrlimit(resource.RLIMIT_CORE)
-    was = hygiene.apply(Hygiene(dumpable=True))
-    assert hygiene.core_limit() == 0
-    assert was.dumpable is None
-    was.restore()
-    assert resource.getrlimit(resource.RLIMIT_CORE) == before
-
-
-def test_memory_is_closed_and_opened() -> None:
-    """The flag is the kernel's own."""
-    was = hygiene.apply(Hygiene(core_dumps=True))
-    assert hygiene._prctl(3, 0) == 0
-    was.restore()
-    assert hygiene._prctl(3, 0) == was.dumpable
-    assert was.core_limit is None
-
-
-def test_systems_without_these_means(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    """What cannot be switched off is told."""
-    monkeypatch.setattr(hygiene, "_set_core_limit", lambda _: None)
-    monkeypatch.setattr(hygiene, "_prctl", lambda *_: -1)
-    hygiene.apply(Hygiene())
-    assert "could not switch core dumps off" in caplog.text
-    assert "could not close this process's memory" in caplog.text
-
-
-def test_swap(tmp_path: Path) -> None:
-    """Compressed memory is no disk; no table, no swap."""
-    table = tmp_path / "swaps"
-    table.write_text("Filename\tType\n/dev/sda2 partition 1 0 -2\n/dev/zram0 partition 1 0 -2\n")
-    assert hygiene.swap_in_use(table) == ["/dev/sda2"]
-    assert hygiene.swap_in_use(tmp_path / "absent") == []
-
-
-# The log.
-
-
-def _record(text: str, *args: Any, name: str = "scrapy.pipelines.files", **extra: Any) -> logging.LogRecord:
-    record = logging.LogRecord(name, logging.INFO, __file__, 1, text, args, None)
-    record.__dict__.update(extra)
-    return record
-
-
-def test_addresses_of_matches_leave_the_log() -> None:
-    """The address of a match, and those that led there, are taken out of text, arguments and extras."""
-    withheld.note(Request(HIDDEN, meta={"redirect_urls": ["http://host.example/first", 3]}))
-    filter_ = logfilter.LogFilter(strict=False)
-    record = _record(
-        "no %s, no %s (%s).",
-        Request(HIDDEN),
-        "<http://host.example/first>",
-        "http://host.example/other",
-        request=Request(HIDDEN),
-    )
-    assert filter_.filter(record)
-    assert record.getMessage() == (
-        "no <GET (withheld by ingest_guard)>, no <(withheld by ingest_guard)> (http://host.example/other)."
-    )
-    assert (record.args, record.request) == ((), None)  # type: ignore[attr-defined]
-    assert filter_.filter(record)
-    withheld.forget()
-    assert not withheld.is_withheld(HIDDEN)
-
-
-@pytest.mark.parametrize("text", ["data:image/png;base64,AAAA+/==", "DATA:,x", "data:text/html;charset=utf-8,%20"])
-def test_data_urls_leave_the_log(text: str) -> None:
-    """Always, and whatever is in them."""
-    assert withheld.redact(f"<GET {text}> ") == "<GET data:(withheld by ingest_guard)> "
-    assert withheld.redact("some data: and more, at http://host.example/") == (
-        "some data: and more, at http://host.example/"
-    )
-
-
-def test_the_strict_level_takes_out_what_comes_early() -> None:
-    """All addresses in Scrapy's lines, save those of what has passed; nothing of other loggers."""
-    filter_ = logfilter.LogFilter(strict=True)
-    for name, gone in (
-        ("scrapy.downloadermiddlewares.redirect", True),
-        ("scrapy.core.engine", False),
-        ("tested", False),
-        ("scrapyish", False),
-    ):
-        record = _record("to %s", HIDDEN, name=name)
-        filter_.filter(record)
-        assert (HIDDEN not in record.getMessage()) is gone
-
-
-def test_a_record_that_cannot_be_formatted() -> None:
-    """It is logging's own to complain of."""
-    record = _record("%d", "x")
-    assert logfilter.LogFilter(strict=True).filter(record)
-    assert record.msg == "%d"
-
-
-def test_the_filter_comes_off_again() -> None:
-    """Scrapy's loggers and the root's handlers have it as long as the crawl lasts."""
-    logger = logging.getLogger("scrapy.core.engine")
-    before = list(logger.filters)
-    installed = logfilter.install(strict=False)
-    assert len(logger.filters) == len(before) + 1
-    installed.extend()
-    assert len(logger.filters) == len(before) + 1
-    installed.remove()
-    assert logger.filters == before
-
-
-class Talkative(LogFormatter):
-    """A formatter of a project's own."""
-
-    mood = "talkative"
-
-    def dropped(self, item: Any, exception: BaseException, response: Any, spider: Spider) -> Any:
-        """Say nothing of items without a name."""
-        return None if "name" not in item else super().dropped(item, exception, response, spider)
-
-
-@pytest.fixture
-def formatter(make_crawler: Callable[..., Crawler]) -> GuardedLogFormatter:
-    """Return the formatter that a crawl of a project with its own would have."""
-    crawler = make_crawler(LOG_FORMATTER=Talkative)
-    assert isinstance(crawler.logformatter, GuardedLogFormatter)
-    return crawler.logformatter
-
-
-def _text(result: Any) -> str:
-    return str(result["msg"] % result["args"] if result["args"] else result["msg"])
-
-
-def test_items_that_name_a_match_are_not_printed(formatter: GuardedLogFormatter) -> None:
-    """Whoever dropped them, or failed on them."""
-    withheld.note(Request(HIDDEN))
-    spider = SimpleNamespace(crawler=SimpleNamespace(settings={"DEFAULT_DROPITEM_LOG_LEVEL": "WARNING"}))
-    item = {"name": "x", "image_url": HIDDEN}
-    for result in (
-        formatter.dropped(item, DropItem(f"no {HIDDEN}"), None, spider),  # type: ignore[arg-type]
-        formatter.item_error(item, ValueError(), None, spider),  # type: ignore[arg-type]
-    ):
-        assert "secret" not in repr(result)
-        assert "(an item withheld by ingest_guard)" in _text(result)
-    harmless = {"name": "x", "image_url": "http://host.example/other"}
-    assert "other" in _text(formatter.dropped(harmless, DropItem("why"), None, spider))  # type: ignore[arg-type]
-    assert formatter.dropped({}, DropItem("why"), None, spider) is None  # type: ignore[arg-type]
-    assert _text(formatter.dropped({}, DropItem(""), None, spider)) == "Dropped an item: ingest_guard"  # type: ignore[arg-type]
-    assert formatter.mood == "talkative"
-
-
-def test_errors_that_name_a_match(formatter: GuardedLogFormatter) -> None:
-    """Callbacks, errbacks and downloads that fail, and what passes, are told without it."""
-    withheld.note(Request(HIDDEN))
-    request, spider = Request(HIDDEN), Spider("x")
-    told = [
-        formatter.spider_error(None, request, None, spider),  # type: ignore[arg-type]
-        formatter.download_error(None, request, spider, "why"),  # type: ignore[arg-type]
-        formatter.scraped({"a": "data:image/png;base64,AAAA"}, Response("http://host.example/"), spider),
-        formatter.scraped(3, Response("http://host.example/"), spider),
-    ]
-    assert not any("secret" in repr(each) or "AAAA" in repr(each) for each in told)
-    crawled = formatter.crawled(Request("http://host.example/"), Response("http://host.example/"), spider)
-    assert "Crawled (200)" in _text(crawled)
-
-
 # Ends.
 
 
@@ -512,12 +340,12 @@ def test_an_end_of_the_process_latches_the_guard(
     async def end(*args: object) -> None:
         raise error
 
-    monkeypatch.setattr("ingest_guard.scrapy_plugin.gate.inspect", end)
+    monkeypatch.setattr("ingest_guard.scrapy_plugin.check.judge.inspect", end)
     chain.site.answers["http://host.example/a.jpg"] = world.clean
     with pytest.raises(ImageBlocked) as caught:
         chain.get("http://host.example/a.jpg")
     assert str(caught.value.reason) == "guard_failed"
-    assert chain.runtime.latched
+    assert chain.state.failed
     chain.runtime.close()
 
 
@@ -532,46 +360,57 @@ def test_an_end_in_a_pipeline_latches_the_guard(chain: Chain, monkeypatch: pytes
     item = {"image_url": "http://host.example/a.jpg"}
     with pytest.raises(DropItem):
         chain.process(item)
-    assert (item, chain.runtime.latched) == ({}, True)
+    assert (item, chain.state.failed) == ({}, True)
     chain.runtime.close()
 
 
 # The moments of a crawl.
 
 
+def test_a_crawl_runs_on_asyncio(make_crawler: Callable[..., Crawler], monkeypatch: pytest.MonkeyPatch) -> None:
+    """On another reactor the guard would wait for ever; the error says what to set."""
+    crawler = make_crawler()
+    policy = GuardState.of(crawler).policy
+    crawler.settings.frozen = False
+    protections.require(crawler, policy)
+    monkeypatch.setattr(protections, "is_asyncio_available", lambda: False)
+    with pytest.raises(SetupError, match=r"AsyncioSelectorReactor.*TWISTED_REACTOR_ENABLED = False"):
+        protections.require(crawler, policy)
+
+
 def test_what_is_built_is_looked_at(make_crawler: Callable[..., Crawler], caplog: pytest.LogCaptureFixture) -> None:
     """In the default level listeners are named in a warning, in the strict one they stop the start."""
     crawler, listener = make_crawler(), Listener()
     crawler.signals.connect(listener.hear, signals.bytes_received)
-    protections.require_built(Runtime.of(crawler))
+    protections.require_built(GuardState.of(crawler))
     assert f"go to bytes_received: {__name__}.Listener.hear" in caplog.text
     crawler = make_crawler(STRICT)
     crawler.signals.connect(listener.hear, signals.bytes_received)
     with pytest.raises(SetupError, match="remove that extension"):
-        protections.require_built(Runtime.of(crawler))
+        protections.require_built(GuardState.of(crawler))
 
 
 def test_a_formatter_that_was_exchanged(make_crawler: Callable[..., Crawler]) -> None:
     """The strict level does not start without the guard's formatter."""
     crawler = make_crawler(STRICT)
     crawler.settings.frozen = False
-    handlers.wrap_handlers(crawler.settings, strict.CheckedHandler)
-    protections.require_built(Runtime.of(crawler))
+    handlers.wrap_handlers(crawler.settings, handlers.CheckedHandler)
+    protections.require_built(GuardState.of(crawler))
     crawler.logformatter = LogFormatter()
     with pytest.raises(SetupError, match="LOG_FORMATTER was changed"):
-        protections.require_built(Runtime.of(crawler))
+        protections.require_built(GuardState.of(crawler))
 
 
 def test_beginning_and_end(make_crawler: Callable[..., Crawler], tmp_path: Path) -> None:
     """Stores are marked, the log is filtered, and all of it comes off; the process of a test is left as it is."""
     crawler = make_crawler(STRICT, FILES_STORE=str(tmp_path / "files"))
-    runtime = Runtime.of(crawler)
+    state = GuardState.of(crawler)
     crawler.engine = SimpleNamespace()  # type: ignore[assignment]
-    protections.begin(runtime)
+    protections.begin(state)
     assert (tmp_path / "files" / stores.MARKER).exists()
     with pytest.raises(IngestGuardError):
         scrapy_response.tempfile.mkstemp()  # type: ignore[attr-defined]
-    protections.end(runtime)
+    protections.end(state)
     assert scrapy_response.tempfile is tempfile  # type: ignore[attr-defined]
     assert protections._filters == {}
 

@@ -1,15 +1,9 @@
-"""Undo Content-Encoding as the gate needs it: every stage kept for a look, every output bounded, every doubt told.
-
-Scrapy's own middleware runs further in, when a cache has written the body already, and is kinder than a guard may be:
-it hands on what a cut-off stream gave, and leaves unknown codings as they are without an error. Here both are a problem
-that the inspector decides about.
-"""
+"""The content codings that a spider may ever see undone, each decoded whole and bounded."""
 
 from __future__ import annotations
 
 import sys
 import zlib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 import brotli
@@ -20,9 +14,8 @@ else:
     from backports import zstd
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator
 
-_MOST_CODINGS = 4
 _MOST_STREAMS = 256
 """Streams one after the other in one body: each costs a decoder, and empty ones cost the sender next to nothing."""
 _CHUNK = 1 << 16
@@ -63,54 +56,6 @@ class _Stream(Protocol):
     def unused_data(self) -> bytes: ...
 
     def decompress(self, data: bytes, max_length: int = ..., /) -> bytes: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Stages:
-    """A body at each stage of decoding, as sent first.
-
-    ``problem`` is None where everything was undone, else ``truncated``, ``broken``, ``unknown``, ``too_many`` or
-    ``too_large``.
-    """
-
-    bodies: tuple[bytes, ...]
-    problem: str | None = None
-
-
-def content_codings(values: Iterable[bytes]) -> list[str]:
-    """Return the codings of the Content-Encoding headers, in the order in which they were applied."""
-    text = b",".join(values).decode("latin-1").lower()
-    return [coding for part in text.split(",") if (coding := part.strip()) and coding != "identity"]
-
-
-def undo(body: bytes, codings: list[str], limit: int) -> Stages:
-    """Undo codings, last applied first.
-
-    Parameters
-    ----------
-    body
-        The body as sent.
-    codings
-        What :func:`content_codings` returned.
-    limit
-        Bytes that each stage may have.
-    """
-    bodies = [body]
-    if not body:
-        return Stages((body,))
-    if len(codings) > _MOST_CODINGS:
-        return Stages((body,), "too_many")
-    for coding in reversed(codings):
-        decode = CODINGS.get(coding)
-        if decode is None:
-            return Stages(tuple(bodies), "unknown")
-        try:
-            bodies.append(decode(bodies[-1], limit))
-        except DecodingError as error:
-            if error.partial:
-                bodies.append(error.partial)
-            return Stages(tuple(bodies), error.problem)
-    return Stages(tuple(bodies))
 
 
 class _Parts:

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest_guard.encodings import CODINGS, Stages, content_codings, undo, zstd
+from ingest_guard.encodings.codings import CODINGS, zstd
+from ingest_guard.encodings.stages import Stages, content_codings, undo
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import click
 import pytest
 
-from ingest_guard.cli.crawl_plan import planned, take_folder
+from ingest_guard.cli.crawl import make_plan, take_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,7 +28,7 @@ def pairs(arguments: list[str], flag: str) -> dict[str, str]:
 def test_a_spider_of_the_project_gets_what_was_typed() -> None:
     """In its order; a feed that is a file is Scrapy's."""
     typed = ["-s", "A=1", "gallery", "-a", "option=x", "-o", "out.jsonl", "-aother=o", "--output=y.csv", "-O", "z.csv"]
-    plan = planned(typed, None, sitemap=False)
+    plan = make_plan(typed, None, sitemap=False)
     expected = [*typed]
     expected[expected.index("--output=y.csv") : expected.index("--output=y.csv") + 1] = ["--output", "y.csv"]
     assert plan.arguments == expected
@@ -37,7 +37,7 @@ def test_a_spider_of_the_project_gets_what_was_typed() -> None:
 
 def test_a_folder_makes_a_data_set(tmp_path: Path) -> None:
     """For a spider of the project as well, where the name ends with a slash."""
-    plan = planned(["gallery", "-o", "out/"], None, outfit="laion", format_="jsonl", policy=tmp_path / "policy.yaml")
+    plan = make_plan(["gallery", "-o", "out/"], None, outfit="laion", format_="jsonl", policy=tmp_path / "policy.yaml")
     assert plan.arguments[0] == "gallery"
     assert "-o" not in plan.arguments
     assert pairs(plan.arguments, "-s") == {
@@ -50,7 +50,7 @@ def test_a_folder_makes_a_data_set(tmp_path: Path) -> None:
 
 def test_seeds_need_no_project(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Paths are absolute: a scrapy.cfg in a folder above must not move them."""
-    plan = planned(
+    plan = make_plan(
         ["-o", "out", "-s", "X=1"], tmp_path / "urls.txt", domains="*", depth=2, sitemap=True, contact="me@x"
     )
     assert plan.arguments[0] == "image-text"
@@ -71,7 +71,7 @@ def test_seeds_need_no_project(tmp_path: Path, capsys: pytest.CaptureFixture[str
 
 def test_a_crawler_without_a_contact_is_told_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """It runs all the same; a bucket stays as it is."""
-    plan = planned(["-o", "s3://bucket/x/"], tmp_path / "urls.txt", sitemap=False, depth=None)
+    plan = make_plan(["-o", "s3://bucket/x/"], tmp_path / "urls.txt", sitemap=False, depth=None)
     assert "USER_AGENT" not in pairs(plan.arguments, "-s")
     assert pairs(plan.arguments, "-s")["INGEST_GUARD_DATASET"] == "s3://bucket/x/"
     assert "sitemap" not in pairs(plan.arguments, "-a")
@@ -89,25 +89,25 @@ def test_a_crawler_without_a_contact_is_told_so(tmp_path: Path, capsys: pytest.C
 def test_what_does_not_fit_without_seeds(arguments: list[str], why: str) -> None:
     """Errors say what to type."""
     with pytest.raises(click.UsageError, match=why):
-        planned(arguments, None)
+        make_plan(arguments, None)
 
 
 def test_options_of_seeds_go_with_seeds() -> None:
     """A spider of the project has arguments of its own."""
     with pytest.raises(click.UsageError, match=r"--domains, --depth: only with --seeds"):
-        planned(["gallery"], None, domains="*", depth=1)
+        make_plan(["gallery"], None, domains="*", depth=1)
 
 
 def test_what_seeds_need(tmp_path: Path) -> None:
     """A folder for the records, an address, a policy."""
     with pytest.raises(click.UsageError, match="-o FOLDER"):
-        planned([], tmp_path / "urls.txt")
+        make_plan([], tmp_path / "urls.txt")
     (tmp_path / "urls.txt").write_text("# none\n")
     with pytest.raises(click.UsageError, match="no address"):
-        planned(["-o", "out"], tmp_path / "urls.txt")
+        make_plan(["-o", "out"], tmp_path / "urls.txt")
     (tmp_path / "policy.yaml").unlink()
     with pytest.raises(click.UsageError, match="ingest-guard init"):
-        planned(["-o", "out"], tmp_path / "urls.txt")
+        make_plan(["-o", "out"], tmp_path / "urls.txt")
 
 
 def test_the_folder_is_taken_out() -> None:

@@ -6,17 +6,19 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scrapy import Request
 from scrapy.exceptions import StopDownload
-from scrapy.http import Response
+from scrapy.http import JsonResponse, Response, TextResponse
 from twisted.python.failure import Failure
 from twisted.web._newclient import ParseError, ResponseFailed
 
 from ingest_guard.scrapy_plugin.core.exceptions import ImageBlocked
-from ingest_guard.scrapy_plugin.core.scrub_errors import scrub_exception
+from ingest_guard.scrapy_plugin.core.scrub import scrub, scrub_exception, scrub_request
 from ingest_guard.scrapy_plugin.startup.log_filter import LogFilter
 from ingest_guard.verdict import Action, Reason
 
 MARK = b"flagged" * 20
+URL = "https://site.example/"
 
 
 def raised(error: BaseException, depth: int = 3) -> BaseException:
@@ -162,3 +164,39 @@ def test_other_log_records_keep_their_exception() -> None:
     each = record(raised(ValueError("x")))
     assert LogFilter(strict=True).filter(each)
     assert each.exc_info is not None
+
+
+@pytest.mark.parametrize("cls", [Response, TextResponse, JsonResponse])
+def test_scrub_leaves_nothing(cls: type[Response]) -> None:
+    """The body and all that was made of it are gone, in place."""
+    from_api = type("FromApi", (cls,), {})  # as scrapy-zyte-api makes them
+    response = from_api(URL, body=b'{"flagged": "<p>flagged</p>"}')
+    if isinstance(response, TextResponse):
+        assert "flagged" in response.text
+        assert response.json() == {"flagged": "<p>flagged</p>"}
+        assert response.selector is not None
+    response.raw_api_response = {"httpResponseBody": "flagged"}
+    scrub(response)
+    assert response.body == b""
+    assert "flagged" not in repr({name: getattr(response, name, None) for name in dir(response)})
+
+
+def test_scrub_of_a_class_that_allows_no_change() -> None:
+    """What cannot be set is passed over; the body is gone all the same."""
+
+    class Fixed(Response):
+        @property
+        def raw_api_response(self) -> str:
+            return "fixed"
+
+    response = Fixed(URL, body=b"flagged")
+    scrub(response)
+    assert response.body == b""
+
+
+def test_scrub_request_takes_responses_out() -> None:
+    """Whatever they are called in the meta."""
+    held = Response(URL, body=b"flagged")
+    request = Request(URL, meta={"cached_response": held, "any": Response(URL, body=b"x"), "n": 1})
+    scrub_request(request)
+    assert (held.body, request.meta) == (b"", {"n": 1})

@@ -256,6 +256,36 @@ def test_listed_image_in_a_header(chain: Chain, world: World, header: str, statu
         assert dict(answer.headers) == {}
 
 
+def test_an_image_in_a_header_counts_with_that_in_the_body(chain: Chain, world: World) -> None:
+    """One inquiry about both: a listed image in a header is found beside a harmless body, whose facts stay."""
+    value = b"data:image/jpeg;base64," + base64.b64encode(world.exact)
+    response = Response(URL, body=world.clean, headers={"Link": value})
+    inspection = asyncio.run(inspect(chain.state, response))
+    assert inspection.verdict.outcome is Outcome.MATCH
+    assert {match.view for match in inspection.verdict.matches} == {"embedded/bytes"}
+    assert inspection.verdict.image is not None
+    alone = asyncio.run(inspect(chain.state, Response(URL, body=world.clean))).verdict
+    assert inspection.verdict.image.fingerprints == alone.image.fingerprints  # type: ignore[union-attr]
+
+
+def test_opt_out_headers_are_read_once(chain: Chain, site: Site, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the gate or the sentinel, for fetcher, page and ticket alike; a replaced response is another one."""
+    read: list[str] = []
+    good = chain.state.signals.read_headers
+
+    def read_headers(response: Response) -> Any:
+        read.append(response.url)
+        return good(response)
+
+    monkeypatch.setattr(chain.state.signals, "read_headers", read_headers)
+    page = "https://site.example/page"
+    site.answers.update({URL: Response(URL, body=world.clean), page: HtmlResponse(page, body=b"<p>text")})
+    chain.get(URL)
+    chain.get(page)
+    chain.get(Request(URL, meta={META_KEY: Ticket()}))
+    assert read == [URL, page, URL]
+
+
 def test_harmless_image_in_a_header(chain: Chain, site: Site, world: World) -> None:
     """A clean one passes with the page; one that cannot be scanned takes the page along."""
     value = b"data:image/jpeg;base64," + base64.b64encode(world.clean)
@@ -303,14 +333,14 @@ def test_equal_bytes_are_scanned_once(chain: Chain, site: Site, world: World) ->
 
 def test_scans_that_failed_are_tried_again(chain: Chain, world: World) -> None:
     """A worker that died says nothing about the image."""
-    good = chain.runtime.pool.scan
+    good = chain.state.pool.scan
     passing = (Reason.WORKER_CRASHED, Reason.TIMEOUT, Reason.MEMORY)
     answers = iter([Scan(reason=reason) for reason in passing])
 
     async def scan(data: bytes) -> Scan:
         return next(answers, None) or await good(data)
 
-    chain.runtime.pool.scan = scan  # type: ignore[method-assign]
+    chain.state.pool.scan = scan  # type: ignore[method-assign]
     for reason in passing:
         assert blocked(chain, Response(URL, body=world.clean)).reason is reason
     chain.site.answers[URL] = world.clean
@@ -487,8 +517,8 @@ def test_latched_gate_lets_nothing_out_or_in(
     chain: Chain, site: Site, world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
     """After a failure no request goes out, and whatever was under way is emptied and dropped, pages too."""
-    chain.runtime.fail("the workers are gone")
-    chain.runtime.fail("once more")
+    chain.state.fail("the workers are gone")
+    chain.state.fail("once more")
     assert chain.stats()["failed"] == 1
     assert [record.levelno for record in caplog.records].count(logging.CRITICAL) == 1
     with pytest.raises(ImageBlocked):
@@ -506,13 +536,13 @@ def test_latched_gate_lets_nothing_out_or_in(
 
 def test_guard_that_fails_while_a_scan_is_under_way(chain: Chain, world: World) -> None:
     """The answer that comes afterwards does not count."""
-    good = chain.runtime.pool.scan
+    good = chain.state.pool.scan
 
     async def scan(data: bytes) -> Any:
-        chain.runtime.fail("just now")
+        chain.state.fail("just now")
         return await good(data)
 
-    chain.runtime.pool.scan = scan  # type: ignore[method-assign]
+    chain.state.pool.scan = scan  # type: ignore[method-assign]
     assert blocked(chain, Response(URL, body=world.clean)).reason is Reason.GUARD_FAILED
 
 
@@ -522,10 +552,10 @@ def test_fault_of_ours_drops_the_response(chain: Chain, world: World, caplog: py
     async def scan(data: bytes) -> Any:
         raise RuntimeError(f"secret {data!r}")
 
-    chain.runtime.pool.scan = scan  # type: ignore[method-assign]
+    chain.state.pool.scan = scan  # type: ignore[method-assign]
     assert blocked(chain, Response(URL, body=world.clean)).reason is Reason.GUARD_FAILED
     assert chain.stats()["errors"] == 1
     assert "RuntimeError" in caplog.text
     assert "secret" not in caplog.text
-    inspection = asyncio.run(inspect(chain.runtime, Response(URL, body=world.clean)))
+    inspection = asyncio.run(inspect(chain.state, Response(URL, body=world.clean)))
     assert inspection.sha256 == ()

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from ingest_guard._explain import problems, tuples
+from ingest_guard._yaml import describe_errors, to_tuples
 
 
 class Inner(BaseModel):
@@ -42,16 +42,16 @@ def test_problems_name_line_and_key(document: object, expected: list[str]) -> No
     """Each problem is told once, with its line and key, and never with the value."""
     with pytest.raises(ValidationError) as caught:
         Outer.model_validate(document)
-    assert problems(caught.value, LINES) == expected
+    assert describe_errors(caught.value, LINES) == expected
 
 
 def test_texts_can_be_others() -> None:
     """A caller may say more about a kind of problem."""
     with pytest.raises(ValidationError) as caught:
         Outer.model_validate({})
-    assert problems(caught.value, LINES, {"missing": "name it"}) == ["line 1: key title: name it"]
+    assert describe_errors(caught.value, LINES, {"missing": "name it"}) == ["line 1: key title: name it"]
 
 
 def test_lists_become_tuples() -> None:
     """At any depth."""
-    assert tuples({"a": [1, {"b": [2]}]}) == {"a": (1, {"b": (2,)})}
+    assert to_tuples({"a": [1, {"b": [2]}]}) == {"a": (1, {"b": (2,)})}

@@ -1,0 +1,1 @@
+"""Undo Content-Encoding: every stage kept for a look, every output bounded, every doubt reported."""

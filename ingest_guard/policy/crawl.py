@@ -1,0 +1,64 @@
+"""The policy's sections for a running crawl: newer lists, the self-test, the process, the report and the metrics."""
+
+from __future__ import annotations
+
+import ipaddress
+from datetime import timedelta
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from ingest_guard.policy.units import Section, Span
+
+_SHORTEST_SELF_TEST = timedelta(seconds=1)
+
+
+class Swap(Section):
+    """How often a running crawl looks for newer lists, and what it does when its own grow too old."""
+
+    interval: Span = timedelta(seconds=60)
+    older: Literal["refuse", "accept"] = "refuse"
+    stale: Literal["alarm", "stop"] = "alarm"
+
+
+class SelfTest(Section):
+    """How often a running crawl tests whether it still finds the canary."""
+
+    interval: Span = timedelta(minutes=10)
+
+    @field_validator("interval")
+    @classmethod
+    def _is_long_enough(cls, value: timedelta) -> timedelta:
+        if value < _SHORTEST_SELF_TEST:
+            raise ValueError("expected a second or more, such as 10m")
+        return value
+
+
+class Hygiene(Section):
+    """What the process of the crawl may leave behind and log."""
+
+    core_dumps: bool = False
+    dumpable: bool = False
+    log_filter: bool = True
+
+
+class Report(Section):
+    """The time series that the report is made from: seconds between samples, hosts that are counted."""
+
+    interval: Span = timedelta(seconds=10)
+    hosts: int = Field(1000, ge=0, le=10_000)
+
+
+class Metrics(Section):
+    """Where Prometheus finds the metrics; with port 0, none are served."""
+
+    address: str = "127.0.0.1"
+    port: int = Field(0, ge=0, le=65535)
+
+    @field_validator("address")
+    @classmethod
+    def _is_address(cls, value: str) -> str:
+        try:
+            return str(ipaddress.ip_address(value))
+        except ValueError:
+            raise ValueError("expected an IP address of this machine, such as 127.0.0.1") from None

@@ -1,0 +1,115 @@
+"""The policy's sections for records: what a record is made of, where images are looked for, which are left out.
+
+``extract`` and ``filters`` steer how images are taken from pages, ``opt_outs`` which wishes of publishers are heeded,
+``dataset`` what the manifest and the metadata of a data set say of it.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path  # noqa: TC003 - pydantic reads the annotations
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from ingest_guard.policy.units import Section, Span
+
+Place = Literal["elements", "meta", "json-ld", "links"]
+TextSource = Literal["alt", "title", "aria-label", "aria-labelledby", "figcaption", "og", "twitter", "json-ld", "link"]
+_Phrase = Annotated[str, Field(min_length=1, max_length=200)]
+_Host = Annotated[str, Field(min_length=1, max_length=253)]
+_Language = Annotated[str, Field(pattern=r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$")]
+Agent = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9._-]{0,63}$")]
+_Text = Annotated[str, Field(min_length=1, max_length=10_000)]
+_Url = Annotated[str, Field(pattern=r"^https?://[^\s]+$", max_length=2_048)]
+
+
+class Records(Section):
+    """What a record is made of."""
+
+    hashes: tuple[str, ...] = ()
+    record_hashes: Literal["native", "all"] = "native"
+    items_without_image: Literal["drop", "pass"] = "drop"
+    image_url_fields: tuple[str, ...] = ("image_url", "url")
+    image_urls_field: str = "image_urls"
+    alt_fields: tuple[str, ...] = ("alt", "text", "caption")
+    page_url_field: str = "page_url"
+    private_addresses: Literal["same", "allow", "refuse"] = "same"
+    remembered_urls: int = Field(20_000, gt=0)
+    remembered_uids: int = Field(20_000_000, ge=0)
+    page_items: int = Field(10_000, gt=0)
+
+
+class Extract(Section):
+    """Where images are looked for on a page, and which of their copies and texts is taken."""
+
+    places: tuple[Place, ...] = ("elements", "meta", "json-ld", "links")
+    texts: tuple[TextSource, ...] = (
+        "alt",
+        "title",
+        "aria-label",
+        "aria-labelledby",
+        "figcaption",
+        "og",
+        "twitter",
+        "json-ld",
+        "link",
+    )
+    choose: Literal["largest", "nearest"] = "largest"
+    width: int = Field(1024, gt=0, le=100_000)
+    screen: int = Field(1920, gt=0, le=100_000)
+    lazy: bool = True
+    images_per_page: int = Field(5_000, gt=0)
+
+
+class Filters(Section):
+    """Which images make no record, although they match no list."""
+
+    without_text: Literal["drop", "keep"] = "drop"
+    trackers: bool = True
+    sprites: bool = True
+    min_text: int = Field(0, ge=0)
+    max_text: int = Field(10_000, gt=0)
+    blocked_words: tuple[_Phrase, ...] = ()
+    blocked_hosts: tuple[_Host, ...] = ()
+    languages: tuple[_Language, ...] = ()
+    unknown_language: Literal["keep", "drop"] = "keep"
+    min_width: int = Field(0, ge=0)
+    min_height: int = Field(0, ge=0)
+    max_aspect: float | None = Field(None, ge=1)
+    declared_size: bool = False
+
+
+class OptOutPolicy(Section):
+    """Which opt-outs keep an image out of the records.
+
+    All are heeded by default. Each switch has the name under which the statistics count it (``opted_out/REASON``).
+    ``robots_txt`` is the add-on's default for ``ROBOTSTXT_OBEY``. ``agents`` are names, beside the crawler's own, that
+    count as addressed to it; ``tdm_wait`` bounds how long an image waits for its host's ``tdmrep.json``.
+    """
+
+    robots_txt: bool = True
+    noai: bool = True
+    noimageai: bool = True
+    noml: bool = True
+    noindex: bool = True
+    noimageindex: bool = True
+    unavailable_after: bool = True
+    tdm_reservation: bool = True
+    tdm_file: bool = True
+    agents: tuple[Agent, ...] = ()
+    tdm_wait: Span = timedelta(seconds=30)
+
+
+class Dataset(Section):
+    """For ``attestation.json`` and ``croissant.json``. Relative paths count from the policy's own folder."""
+
+    name: _Text | None = None
+    description: _Text | None = None
+    license: _Url | None = None
+    url: _Url | None = None
+    creator: _Text | None = None
+    version: str | None = Field(None, pattern=r"^\d+\.\d+\.\d+(?:-[0-9A-Za-z.-]+)?$")
+    cite_as: _Text | None = None
+    published: str | None = Field(None, pattern=r"^\d{4}-\d\d-\d\d$")
+    sign_key: Path | None = Field(None, strict=False)
