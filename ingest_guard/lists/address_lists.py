@@ -14,7 +14,9 @@ of them stands for the host and everything below it.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterator
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -24,9 +26,6 @@ from ingest_guard.urls import hosts
 from ingest_guard.urls.normalise import normalise
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
-
     from tldextract import TLDExtract
 
 Values = list[tuple[str, str]]

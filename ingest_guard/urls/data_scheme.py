@@ -4,8 +4,6 @@ The WHATWG's URL standard (https://url.spec.whatwg.org/#url-parsing) strips blan
 of a URL, takes tabs and line breaks out of all of it, and ignores the case of its scheme.
 """
 
-from __future__ import annotations
-
 import re
 
 _START = re.compile(r"[\x00-\x20]*d[\t\r\n]*a[\t\r\n]*t[\t\r\n]*a[\t\r\n]*:", re.IGNORECASE)

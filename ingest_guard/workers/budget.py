@@ -1,13 +1,9 @@
 """How much may be under way at one time, for all callers together: images and bytes, in the order of asking."""
 
-from __future__ import annotations
-
 import asyncio
 from collections import deque
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from ingest_guard.policy.policy import InFlight
+from ingest_guard.policy.policy import InFlight
 
 
 class Budget:

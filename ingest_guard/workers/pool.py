@@ -6,14 +6,13 @@ die before they have scanned anything, several in a row, the pool fails, and wit
 answer is known, are mixed in: a wrong answer to one fails the pool too.
 """
 
-from __future__ import annotations
-
 import asyncio
 import time
 from collections import deque
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 from ingest_guard.errors import GuardFailedError
+from ingest_guard.guard.guard import Guard
 from ingest_guard.guard.scan_result import Scan
 from ingest_guard.guard.transfer import pack_guard
 from ingest_guard.verdict import Reason
@@ -21,11 +20,6 @@ from ingest_guard.workers import warmup
 from ingest_guard.workers.budget import Budget
 from ingest_guard.workers.source import START_SECONDS, Source
 from ingest_guard.workers.worker import Events, Job, Worker
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from ingest_guard.guard.guard import Guard
 
 # One image that it scans and one in its socket: it never waits for the event loop.
 _DEPTH = 2

@@ -1,7 +1,5 @@
 """``ingest-guard blocklist ...``: build blocklists, look at them, move them."""
 
-from __future__ import annotations
-
 import click
 
 from ingest_guard.cli.main import LazyGroup

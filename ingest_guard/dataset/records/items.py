@@ -1,20 +1,15 @@
 """Which images an item is about: its image URLs, with the text and the page that belong to them."""
 
-from __future__ import annotations
-
 import contextlib
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urljoin
 
 from itemadapter import ItemAdapter
 
-if TYPE_CHECKING:
-    from collections.abc import Collection
-
-    from ingest_guard.policy.records import Records
-
+from ingest_guard.policy.records import Records
 
 # Browsers and Scrapy pass over blanks and control characters before a URL, and over tabs and line ends within it.
 _DATA_URL = re.compile(r"[\x00-\x20]*d[\t\r\n]*a[\t\r\n]*t[\t\r\n]*a[\t\r\n]*:[^\s]", re.IGNORECASE)

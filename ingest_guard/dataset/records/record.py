@@ -1,22 +1,17 @@
 """The record: one flat mapping for each image that passed, with what was checked."""
 
-from __future__ import annotations
-
 import hashlib
 import re
+from collections.abc import Mapping
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import unquote_to_bytes
 
+from ingest_guard.dataset.records.items import Target
 from ingest_guard.guard.view_hashes import as_records
 from ingest_guard.imaging.embedded.images import embedded_images
 from ingest_guard.imaging.pixels.model import Limits, NotScannable
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from ingest_guard.dataset.records.items import Target
-    from ingest_guard.verdict import Verdict
+from ingest_guard.verdict import Verdict
 
 _DATA_URL = re.compile(rb"data:\s*(?:image/|[a-z]+/[\w.+-]+\s*[;,]|[^,\s]{0,200};\s*base64\s*,)", re.IGNORECASE)
 _WHOLE_DATA_URL = re.compile(rb"\s*data:[^,\s]*,", re.IGNORECASE)

@@ -1,29 +1,22 @@
 """From a response to a verdict: stages, digests, scans, doubts. The gate and the sentinel have this in common."""
 
-from __future__ import annotations
-
 import logging
 import re
 import time
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
+from scrapy.http import Response
 from scrapy.utils.asyncio import run_in_thread
 
-from ingest_guard.encodings.stages import content_codings, undo
+from ingest_guard.encodings.stages import Stages, content_codings, undo
+from ingest_guard.guard.guard import Inquiry, Part
+from ingest_guard.guard.scan_result import Scan
 from ingest_guard.hashing.digests import digests
 from ingest_guard.imaging.sniffing.sniff import Kind
 from ingest_guard.scrapy_plugin.check.list_actions import watch_for_floods
+from ingest_guard.scrapy_plugin.core.generation import Generation
+from ingest_guard.scrapy_plugin.core.state import GuardState
 from ingest_guard.verdict import Outcome, Reason, Verdict
-
-if TYPE_CHECKING:
-    from scrapy.http import Response
-
-    from ingest_guard.encodings.stages import Stages
-    from ingest_guard.guard.guard import Inquiry, Part
-    from ingest_guard.guard.scan_result import Scan
-    from ingest_guard.scrapy_plugin.core.generation import Generation
-    from ingest_guard.scrapy_plugin.core.state import GuardState
 
 logger = logging.getLogger(__name__)
 

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING
 from ingest_guard.scrapy_plugin.check.browsers import hands_out_pictures
 from ingest_guard.scrapy_plugin.check.list_actions import note_listed_url
 from ingest_guard.scrapy_plugin.core.exceptions import RequestRefused
+from ingest_guard.scrapy_plugin.core.state import GuardState
+from ingest_guard.scrapy_plugin.core.tickets import Ticket
 from ingest_guard.urls.private import is_private
 
 if TYPE_CHECKING:
     from scrapy import Request
-
-    from ingest_guard.scrapy_plugin.core.state import GuardState
-    from ingest_guard.scrapy_plugin.core.tickets import Ticket
 
 
 def refusal(state: GuardState, request: Request, ticket: Ticket | None) -> str | None:  # noqa: PLR0911 - one return for each reason

@@ -5,32 +5,26 @@ pipelines do not fetch it again. So a folder that is not empty and has no marker
 purge`` empties a cache, and looks through a media store and marks it.
 """
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from scrapy.exceptions import NotConfigured
 from scrapy.extensions.httpcache import DbmCacheStorage
+from scrapy.settings import BaseSettings
 from scrapy.utils.misc import load_object
 from scrapy.utils.project import data_path
 
 from ingest_guard._clock import now
 from ingest_guard._version import __version__
 from ingest_guard.errors import SetupError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from scrapy.settings import BaseSettings
-
-    from ingest_guard.policy.policy import Policy
+from ingest_guard.policy.policy import Policy
 
 MARKER = ".ingest-guard.json"
 CACHE, MEDIA, JOB = "HTTP cache", "media store", "job directory"
