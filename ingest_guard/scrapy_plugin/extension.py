@@ -22,6 +22,7 @@ from ingest_guard.scrapy_plugin.output import resume
 from ingest_guard.scrapy_plugin.output.completion import Ending
 from ingest_guard.scrapy_plugin.runtime import Runtime
 from ingest_guard.scrapy_plugin.startup import protections
+from ingest_guard.urls.data_scheme import is_data_url
 
 logger = logging.getLogger(__name__)
 
@@ -68,7 +69,7 @@ class Watchdog:
         RequestRefused
             Scrapy leaves such a request out.
         """
-        if request.url[:5].lower() == "data:":
+        if is_data_url(request.url):
             self._state.count("refused/data_url")
             raise RequestRefused("ingest_guard does not let this request out: data_url")
 

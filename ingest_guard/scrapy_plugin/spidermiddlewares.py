@@ -17,6 +17,7 @@ from ingest_guard.dataset.records.record import carries_image
 from ingest_guard.imaging.sniffing.sniff import Kind, sniff
 from ingest_guard.scrapy_plugin.check.fail_closed import fenced
 from ingest_guard.scrapy_plugin.runtime import Runtime
+from ingest_guard.urls.data_scheme import is_data_url
 from ingest_guard.verdict import Action
 
 logger = logging.getLogger(__name__)
@@ -68,7 +69,7 @@ class LinkGuard:
 
     def _is_refused(self, each: Any) -> bool:
         """Return whether this is a request whose URL is its own content, and count it."""
-        if not isinstance(each, Request) or each.url[:5].lower() != "data:":
+        if not isinstance(each, Request) or not is_data_url(each.url):
             return False
         self._state.count("refused/data_url")
         return True

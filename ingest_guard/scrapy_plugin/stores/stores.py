@@ -8,7 +8,6 @@ purge`` empties a cache, and looks through a media store and marks it.
 import contextlib
 import json
 import os
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib import import_module
@@ -25,6 +24,7 @@ from ingest_guard._clock import now
 from ingest_guard._version import __version__
 from ingest_guard.errors import SetupError
 from ingest_guard.policy.policy import Policy
+from ingest_guard.urls.data_scheme import quotes_data_url
 
 MARKER = ".ingest-guard.json"
 CACHE, MEDIA, JOB = "HTTP cache", "media store", "job directory"
@@ -33,7 +33,6 @@ _STORE_SETTINGS = ("FILES_STORE", "IMAGES_STORE")
 _DBM_MODULES = ("dbm.sqlite3", "dbm.gnu", "dbm.ndbm", "dbm.dumb")
 _NDBM = "dbm.ndbm"
 # A request's URL, or a text in its meta, as pickle and marshal have it.
-_DATA_URL = re.compile(rb"data:[a-z0-9!#$&^_.+-]*/[a-z0-9!#$&^_.+-]+[;,]|data:;base64,", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +149,7 @@ def has_data_urls(job: Store) -> bool:
     with contextlib.suppress(OSError):
         for path, _ in contents(job.folder):
             is_searched = path.relative_to(job.folder).parts[:1] in {("requests.queue",), ("spider.state",)}
-            if is_searched and path.is_file() and _DATA_URL.search(path.read_bytes()):
+            if is_searched and path.is_file() and quotes_data_url(path.read_bytes()):
                 return True
     return False
 
