@@ -40,6 +40,7 @@ from ingest_guard.scrapy_plugin.core.meter import own_counts
 from ingest_guard.scrapy_plugin.core.settings import OUTFIT_SETTING, SIGN_KEY_VARIABLE
 from ingest_guard.scrapy_plugin.core.state import GuardState
 from ingest_guard.scrapy_plugin.output.buckets import open_store
+from ingest_guard.signing.keys import read_signing_key
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -63,11 +64,7 @@ def sign_key(policy: Policy) -> Ed25519PrivateKey | None:
         The file cannot be read, others have access to it, or it holds no such key.
     """
     path = os.environ.get(SIGN_KEY_VARIABLE) or policy.dataset.sign_key
-    if not path:
-        return None
-    from ingest_guard.signing.keys import read_signing_key  # noqa: PLC0415 - loaded where somebody signs
-
-    return read_signing_key(path)
+    return read_signing_key(path) if path else None
 
 
 class ManifestKeeper:
