@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from ingest_guard.cli.main import FAILED, OK, print_signers
-from ingest_guard.dataset.attestation import facts, reissue, signing
+from ingest_guard.dataset.attestation import draft, facts, files
 from ingest_guard.dataset.attestation.manifest import NAME, Manifest, read_manifest
 from ingest_guard.dataset.attestation.promises import format_manifest, numbered
 from ingest_guard.dataset.attestation.verify import Findings, verify
@@ -85,11 +85,11 @@ def write_command(folder: Path, policy_file: Path | None, sign_key: Path | None)
     """
     policy = None if policy_file is None else Policy.load(policy_file)
     path = sign_key or (policy.dataset.sign_key if policy else None)
-    manifest = reissue.reissue(
+    manifest = draft.reissue(
         folder, about=None if policy is None else facts.about(policy), key=read_signing_key(path) if path else None
     )
     click.echo(f"{NAME}: {numbered(manifest.rows, 'record')} in {numbered(len(manifest.shards), 'shard')}")
-    _print_signers(signing.signers(folder, read_manifest(folder)))
+    _print_signers(files.signers(folder, read_manifest(folder)))
     return OK
 
 
@@ -103,7 +103,7 @@ def sign_command(folder: Path, sign_key: Path) -> int:
     if found.problems:
         _print_findings(found)
         return FAILED
-    _print_signers(reissue.countersign(folder, found.sha256, key))
+    _print_signers(files.countersign(folder, found.sha256, key))
     return OK
 
 

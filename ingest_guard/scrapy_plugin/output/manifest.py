@@ -25,7 +25,7 @@ from scrapy.utils.defer import _schedule_coro, ensure_awaitable
 from scrapy.utils.misc import build_from_crawler, load_object
 
 from ingest_guard._clock import now
-from ingest_guard.dataset.attestation import croissant, facts, files, inventory, signing
+from ingest_guard.dataset.attestation import croissant, facts, files, inventory
 from ingest_guard.dataset.attestation import draft as drafts
 from ingest_guard.dataset.attestation.inventory import ShardFacts
 from ingest_guard.dataset.attestation.manifest import NAME, Manifest
@@ -199,7 +199,7 @@ class BucketKeeper(ManifestKeeper):
             found.append(replace(lent, shard=lent.shard.model_copy(update={"name": name})))
         drafts.require_unchanged(folder, manifest.shards, found)
         written = files.put(folder, self._with_shards(manifest, found), columns, sign_key(self._state.policy))
-        names = (signing.NAME, croissant.NAME, NAME)
+        names = (files.SIGNATURE, croissant.NAME, NAME)
         return written, {name: (folder / name).read_bytes() for name in names if (folder / name).exists()}
 
     async def _upload(self, name: str, data: bytes) -> None:
