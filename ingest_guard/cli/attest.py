@@ -85,9 +85,8 @@ def write_command(folder: Path, policy_file: Path | None, sign_key: Path | None)
     """
     policy = None if policy_file is None else Policy.load(policy_file)
     path = sign_key or (policy.dataset.sign_key if policy else None)
-    manifest = draft.reissue(
-        folder, about=None if policy is None else facts.about(policy), key=read_signing_key(path) if path else None
-    )
+    key = read_signing_key(path) if path else None
+    manifest = draft.reissue(folder, about=None if policy is None else facts.about(policy), key=key)
     click.echo(f"{NAME}: {numbered(manifest.rows, 'record')} in {numbered(len(manifest.shards), 'shard')}")
     _print_signers(files.signers(folder, read_manifest(folder)))
     return OK
