@@ -102,6 +102,13 @@ def test_unavailable_after_the_very_moment() -> None:
     assert parse_rules(value, US, NOW - timedelta(seconds=1)) == set()
 
 
+def test_rules_far_back_in_a_long_value() -> None:
+    """Sixteen KiB of a value are read, and no more."""
+    now = datetime.now(UTC)
+    assert parse_rules("max-snippet:5," * 1000 + "noai", set(), now) == {"noai"}
+    assert parse_rules("max-snippet:5," * 2000 + "noai", set(), now) == set()
+
+
 def test_rules_that_are_not_addressed() -> None:
     """A value for somebody else counts from our name on."""
     assert parse_rules("noai, mybot: noml", US, NOW, is_addressed=False) == {"noml"}
