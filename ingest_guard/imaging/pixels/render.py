@@ -35,14 +35,12 @@ def frames_of(shot: Shot) -> Iterator[Frame]:
         yield _frame(shot, wide, "stretched")
     if shot.conversion is not None:
         with decoding():
-            coloured = shot.in_colour() if shot.in_colour is not None else None
-            converted = shot.conversion(coloured if coloured is not None else _for_conversion(shot, opaque))
+            if shot.in_colour is not None:
+                made_for = shot.in_colour()
+            else:  # CMYK as it is, anything else as RGB or L
+                made_for = shot.image if shot.image.mode == "CMYK" else opaque
+            converted = shot.conversion(made_for)
         yield from _grounds(shot, converted, alpha, "icc")
-
-
-def _for_conversion(shot: Shot, opaque: Image.Image) -> Image.Image:
-    """Return what the conversion was made for: CMYK as it is, anything else as RGB or L."""
-    return shot.image if shot.image.mode == "CMYK" else opaque
 
 
 def _grounds(shot: Shot, opaque: Image.Image, alpha: Image.Image | None, view: str) -> Iterator[Frame]:
