@@ -9,7 +9,7 @@ import binascii
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 
-from ingest_guard.hashing.algorithms import Algorithm, built_in, find, get
+from ingest_guard.hashing.algorithms import built_in, find, get
 from ingest_guard.lists.address_lists import address_rows, addresses
 from ingest_guard.lists.entries import Entry, Rejected, Row, Unsupported
 
@@ -76,14 +76,10 @@ def photodna_row(
     BlocklistError
         The plug-in is broken.
     """
-    claimed = _photodna()
+    claimed = find(PHOTODNA) or find("photodna")
     if claimed is None:
         return Unsupported(row, PHOTODNA)
     return value_row(claimed.name, text, row, key=key, severity=severity, encodings=("hex", "base64", "bytes"))
-
-
-def _photodna() -> Algorithm | None:
-    return find(PHOTODNA) or find("photodna")
 
 
 def decoded(text: str, size: int, encodings: Sequence[str] = ("hex",)) -> bytes | str:
@@ -161,26 +157,12 @@ _HASHES = {
 }
 _ADDRESSES = frozenset({"url", "uri", "rawuri"})
 # Compared word -> what it is counted as.
+_VIDEO = ("videomd5", "videosha1", "videosha256", "videopdq", "vpdq", "videotmk", "tmk", "tmkpdqf")
+_TEXT = ("rawtext", "text", "textstring", "trendquery", "texttlsh", "tlsh", "pdftlsh", "tlshpdf")
 _UNSUPPORTED = {
-    "videomd5": "video",
-    "videosha1": "video",
-    "videosha256": "video",
-    "videopdq": "video",
-    "vpdq": "video",
-    "videotmk": "video",
-    "tmk": "video",
-    "tmkpdqf": "video",
-    "rawtext": "text",
-    "text": "text",
-    "textstring": "text",
-    "trendquery": "text",
-    "texttlsh": "text",
-    "tlsh": "text",
-    "pdftlsh": "text",
-    "tlshpdf": "text",
-    "pdqocr": "other",
-    "urlmd5": "other",
-    "sha512": "other",
+    **dict.fromkeys(_VIDEO, "video"),
+    **dict.fromkeys(_TEXT, "text"),
+    **dict.fromkeys(("pdqocr", "urlmd5", "sha512"), "other"),
 }
 
 
