@@ -28,9 +28,9 @@ from io import BytesIO
 from pathlib import Path
 
 from ingest_guard.errors import BlocklistError, ListFormatError
-from ingest_guard.lists.entries import Rejected, Removed, Row, Unsupported, severity_of
+from ingest_guard.lists.entries import MAX_TEXT, Rejected, Removed, Row, Unsupported, severity_of
 from ingest_guard.lists.streams.xml_stream import DocumentError, feed, feed_file
-from ingest_guard.lists.values import MAX_TEXT, PHOTODNA, key_of, photodna_row, value_row
+from ingest_guard.lists.values import PHOTODNA, key_of, photodna_row, value_row
 
 NAMESPACE = "https://hashsharing.ncmec.org/hashsharing/v2"
 MAX_VALUES = 1000

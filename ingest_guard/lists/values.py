@@ -11,10 +11,7 @@ from functools import lru_cache
 
 from ingest_guard.hashing.algorithms import built_in, find, get
 from ingest_guard.lists.address_lists import address_rows, addresses
-from ingest_guard.lists.entries import Entry, Rejected, Row, Unsupported
-
-MAX_TEXT = 1 << 14
-"""Longest text of a value; a longer one is rejected unread."""
+from ingest_guard.lists.entries import MAX_TEXT, Entry, Rejected, Row, Unsupported
 
 ANY = ("hex", "base64", "base32", "bytes")
 """All encodings, in the order in which they are tried."""

@@ -11,8 +11,8 @@ from PIL.AvifImagePlugin import AvifImageFile
 from ingest_guard.imaging.formats.base import Reader, frame_name, numbered
 from ingest_guard.imaging.formats.boxes import file_end
 from ingest_guard.imaging.pixels.colour import from_cicp, from_icc
-from ingest_guard.imaging.pixels.exif import orientation
 from ingest_guard.imaging.pixels.model import Budget, Conversion, NotScannable, Shot
+from ingest_guard.imaging.pixels.render import orientation
 from ingest_guard.verdict import Reason
 
 if TYPE_CHECKING:

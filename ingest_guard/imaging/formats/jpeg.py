@@ -18,9 +18,9 @@ from PIL.JpegImagePlugin import JpegImageFile
 
 from ingest_guard.imaging.formats.base import Reader, find_all
 from ingest_guard.imaging.pixels.colour import from_icc
-from ingest_guard.imaging.pixels.exif import orientation
 from ingest_guard.imaging.pixels.model import Budget, NotScannable, Shot
 from ingest_guard.imaging.pixels.pillow import decoding
+from ingest_guard.imaging.pixels.render import orientation
 from ingest_guard.verdict import Reason
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from ingest_guard.imaging.formats.base import Reader, find_all, frame_name, numb
 from ingest_guard.imaging.formats.png_chunks import Chunks, Pixels, clean_file, read_chunks
 from ingest_guard.imaging.pixels.colour import MAX_PROFILE, from_cicp, from_gamma, from_icc
 from ingest_guard.imaging.pixels.compose import Canvas, Disposal
-from ingest_guard.imaging.pixels.exif import orientation
 from ingest_guard.imaging.pixels.model import Budget, Conversion, NotScannable, Shot
+from ingest_guard.imaging.pixels.render import orientation
 from ingest_guard.verdict import Reason
 
 _GREY, _RGB, _PALETTE, _GREY_ALPHA = 0, 2, 3, 4

@@ -8,8 +8,8 @@ from PIL.WebPImagePlugin import WebPImageFile
 
 from ingest_guard.imaging.formats.base import Reader, find_all, frame_name, numbered
 from ingest_guard.imaging.pixels.colour import from_icc
-from ingest_guard.imaging.pixels.exif import orientation
 from ingest_guard.imaging.pixels.model import Budget, NotScannable, Shot
+from ingest_guard.imaging.pixels.render import orientation
 from ingest_guard.verdict import Reason
 
 _HEADER = 12
