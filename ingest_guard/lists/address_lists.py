@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -48,28 +48,6 @@ class Unusable(ValueError):  # noqa: N818 - caught where it is raised for; it ne
 
 class NotCompared(ValueError):  # noqa: N818 - as above
     """It is of a kind that is not compared; the text is one of a few fixed words."""
-
-
-def read_urls(path: Path) -> Iterator[Row]:
-    """Yield the rows of a list of addresses, one at a time.
-
-    Raises
-    ------
-    ListFormatError
-        The file cannot be read.
-    """
-    return _read(path, addresses)
-
-
-def read_domains(path: Path) -> Iterator[Row]:
-    """Yield the rows of a list of domains, one at a time.
-
-    Raises
-    ------
-    ListFormatError
-        The file cannot be read.
-    """
-    return _read(path, domains)
 
 
 def addresses(text: str) -> Values:
@@ -121,7 +99,14 @@ def domains(text: str) -> Values:
     return [("domain", _domain(_unruled(word))) for word in words]
 
 
-def _read(path: Path, parse: Callable[[str], Values]) -> Iterator[Row]:
+def read(path: Path, parse: Callable[[str], Values]) -> Iterator[Row]:
+    """Yield the rows of a list, one at a time; :func:`addresses` or :func:`domains` parses its lines.
+
+    Raises
+    ------
+    ListFormatError
+        The file cannot be read.
+    """
     with opened(path) as file:
         for row, line in lines(file):
             if line is None:
@@ -130,6 +115,10 @@ def _read(path: Path, parse: Callable[[str], Values]) -> Iterator[Row]:
                 yield Rejected(row, "unreadable_text")
             else:
                 yield from address_rows(parse, line, row)
+
+
+read_urls = partial(read, parse=addresses)
+read_domains = partial(read, parse=domains)
 
 
 def address_rows(

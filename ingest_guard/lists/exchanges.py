@@ -28,6 +28,7 @@ alone where the type is known, which ``signals_reader("pdq")`` is for (``--list 
 """
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -45,17 +46,6 @@ _GONE = frozenset({"withdrawn", "deleted"})
 _HEAD = 1024
 
 
-def read_stopncii(path: Path) -> Iterator[Row]:
-    """Yield what a file of StopNCII's answers holds.
-
-    Raises
-    ------
-    ListFormatError
-        See :func:`ingest_guard.lists.streams.json_pages.read`; or a hasher plug-in for PhotoDNA is broken.
-    """
-    return read(path, _STOPNCII, stopncii_rows)
-
-
 def stopncii_rows(record: dict[str, Any], row: int) -> list[Row]:
     """Return the rows of one of ``hashRecords``, the `row`-th."""
     signal = text_of(record, "signalType").lower()
@@ -71,21 +61,15 @@ def stopncii_rows(record: dict[str, Any], row: int) -> list[Row]:
     return rows_of(signal.removeprefix("image"), text, row, key)
 
 
-def read_tat(path: Path) -> Iterator[Row]:
-    """Yield what a file of Tech Against Terrorism's answers holds.
-
-    Raises
-    ------
-    ListFormatError
-        See :func:`ingest_guard.lists.streams.json_pages.read`; or a hasher plug-in for PhotoDNA is broken.
-    """
-    return read(path, _TAT, tat_rows)
-
-
 def tat_rows(record: dict[str, Any], row: int) -> list[Row]:
     """Return the rows of one of ``results``, the `row`-th."""
     is_removed = is_true(record.get("deleted"))
     return _keyed_rows(record, row, "algorithm", "hash_digest", is_removed=is_removed)
+
+
+# Files of answers: their readers raise what :func:`ingest_guard.lists.streams.json_pages.read` does.
+read_stopncii = partial(read, shape=_STOPNCII, rows=stopncii_rows)
+read_tat = partial(read, shape=_TAT, rows=tat_rows)
 
 
 def read_threatexchange(path: Path) -> Iterator[Row]:

@@ -14,26 +14,12 @@ _HASHES = {
 }
 _ADDRESSES = frozenset({"url", "uri", "rawuri"})
 # Compared word -> what it is counted as.
+_VIDEO = ("videomd5", "videosha1", "videosha256", "videopdq", "vpdq", "videotmk", "tmk", "tmkpdqf")
+_TEXT = ("rawtext", "text", "textstring", "trendquery", "texttlsh", "tlsh", "pdftlsh", "tlshpdf")
 _UNSUPPORTED = {
-    "videomd5": "video",
-    "videosha1": "video",
-    "videosha256": "video",
-    "videopdq": "video",
-    "vpdq": "video",
-    "videotmk": "video",
-    "tmk": "video",
-    "tmkpdqf": "video",
-    "rawtext": "text",
-    "text": "text",
-    "textstring": "text",
-    "trendquery": "text",
-    "texttlsh": "text",
-    "tlsh": "text",
-    "pdftlsh": "text",
-    "tlshpdf": "text",
-    "pdqocr": "other",
-    "urlmd5": "other",
-    "sha512": "other",
+    **dict.fromkeys(_VIDEO, "video"),
+    **dict.fromkeys(_TEXT, "text"),
+    **dict.fromkeys(("pdqocr", "urlmd5", "sha512"), "other"),
 }
 
 

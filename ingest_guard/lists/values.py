@@ -9,11 +9,8 @@ import binascii
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 
-from ingest_guard.hashing.algorithms import Algorithm, built_in, find, get
-from ingest_guard.lists.entries import Entry, Rejected, Unsupported
-
-MAX_TEXT = 1 << 14
-"""Longest text of a value; a longer one is rejected unread."""
+from ingest_guard.hashing.algorithms import built_in, find, get
+from ingest_guard.lists.entries import MAX_TEXT, Entry, Rejected, Unsupported
 
 ANY = ("hex", "base64", "base32", "bytes")
 """All encodings, in the order in which they are tried."""
@@ -75,14 +72,10 @@ def photodna_row(
     BlocklistError
         The plug-in is broken.
     """
-    claimed = _photodna()
+    claimed = find(PHOTODNA) or find("photodna")
     if claimed is None:
         return Unsupported(row, PHOTODNA)
     return value_row(claimed.name, text, row, key=key, severity=severity, encodings=("hex", "base64", "bytes"))
-
-
-def _photodna() -> Algorithm | None:
-    return find(PHOTODNA) or find("photodna")
 
 
 def decoded(text: str, size: int, encodings: Sequence[str] = ("hex",)) -> bytes | str:

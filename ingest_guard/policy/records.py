@@ -6,7 +6,7 @@
 
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field
 
@@ -41,18 +41,8 @@ class Records(Section):
 class Extract(Section):
     """Where images are looked for on a page, and which of their copies and texts is taken."""
 
-    places: tuple[Place, ...] = ("elements", "meta", "json-ld", "links")
-    texts: tuple[TextSource, ...] = (
-        "alt",
-        "title",
-        "aria-label",
-        "aria-labelledby",
-        "figcaption",
-        "og",
-        "twitter",
-        "json-ld",
-        "link",
-    )
+    places: tuple[Place, ...] = get_args(Place)
+    texts: tuple[TextSource, ...] = get_args(TextSource)
     choose: Literal["largest", "nearest"] = "largest"
     width: int = Field(1024, gt=0, le=100_000)
     screen: int = Field(1920, gt=0, le=100_000)

@@ -25,15 +25,9 @@ _REDIRECTS = range(300, 400)
 
 def count_match(state: GuardState, verdict: Verdict) -> None:
     """Count a response that matched: under ``matched``, or apart where its lists only hold."""
-    if verdict.action is Action.HOLD:
-        state.count("held")
-    else:
-        state.count("matched")
+    state.count("held" if verdict.action is Action.HOLD else "matched")
     for list_id in {match.list_id for match in verdict.matches}:
-        if state.is_held(list_id):
-            state.count(f"held/{list_id}")
-        else:
-            state.count(f"matched/{list_id}")
+        state.count(f"held/{list_id}" if state.is_held(list_id) else f"matched/{list_id}")
     for algorithm in {match.algorithm for match in verdict.matches if not state.is_held(match.list_id)}:
         state.count(f"matched_by/{algorithm}")
 
@@ -42,10 +36,7 @@ def note_listed_url(state: GuardState, url: str) -> Action:
     """Count a URL on lists, condemn it as a page where they say so, and return what is to be done about it."""
     list_ids = set(state.lists_with_url(url))
     for list_id in list_ids:
-        if state.is_held(list_id):
-            state.count(f"held/{list_id}")
-        else:
-            state.count(f"listed_urls/{list_id}")
+        state.count(f"held/{list_id}" if state.is_held(list_id) else f"listed_urls/{list_id}")
     action = state.guard.action_on(list_ids)
     if action is Action.DROP_PAGE:
         state.dropped_pages.add([url])
@@ -78,8 +69,7 @@ def watch_for_floods(state: GuardState, guard: Guard, inquiry: Inquiry, scans: S
             _alarm(state, state.flood.note(guard.version, [hit[:3]], hit.sha256))
     for part, scan in zip(inquiry.parts, scans, strict=True):
         # The self-test shows many variants of the canary.
-        hits = [(hit.list_id, hit.algorithm, hit.entry) for hit in scan.hits if hit.list_id != CANARY]
-        if hits:
+        if hits := [hit for hit in scan.hits if hit.list_id != CANARY]:
             _alarm(state, state.flood.note(guard.version, hits, part.sha256))
 
 
