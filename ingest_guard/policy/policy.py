@@ -14,8 +14,8 @@ from pydantic import Field, ValidationError, model_validator
 
 from ingest_guard._yaml import YAMLProblem, describe_errors, load_with_lines, to_tuples
 from ingest_guard.errors import PolicyError
-from ingest_guard.policy.crawl import Hygiene, Metrics, Report, SelfTest, Swap
 from ingest_guard.policy.lists import Allow, KeySource, ListPolicy, Signers, is_hex_key
+from ingest_guard.policy.operation import Hygiene, Metrics, Report, SelfTest, Swap
 from ingest_guard.policy.records import Dataset, Extract, Filters, OptOutPolicy, Records
 from ingest_guard.policy.units import Bodies, Section, Size, Span, Workers
 

@@ -7,7 +7,7 @@ from scrapy.settings import BaseSettings, get_settings_priority
 from ingest_guard.scrapy_plugin.core import placement
 from ingest_guard.scrapy_plugin.core.settings import LOG_FORMATTER_SETTING, load_policy
 from ingest_guard.scrapy_plugin.output import feeds
-from ingest_guard.scrapy_plugin.output.exporters import (
+from ingest_guard.scrapy_plugin.output.feed_exporters import (
     LINES_FORMATS,
     JsonLinesExporter,
     ParquetExporter,

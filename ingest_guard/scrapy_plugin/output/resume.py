@@ -28,7 +28,7 @@ from ingest_guard.dataset.shards.read import cut_torn_line, is_parquet, read_uid
 from ingest_guard.errors import SetupError
 from ingest_guard.files.atomic import whole_file
 from ingest_guard.scrapy_plugin.core.settings import RECOVER_SETTING
-from ingest_guard.scrapy_plugin.output.exporters import LINES_FORMATS
+from ingest_guard.scrapy_plugin.output.feed_exporters import LINES_FORMATS
 from ingest_guard.scrapy_plugin.output.feeds import Dataset, chosen_settings
 
 if TYPE_CHECKING:

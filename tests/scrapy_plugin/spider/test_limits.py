@@ -196,6 +196,6 @@ def test_the_projects_settings_win() -> None:
 def test_outside_of_a_project_there_is_no_place_for_a_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A crawl of seeds is started anywhere; that Scrapy has no folder for a cache there must not stop it."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("SCRAPY_SETTINGS_MODULE", "ingest_guard.scrapy_plugin.spider.settings")
+    monkeypatch.setenv("SCRAPY_SETTINGS_MODULE", "ingest_guard.scrapy_plugin.spider.standalone")
     assert cache_folders(Settings()) == []
     assert cache_folders(Settings({"HTTPCACHE_DIR": str(tmp_path / "cache")})) == [tmp_path / "cache"]
