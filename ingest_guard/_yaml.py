@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -13,6 +14,18 @@ Location = tuple[str | int, ...]
 MAX_BYTES = 1_048_576
 # Aliases of aliases make a short file a large document.
 _MOST_ENTRIES = 100_000
+
+
+class _Loader(yaml.SafeLoader):
+    """The safe loader, but ``3:1`` is a text: YAML 1.1 reads it as 181, in the number system of clocks."""
+
+
+_CLOCK = re.compile(r"[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?$")
+# Asked first, for each character that such a text can begin with.
+_Loader.yaml_implicit_resolvers = {
+    first: [("tag:yaml.org,2002:str", _CLOCK), *resolvers] if first and first in "-+0123456789" else resolvers
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
 
 
 class YAMLProblem(ValueError):  # noqa: N818 - it is turned into a PolicyError by its only caller
@@ -44,7 +57,7 @@ def load_with_lines(path: Path) -> tuple[Any, dict[Location, int]]:
     lines: dict[Location, int] = {(): 1}
     loader = None
     try:
-        loader = yaml.SafeLoader(text)
+        loader = _Loader(text)
         node = loader.get_single_node()
         if node is None:
             return None, lines

@@ -16,12 +16,12 @@ from __future__ import annotations
 
 import binascii
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from ingest_guard.errors import BlocklistError, ListFormatError
 from ingest_guard.hashing.algorithms import Algorithm, Kind, find
 from ingest_guard.lists.address_lists import NotCompared, Unusable, domains
 from ingest_guard.lists.entries import Entry, Rejected
+from ingest_guard.urls.normalise import split
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -119,10 +119,10 @@ def _domain(text: str, row: int) -> Entry | Rejected:
 
 def _is_url(text: str) -> bool:
     try:
-        parts = urlsplit(text)
-        return parts.scheme.lower() in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+        scheme, authority, _, _ = split(text)
     except ValueError:
         return False
+    return scheme in {"http", "https"} and not authority.endswith(":0")
 
 
 def _lines(file: BinaryIO) -> Iterator[tuple[int, bytes | None]]:

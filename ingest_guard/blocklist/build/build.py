@@ -23,6 +23,7 @@ from ingest_guard.blocklist.store.draft import Draft, locked
 from ingest_guard.errors import BlocklistError
 from ingest_guard.hashing import algorithms
 from ingest_guard.lists import reader
+from ingest_guard.urls.normalise import ADDRESS_FORMAT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -119,6 +120,7 @@ def build(
             bits, vectors = by_kind(_indexes(draft, parts))
             manifest = manifests.Manifest(
                 format=manifests.FORMAT,
+                addresses=ADDRESS_FORMAT,
                 created=manifests.now(),
                 generator=f"ingest-guard {__version__}",
                 error_rate=error_rate,

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 from ingest_guard.blocklist.build.report import Change
 from ingest_guard.blocklist.parts.contents import held
 from ingest_guard.blocklist.parts.load import load
+from ingest_guard.blocklist.store.manifest import ADDRESSES
 from ingest_guard.errors import BlocklistError
+from ingest_guard.urls.normalise import ADDRESS_FORMAT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,7 +56,8 @@ def compare_with(previous: Loaded, lists: Sequence[Collected], sealer: Sealer) -
             continue
         after = each.report.accepted
         for name in sorted({*before[list_id], *after}):
-            kept = _kept(previous, each, name) if comparable else None
+            alike = name not in ADDRESSES or previous.manifest.addresses == ADDRESS_FORMAT
+            kept = _kept(previous, each, name) if comparable and alike else None
             each.report.changes[name] = Change(before[list_id][name], after[name], kept)
     named = {each.source.list_id for each in lists}
     return Counter({list_id: counts.total() for list_id, counts in before.items() if list_id not in named})

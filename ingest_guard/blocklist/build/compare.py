@@ -8,13 +8,11 @@ from typing import TYPE_CHECKING, Any
 from ingest_guard.blocklist.build.report import NO_SEVERITY, Change, spoken_change
 from ingest_guard.blocklist.parts.contents import held
 from ingest_guard.blocklist.parts.load import Loaded, load
-from ingest_guard.blocklist.store.manifest import CANARY
+from ingest_guard.blocklist.store.manifest import ADDRESSES, CANARY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
-
-_ADDRESSES = frozenset({"url", "domain"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,5 +95,7 @@ def _comparable(a: Loaded, b: Loaded, name: str) -> bool:
     """Tell whether equal values are stored alike: nothing is keyed, or both by the same key."""
     if a.manifest.sealed != b.manifest.sealed:
         return False
-    plain = a.manifest.sealed is None and name not in _ADDRESSES
+    if name in ADDRESSES and a.manifest.addresses != b.manifest.addresses:
+        return False
+    plain = a.manifest.sealed is None and name not in ADDRESSES
     return plain or a.manifest.salt == b.manifest.salt

@@ -17,6 +17,7 @@ from ingest_guard.blocklist.parts.contents import is_near
 from ingest_guard.blocklist.store import manifest as manifests
 from ingest_guard.errors import BlocklistError
 from ingest_guard.hashing import algorithms
+from ingest_guard.urls.normalise import ADDRESS_FORMAT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -180,6 +181,7 @@ class Changes:
         return old.model_copy(
             update={
                 "created": self.created,
+                "addresses": ADDRESS_FORMAT,
                 "generator": f"ingest-guard {__version__}",
                 "lists": entries,
                 "indexes": bits,

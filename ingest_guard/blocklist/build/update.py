@@ -20,6 +20,7 @@ from ingest_guard.blocklist.build.report import BuildReport
 from ingest_guard.blocklist.parts.load import Loaded, load
 from ingest_guard.blocklist.parts.seal import opened_sealer
 from ingest_guard.blocklist.store.draft import Draft, locked
+from ingest_guard.blocklist.store.manifest import refuse_old_addresses
 from ingest_guard.errors import BlocklistError
 
 if TYPE_CHECKING:
@@ -86,6 +87,7 @@ def update(
         with locked(folder):
             loaded = load(folder, later=OfTheBase())
             manifest = loaded.manifest
+            refuse_old_addresses(manifest, loaded.where)
             sealer = opened_sealer(manifest.salt, manifest.sealed, key, str(loaded.where))
             _refuse_unknown(loaded, [*came, *went])
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 from ingest_guard.dataset.extract.languages import is_among
 from ingest_guard.dataset.records.pixels import is_sprite, is_tracker
+from ingest_guard.urls.hosts import host_of, is_within
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -46,7 +47,7 @@ class Filters:
     def __init__(self, policy: FilterPolicy) -> None:
         self._policy = policy
         self._words = BlockedWords(policy.blocked_words)
-        self._hosts = frozenset(host.lower().strip(".") for host in policy.blocked_hosts)
+        self._hosts = frozenset(policy.blocked_hosts)
 
     def of_page_image(self, image: PageImage) -> Why | None:
         """Return why an image that was found on a page is not worth a request, or None."""
@@ -83,13 +84,7 @@ class Filters:
 
     def blocks_host(self, url: str) -> bool:
         """Tell whether the host of an address, or a domain above it, is a blocked one."""
-        host = url.partition("://")[2].partition("/")[0].partition("?")[0].rpartition("@")[2]
-        name = host.partition(":")[0].lower().strip(".")
-        while name:
-            if name in self._hosts:
-                return True
-            name = name.partition(".")[2]
-        return False
+        return bool(self._hosts) and is_within(host_of(url), self._hosts)
 
     def _of_sides(self, width: int | None, height: int | None) -> Why | None:
         policy = self._policy

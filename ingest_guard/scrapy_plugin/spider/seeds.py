@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ingest_guard.errors import SetupError
 from ingest_guard.scrapy_plugin.spider.limits import can_be_asked, host_of
+from ingest_guard.urls.hosts import with_host_spelled
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -25,7 +26,8 @@ class Seeds:
     ----------
     source
         Path of a file (a line is an address; blank lines and those that begin with ``#`` are passed over); or
-        addresses, in one text with blanks or commas between them, or as a list. What has no scheme gets ``https://``.
+        addresses, in one text with blanks or commas between them, or as a list. What has no scheme gets ``https://``;
+        a host in its own letters is asked for as a browser asks for it.
     """
 
     def __init__(self, source: str | Path | Iterable[str]) -> None:
@@ -45,7 +47,7 @@ class Seeds:
             text = line.strip()
             if not text or text.startswith("#"):
                 continue
-            url = text if _SCHEME.match(text) else f"https://{text}"
+            url = with_host_spelled(text if _SCHEME.match(text) else f"https://{text}")
             is_other = _OTHER.match(text) or any(blank in url for blank in " \t")
             if is_other or host_of(url) is None or not can_be_asked(url):
                 self.unusable += 1
