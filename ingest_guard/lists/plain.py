@@ -21,6 +21,7 @@ from ingest_guard.errors import BlocklistError, ListFormatError
 from ingest_guard.hashing.algorithms import Algorithm, Kind, find
 from ingest_guard.lists.address_lists import NotCompared, Unusable, domains
 from ingest_guard.lists.entries import Entry, Rejected
+from ingest_guard.urls import hosts
 from ingest_guard.urls.normalise import split
 
 if TYPE_CHECKING:
@@ -111,10 +112,10 @@ def _entry(algorithm: Algorithm, text: str, row: int) -> Entry | Rejected:
 
 def _domain(text: str, row: int) -> Entry | Rejected:
     try:
-        hosts = domains(text)
+        found = domains(text)
     except (NotCompared, Unusable) as reason:
         return Rejected(row, str(reason))
-    return Entry("domain", hosts[0][1], row) if hosts else Rejected(row, "bad_domain")
+    return Entry("domain", found[0][1], row) if found else Rejected(row, "bad_domain")
 
 
 def _is_url(text: str) -> bool:
@@ -122,7 +123,9 @@ def _is_url(text: str) -> bool:
         scheme, authority, _, _ = split(text)
     except ValueError:
         return False
-    return scheme in {"http", "https"} and not authority.endswith(":0")
+    host = hosts.host_of(text)
+    is_host = hosts.is_address(host) or hosts.is_name(host)
+    return is_host and scheme in {"http", "https"} and not authority.endswith(":0")
 
 
 def _lines(file: BinaryIO) -> Iterator[tuple[int, bytes | None]]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ingest_guard.errors import SetupError
 from ingest_guard.scrapy_plugin.spider.limits import can_be_asked, host_of
-from ingest_guard.urls.hosts import with_host_spelled
+from ingest_guard.urls.hosts import is_address, is_name, with_host_spelled
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -49,7 +49,8 @@ class Seeds:
                 continue
             url = with_host_spelled(text if _SCHEME.match(text) else f"https://{text}")
             is_other = _OTHER.match(text) or any(blank in url for blank in " \t")
-            if is_other or host_of(url) is None or not can_be_asked(url):
+            host = host_of(url) or ""
+            if is_other or not (is_name(host) or is_address(host)) or not can_be_asked(url):
                 self.unusable += 1
             else:
                 yield url
