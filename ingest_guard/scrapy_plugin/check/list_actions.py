@@ -7,6 +7,8 @@ import logging
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin
 
+from w3lib.url import safe_url_string
+
 from ingest_guard.blocklist.store.manifest import CANARY
 from ingest_guard.verdict import Action, Outcome
 
@@ -69,7 +71,7 @@ def note_response(runtime: Runtime, request: Request, response: Response, verdic
         return
     if response.status in _REDIRECTS and (location := response.headers.get("Location")):
         with contextlib.suppress(ValueError):  # an address that is none is not followed
-            runtime.condemned.note_redirect(request.url, urljoin(request.url, location.decode("latin-1")))
+            runtime.condemned.note_redirect(request.url, urljoin(request.url, safe_url_string(location)))
     if verdict.outcome is not Outcome.MATCH or verdict.action is not Action.DROP_PAGE:
         return
     runtime.condemned.add([request.url])
