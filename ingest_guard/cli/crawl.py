@@ -177,8 +177,10 @@ def _policy(chosen: Path | None) -> Path:
 
 
 def _from_seeds(seeds: Path, **chosen: _Value) -> list[str]:
+    domains = chosen.get("domains")
     try:
         Seeds(seeds).hosts()
+        ImageTextSpider(seeds=seeds, domains=str(domains) if domains else None).require_seeds()
     except SetupError as error:
         raise click.UsageError(str(error)) from None
     contact, sitemap = chosen.pop("contact", None), chosen.pop("sitemap", None)

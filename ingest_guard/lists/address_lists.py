@@ -18,7 +18,6 @@ from collections.abc import Callable, Iterator
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from ingest_guard.lists.entries import Entry, Rejected, Row, Unsupported
 from ingest_guard.lists.streams.text_lines import lines, opened, readable
@@ -146,9 +145,9 @@ def _split(text: str) -> tuple[str, str]:
 def _address(url: str, *, dotted: bool) -> str:
     try:
         normalise(url)
-        host = hosts.canonical(urlsplit(url).hostname or "")
     except ValueError:
         raise Unusable("bad_url") from None
+    host = hosts.host_of(url)
     if not hosts.is_address(host) and (not hosts.is_name(host) or (dotted and "." not in host)):
         raise Unusable("bad_url")
     return url
@@ -169,22 +168,14 @@ def _unruled(word: str) -> str:
 def _domain(text: str) -> str:
     """Return the one spelling of a host, refusing what would be half the web."""
     scheme, rest = _split(text)
-    if scheme not in {"", "http", "https"}:
-        raise NotCompared("other_scheme")
-    rest = rest.removesuffix("/")
-    if re.search(r"[/?#\\]", rest):
-        raise Unusable("has_path")
-    rest = rest.removeprefix("*").lstrip(".") if rest.startswith(("*.", ".")) else rest
     try:
-        # Two colons or more and no bracket: an IPv6 address as hosts files have it.
-        bare = rest if rest.count(":") > 1 and "[" not in rest and "@" not in rest else urlsplit(f"//{rest}").hostname
-        host = hosts.canonical(bare or "")
-    except ValueError:
-        raise Unusable("bad_domain") from None
+        host = hosts.listed_host(f"{scheme}://{rest}" if scheme else rest)
+    except ValueError as reason:
+        if str(reason) == "other_scheme":
+            raise NotCompared("other_scheme") from None
+        raise Unusable(str(reason)) from None
     if hosts.is_address(host):
         return host
-    if not hosts.is_name(host):
-        raise Unusable("bad_domain")
     if "." not in host:
         raise Unusable("single_label")
     if _is_public_suffix(host):

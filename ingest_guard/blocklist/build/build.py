@@ -24,6 +24,7 @@ from ingest_guard.blocklist.store.draft import VersionDraft, building
 from ingest_guard.errors import BlocklistError
 from ingest_guard.hashing import algorithms
 from ingest_guard.lists import reader
+from ingest_guard.urls.normalise import ADDRESS_FORMAT
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -115,6 +116,7 @@ def build(
         bits, vectors = by_kind(_write_indexes(draft, parts))
         manifest = manifests.Manifest(
             format=manifests.FORMAT,
+            addresses=ADDRESS_FORMAT,
             created=manifests.now(),
             generator=GENERATOR,
             error_rate=error_rate,

@@ -18,6 +18,7 @@ from ingest_guard.blocklist.store import manifest as manifests
 from ingest_guard.blocklist.store.draft import VersionDraft
 from ingest_guard.errors import BlocklistError
 from ingest_guard.hashing import algorithms
+from ingest_guard.urls.normalise import ADDRESS_FORMAT
 
 _ADVICE = "build the blocklist again from whole lists, best with --confirm, which keeps what that takes"
 
@@ -165,7 +166,8 @@ class Changes:
         entries = [self._entry(number, part, layering) for number, part in enumerate(self._parts)]
         names = sorted({*self._loaded.near, *(name for part in self._parts for name in part.slots if self._near(name))})
         indexes = {name: layering.index(name, self._parts, self._radius(name, entries)) for name in names}
-        return follow(self._loaded.manifest, draft, entries, indexes)
+        # Only lists whose addresses are made in this way, or that have none, are changed.
+        return follow(self._loaded.manifest, draft, entries, indexes).model_copy(update={"addresses": ADDRESS_FORMAT})
 
     def _radius(self, name: str, entries: list[manifests.ListEntry]) -> int:
         if name in self._loaded.near:

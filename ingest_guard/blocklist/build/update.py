@@ -21,6 +21,7 @@ from ingest_guard.blocklist.build.report import BuildReport
 from ingest_guard.blocklist.parts.load import Loaded, load
 from ingest_guard.blocklist.parts.seal import open_sealer
 from ingest_guard.blocklist.store.draft import VersionDraft, building
+from ingest_guard.blocklist.store.manifest import refuse_old_addresses
 from ingest_guard.errors import BlocklistError
 
 if TYPE_CHECKING:
@@ -83,6 +84,7 @@ def update(
         check_sources(each)
     with building(folder):
         loaded = load(folder, unchecked=is_of_base)
+        refuse_old_addresses(loaded.manifest, loaded.where)
         sealer = open_sealer(loaded.manifest.salt, loaded.manifest.sealed, key, str(loaded.where))
         _refuse_unknown(loaded, [*came, *went])
 

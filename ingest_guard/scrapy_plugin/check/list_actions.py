@@ -8,6 +8,8 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin
 
+from w3lib.url import safe_url_string
+
 from ingest_guard.blocklist.store.manifest import CANARY
 from ingest_guard.guard.guard import Guard, Inquiry
 from ingest_guard.guard.scan_result import Scan
@@ -53,7 +55,7 @@ def note_response(state: GuardState, request: Request, response: Response, verdi
         return
     if response.status in _REDIRECTS and (location := response.headers.get("Location")):
         with contextlib.suppress(ValueError):  # an address that is none is not followed
-            state.dropped_pages.note_redirect(request.url, urljoin(request.url, location.decode("latin-1")))
+            state.dropped_pages.note_redirect(request.url, urljoin(request.url, safe_url_string(location)))
     if verdict.outcome is not Outcome.MATCH or verdict.action is not Action.DROP_PAGE:
         return
     state.dropped_pages.add([request.url])
