@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ingest_guard.blocklist.build.compare import compare
+from ingest_guard.blocklist.build.changes import compare
 from scrapy import Request
 
 from ingest_guard.blocklist.blocklist import Blocklist

@@ -213,7 +213,7 @@ def test_seeds_that_lie_elsewhere_are_a_fault_of_their_own(caplog: pytest.LogCap
     spider.require_seeds()
     spider.crawler = crawler()
     counted: list[str] = []
-    spider.__dict__["_runtime"] = SimpleNamespace(count=counted.append)
+    spider.__dict__["_state"] = SimpleNamespace(count=counted.append)
 
     async def asked() -> list[str]:
         return [request.url async for request in spider.start()]
