@@ -13,6 +13,7 @@ The number of domains is bounded. One that has not been seen for long is forgott
 
 from __future__ import annotations
 
+import logging
 import time
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
@@ -24,6 +25,8 @@ from ingest_guard.verdict import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+logger = logging.getLogger(__name__)
 
 FAILURES = frozenset({Reason.TIMEOUT, Reason.WORKER_CRASHED, Reason.MEMORY})
 SLOW = 0.25
@@ -208,3 +211,8 @@ class Domains:
         domain.closed_until = self._clock() + closed_for
         domain.credit, domain.credit_at = self._limit, domain.closed_until
         self._closings += 1
+        logger.warning(
+            "The scans of a domain keep failing: its images are dropped for %.0f seconds (%d closings so far)",
+            closed_for,
+            self._closings,
+        )
