@@ -1,7 +1,5 @@
 """The one spelling of times in files and records: RFC 3339 in UTC, as in ``2026-01-31T12:00:00Z``."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 
 

@@ -16,8 +16,6 @@ None of them is Scrapy's ``NotConfigured``: Scrapy would log that one and crawl 
 wrong, where, and what to do next; never a hash value, a byte of an image, or the URL of something that matched.
 """
 
-from __future__ import annotations
-
 
 class IngestGuardError(RuntimeError):
     """Any error of this package."""

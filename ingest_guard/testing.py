@@ -19,19 +19,15 @@ import copy
 import io
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from ingest_guard.hashing.registry import Algorithm, Hasher, installed, run
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from numpy.typing import NDArray
 
 __all__ = ["DrawnFrame", "HasherContract", "check_hasher", "distance", "draw"]
 

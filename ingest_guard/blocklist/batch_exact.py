@@ -6,19 +6,14 @@ large, else by the first cells that pybloom-live would look at. Nothing that a l
 what remains is asked for one by one, by :meth:`ExactValues.__contains__`, as a crawl asks.
 """
 
-from __future__ import annotations
-
 import struct
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from ingest_guard.blocklist.parts.bloom import cell_dtype
-
-if TYPE_CHECKING:
-    from ingest_guard.blocklist.parts.bloom import Filter
-    from ingest_guard.blocklist.parts.exact import ExactValues
+from ingest_guard.blocklist.parts.bloom import Filter, cell_dtype
+from ingest_guard.blocklist.parts.exact import ExactValues
 
 Values: TypeAlias = npt.NDArray[np.uint8]
 Rows: TypeAlias = npt.NDArray[np.int64]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Self
+from datetime import timedelta
+from pathlib import Path
+from types import MappingProxyType, TracebackType
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -18,15 +21,8 @@ from ingest_guard.blocklist.parts.seal import open_sealer
 from ingest_guard.blocklist.selection import Allowance, Opened, Rule
 from ingest_guard.blocklist.store.manifest import CANARY
 from ingest_guard.errors import BlocklistError
+from ingest_guard.hashing.algorithms import Distance
 from ingest_guard.urls.normalise import domain_keys, url_key
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from datetime import timedelta
-    from pathlib import Path
-    from types import TracebackType
-
-    from ingest_guard.hashing.algorithms import Distance
 
 __all__ = ["Blocklist", "ListInfo", "Rule"]
 
@@ -98,7 +94,7 @@ class Blocklist:
         folder
             What ``ingest-guard blocklist build`` wrote.
         key
-            The key of a keyed blocklist (:func:`ingest_guard.blocklist.parts.keys.read_key`).
+            The key of a keyed blocklist (:func:`ingest_guard.blocklist.parts.seal.read_key`).
         allow_empty
             Accept a blocklist without lists, and lists without entries.
         max_age

@@ -8,22 +8,17 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Iterable
 
 import numpy as np
+import numpy.typing as npt
 
 from ingest_guard.blocklist.index.sorted_rows import ListValues, different
+from ingest_guard.blocklist.parts.seal import Sealer
 from ingest_guard.hashing import algorithms, registry
 from ingest_guard.hashing.algorithms import Kind
 from ingest_guard.hashing.digests import digests
 from ingest_guard.imaging.decode import Limits, open_picture
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
-
-    import numpy.typing as npt
-
-    from ingest_guard.blocklist.parts.seal import Sealer
 
 MOST = 1 << 24
 """How many variants of it there are."""

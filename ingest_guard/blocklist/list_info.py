@@ -1,22 +1,16 @@
 """The description of a list, and the checks that refuse a blocklist: empty, too old, or without its hashers."""
 
-from __future__ import annotations
-
 from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
+from ingest_guard.blocklist.store.manifest import ListEntry
 from ingest_guard.errors import BlocklistError
 from ingest_guard.hashing import algorithms
 from ingest_guard.hashing.registry import GROUP
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
-    from pathlib import Path
-
-    from ingest_guard.blocklist.store.manifest import ListEntry
 
 # A clock that is a little wrong is common; a blocklist from next week would never grow stale.
 _CLOCK_SKEW = timedelta(hours=1)

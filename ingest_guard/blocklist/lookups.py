@@ -1,21 +1,14 @@
 """The look-ups of one view of a version: which parts count for what, and how what was found there is named."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-from ingest_guard.blocklist.parts.near import NONE
+from ingest_guard.blocklist.parts.near import NONE, Found, NearLayers
+from ingest_guard.blocklist.selection import Allowance, Opened, Part
 from ingest_guard.hashing import algorithms
 from ingest_guard.hashing.algorithms import Kind
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from ingest_guard.blocklist.parts.near import Found, NearLayers
-    from ingest_guard.blocklist.selection import Allowance, Opened, Part
 
 
 class Lookups:

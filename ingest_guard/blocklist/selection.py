@@ -4,26 +4,22 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from types import MappingProxyType
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from ingest_guard.blocklist.parts.near import NONE
+from ingest_guard.blocklist.list_info import ListInfo
+from ingest_guard.blocklist.parts.exact import ExactValues
+from ingest_guard.blocklist.parts.near import NONE, NearLayers
+from ingest_guard.blocklist.parts.seal import Sealer
 from ingest_guard.blocklist.store.manifest import CANARY
 from ingest_guard.errors import BlocklistError
 from ingest_guard.hashing import algorithms
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from datetime import datetime
-
-    from ingest_guard.blocklist.list_info import ListInfo
-    from ingest_guard.blocklist.parts.exact import ExactValues
-    from ingest_guard.blocklist.parts.near import NearLayers
-    from ingest_guard.blocklist.parts.seal import Sealer
 
 NO_SEVERITY = "NONE"
 """What a rule calls the part of a list to which the source gave no severity."""

@@ -1,21 +1,16 @@
 """``ingest-guard check``: check files against a blocklist; each gets one line of JSON."""
 
-from __future__ import annotations
-
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from ingest_guard.cli.main import FAILED, MATCHED, NOT_SCANNED, OK, WRONG_USE
 from ingest_guard.guard.guard import Guard
 from ingest_guard.policy import Policy
-from ingest_guard.verdict import Outcome
-
-if TYPE_CHECKING:
-    from ingest_guard.verdict import ImageFacts, Verdict
+from ingest_guard.verdict import ImageFacts, Outcome, Verdict
 
 # The exit code is the gravest of all files' codes.
 _GRAVITY = (WRONG_USE, FAILED, MATCHED, NOT_SCANNED, OK)

@@ -11,6 +11,7 @@ import logging
 import os
 import sys
 import tempfile
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,8 +36,6 @@ from ingest_guard.scrapy_plugin.spider.seeds import Seeds
 from ingest_guard.scrapy_plugin.spider.spider import USER_AGENT, ImageTextSpider
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
     _Value = str | int | bool | None
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)

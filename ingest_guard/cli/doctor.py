@@ -1,20 +1,15 @@
 """``ingest-guard doctor``: whether each spider of this project would be guarded, also if ADDONS is emptied."""
 
-from __future__ import annotations
-
 import logging
 import os
-from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
 from rich.markup import escape
 
 from ingest_guard.scrapy_plugin.startup import doctor
+from ingest_guard.scrapy_plugin.startup.doctor import Finding
 from ingest_guard.scrapy_plugin.startup.doctor_checks import examine_environment
-
-if TYPE_CHECKING:
-    from ingest_guard.scrapy_plugin.startup.doctor import Finding
 
 _HEALTHY, _UNGUARDED = 0, 1
 

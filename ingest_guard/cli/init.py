@@ -1,7 +1,5 @@
 """``ingest-guard init``: write a commented policy into a project."""
 
-from __future__ import annotations
-
 import shlex
 from importlib.resources import files
 from pathlib import Path

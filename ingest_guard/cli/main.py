@@ -1,18 +1,14 @@
 """The command ``ingest-guard``, and what its parts share: exit codes, error output, groups that import on demand."""
 
-from __future__ import annotations
-
 import sys
+from collections.abc import Mapping, Sequence
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from ingest_guard._version import __version__
 from ingest_guard.errors import IngestGuardError, PolicyError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
 
 OK, MATCHED, WRONG_USE, NOT_SCANNED, FAILED, STOPPED = 0, 1, 2, 3, 4, 5
 

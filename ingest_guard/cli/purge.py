@@ -1,10 +1,7 @@
 """``ingest-guard purge``: empty HTTP caches and waiting requests, and check what media stores hold."""
 
-from __future__ import annotations
-
 import os
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 import click
 
@@ -12,11 +9,8 @@ from ingest_guard.cli.main import NOT_SCANNED, OK
 from ingest_guard.scrapy_plugin.core.settings import load_policy
 from ingest_guard.scrapy_plugin.startup import doctor
 from ingest_guard.scrapy_plugin.stores import stores
-from ingest_guard.scrapy_plugin.stores.purge import purge
-
-if TYPE_CHECKING:
-    from ingest_guard.scrapy_plugin.stores.purge import Findings
-    from ingest_guard.scrapy_plugin.stores.stores import Store
+from ingest_guard.scrapy_plugin.stores.purge import Findings, purge
+from ingest_guard.scrapy_plugin.stores.stores import Store
 
 _FOUND = 1
 _FORMATS = ("%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ")

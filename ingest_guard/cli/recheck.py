@@ -98,10 +98,7 @@ def command(
 
 def make_plan(source: Path, policy: Policy, *, since: str | None, columns: str) -> Plan:
     """Return what is compared with what; PolicyError where an option names something that does not exist."""
-    from ingest_guard.dataset.recheck import (  # noqa: PLC0415 - as above
-        added_entries,
-        provenance,
-    )
+    from ingest_guard.dataset.recheck import added_entries, provenance  # noqa: PLC0415 - as above
     from ingest_guard.dataset.recheck.plan import Plan  # noqa: PLC0415 - as above
     from ingest_guard.dataset.tables.columns import read_given  # noqa: PLC0415 - as above
     from ingest_guard.dataset.tables.fingerprints import EXACT_SIZES  # noqa: PLC0415 - as above

@@ -1,7 +1,5 @@
 """``ingest-guard report``: one HTML page about a crawl."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import click

@@ -1,10 +1,9 @@
 """The content codings that a spider may ever see undone, each decoded whole and bounded."""
 
-from __future__ import annotations
-
 import sys
 import zlib
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Callable, Iterator
+from typing import Protocol
 
 import brotli
 
@@ -13,8 +12,6 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
 
 _MOST_STREAMS = 256
 """Streams one after the other in one body: each costs a decoder, and empty ones cost the sender next to nothing."""

@@ -5,15 +5,10 @@ it hands on what a cut-off stream gave, and leaves unknown codings as they are w
 that the inspection decides about.
 """
 
-from __future__ import annotations
-
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from ingest_guard.encodings.codings import CODINGS, DecodingError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 _MOST_CODINGS = 4
 

@@ -4,20 +4,16 @@ A reader finds the old file or the new one at any moment, also after a crash or 
 use the same hidden names, ``.NAME.NUMBER.part``, so that the next writer can remove what a killed one left.
 """
 
-from __future__ import annotations
-
 import contextlib
 import errno
 import fcntl
 import os
 import re
 import secrets
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import IO, TYPE_CHECKING, Any, BinaryIO, cast
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+from pathlib import Path
+from typing import IO, Any, BinaryIO, cast
 
 _HIDDEN = re.compile(r"\.(?P<name>.+)\.\d+\.part", re.DOTALL)
 # What a file system answers that cannot flush a folder.

@@ -3,19 +3,14 @@
 What was opened is checked on its descriptor. Nothing is looked up by name a second time.
 """
 
-from __future__ import annotations
-
 import errno
 import os
 import stat
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ingest_guard.errors import BlocklistError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 REBUILD = "rebuild it: ingest-guard blocklist build"
 

@@ -7,24 +7,20 @@ crawl, named in each record's attestation, and counted per list (:mod:`ingest_gu
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ingest_guard.errors import ListFormatError, PolicyError
 from ingest_guard.hashing import algorithms
 from ingest_guard.lists import Entry, reader
+from ingest_guard.policy.policy import Policy
 from ingest_guard.urls.normalise import domain_key, url_key
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from pathlib import Path
-
-    from numpy.typing import NDArray
-
-    from ingest_guard.policy.policy import Policy
 
 _MOST_ROWS_NAMED = 5
 # An allowed value is looked up in every list, in every worker: this is for findings, not for another list.

@@ -1,16 +1,11 @@
 """What a policy makes of a blocklist, entry counts and all, for those who have to answer for it."""
 
-from __future__ import annotations
-
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ingest_guard.guard.guard import Guard
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from ingest_guard.policy.policy import Policy
+from ingest_guard.policy.policy import Policy
 
 
 @dataclass(frozen=True, slots=True)

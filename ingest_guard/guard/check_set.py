@@ -1,17 +1,13 @@
 """What each record says of the checks that its image went through."""
 
-from __future__ import annotations
-
 import hashlib
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ingest_guard._version import __version__
-
-if TYPE_CHECKING:
-    from ingest_guard.blocklist.blocklist import Blocklist
-    from ingest_guard.guard.allow_list import AllowList
-    from ingest_guard.policy.policy import Policy
+from ingest_guard.blocklist.blocklist import Blocklist
+from ingest_guard.guard.allow_list import AllowList
+from ingest_guard.policy.policy import Policy
 
 # How the work is done, where things lie and what is reported; none of it decides an outcome. Of the allow-list, its
 # values count and not its files' names; of the lists, what they say.

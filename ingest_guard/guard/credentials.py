@@ -1,13 +1,8 @@
 """What opens a keyed blocklist, and who must have signed it: read where the policy says, and kept out of all texts."""
 
-from __future__ import annotations
+from collections.abc import Mapping
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from ingest_guard.policy.policy import Policy
+from ingest_guard.policy.policy import Policy
 
 _VARIABLES: set[str] = set()
 
@@ -22,7 +17,7 @@ def list_key(policy: Policy) -> bytes | None:
     """
     if policy.list_key is None:
         return None
-    from ingest_guard.blocklist.parts.keys import read_key  # noqa: PLC0415 - loaded where a policy asks for it
+    from ingest_guard.blocklist.parts.seal import read_key  # noqa: PLC0415 - loaded where a policy asks for it
 
     if policy.list_key.env is not None:
         _VARIABLES.add(policy.list_key.env)

@@ -4,17 +4,12 @@ A hash of a plain logo on a list drops half the web, without a visible reason. I
 the operator decide. The counts are kept by keyed digests, in memory, and are gone with the process.
 """
 
-from __future__ import annotations
-
 import hashlib
 import secrets
 from collections import OrderedDict
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
 
 from cachetools import LRUCache
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 _MOST_ENTRIES = 1 << 14
 _MOST_IMAGES = 200_000

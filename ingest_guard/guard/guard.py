@@ -8,8 +8,9 @@ and finds out what is to be decoded; a :class:`~ingest_guard.guard.scanner.Scann
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from ingest_guard.blocklist.blocklist import Blocklist
 from ingest_guard.guard.allow_list import AllowList
@@ -22,12 +23,8 @@ from ingest_guard.hashing.digests import digests
 from ingest_guard.imaging.decode import NotScannable
 from ingest_guard.imaging.embedded.images import inline_bodies
 from ingest_guard.imaging.sniffing.sniff import Kind, sniff
+from ingest_guard.policy.policy import Policy
 from ingest_guard.verdict import Action, Match, Outcome, Reason, Verdict
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
-    from ingest_guard.policy.policy import Policy
 
 # Half the web's pages hold spacers of less, and a common one lacks its end: too small to show anything, they must not
 # cost a page. Their digests are matched all the same.

@@ -1,23 +1,17 @@
 """What a policy makes of a blocklist: which lists, algorithms and severities count, how near, and what a match does."""
 
-from __future__ import annotations
-
 import logging
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping
 
+from ingest_guard.blocklist.blocklist import Blocklist
 from ingest_guard.blocklist.selection import NO_SEVERITY, Rule
 from ingest_guard.errors import PolicyError
+from ingest_guard.guard.allow_list import AllowList
 from ingest_guard.hashing import algorithms
 from ingest_guard.hashing.registry import installed
+from ingest_guard.policy.lists import ListPolicy
+from ingest_guard.policy.policy import Policy
 from ingest_guard.verdict import Action
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from ingest_guard.blocklist.blocklist import Blocklist
-    from ingest_guard.guard.allow_list import AllowList
-    from ingest_guard.policy.lists import ListPolicy
-    from ingest_guard.policy.policy import Policy
 
 logger = logging.getLogger(__name__)
 

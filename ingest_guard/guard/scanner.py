@@ -4,30 +4,22 @@
 finds goes back as a :class:`~ingest_guard.guard.scan_result.Scan`, which travels as JSON.
 """
 
-from __future__ import annotations
-
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
+from ingest_guard.blocklist.blocklist import Blocklist
 from ingest_guard.guard.scan_result import MOST_HITS, Hit, Scan
 from ingest_guard.guard.view_hashes import ViewHashes
 from ingest_guard.hashing import registry
 from ingest_guard.hashing.pdq_views import RADIUS_CAPS, pdq_views
-from ingest_guard.imaging.decode import Limits, NotScannable, open_picture
+from ingest_guard.hashing.registry import Hasher
+from ingest_guard.imaging.decode import Frame, Limits, NotScannable, Picture, open_picture
 from ingest_guard.imaging.views import centre_crop, normalise_contrast, quadrants, trim_border
+from ingest_guard.policy.policy import Policy
 from ingest_guard.verdict import ImageFacts, Match, Reason
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from numpy.typing import NDArray
-
-    from ingest_guard.blocklist.blocklist import Blocklist
-    from ingest_guard.hashing.registry import Hasher
-    from ingest_guard.imaging.decode import Frame, Picture
-    from ingest_guard.policy.policy import Policy
 
 # Beyond any distance, also of the longest byte vectors.
 _NO_CAP = 1 << 32

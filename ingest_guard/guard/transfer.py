@@ -3,19 +3,14 @@
 The message goes over a socket between the two and nowhere else: it may hold the key of a keyed list.
 """
 
-from __future__ import annotations
-
 import json
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from ingest_guard.blocklist.blocklist import Blocklist
 from ingest_guard.errors import BlocklistError
 from ingest_guard.guard.allow_list import AllowList
 from ingest_guard.guard.guard import Guard
 from ingest_guard.policy.policy import Policy
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def pack_guard(guard: Guard, folder: Path) -> bytes:

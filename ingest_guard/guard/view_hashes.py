@@ -4,8 +4,6 @@ They are collected where the image is scanned, and only where the policy says ``
 with them is some kilobytes long, of an animation some hundred.
 """
 
-from __future__ import annotations
-
 import re
 from typing import Any
 

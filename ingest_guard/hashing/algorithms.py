@@ -5,8 +5,6 @@ its name is first asked for. Readers of list files, the builder and the policy's
 else needs to know a new name.
 """
 
-from __future__ import annotations
-
 import math
 import sys
 from dataclasses import replace

@@ -1,19 +1,13 @@
 """The hashers that ship with this package, in the shape that plug-ins have."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from ingest_guard.hashing.algorithms import get
 from ingest_guard.hashing.pdq import SMALLEST_SIDE
 from ingest_guard.hashing.pdq import pdq as pdq_of
 from ingest_guard.hashing.perceptual import COLOUR_HASH_BYTES, perceptual
-from ingest_guard.hashing.registry import Algorithm
+from ingest_guard.hashing.registry import Algorithm, FrameSource
 from ingest_guard.hashing.segments import SEGMENT_BYTES, SEGMENT_DISTANCE
-
-if TYPE_CHECKING:
-    from ingest_guard.hashing.registry import FrameSource
 
 
 class Pdq:

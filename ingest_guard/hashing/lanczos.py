@@ -6,15 +6,10 @@ them several times as fast as Pillow's loops go. As in Pillow the width comes fi
 rounded to grey levels.
 """
 
-from __future__ import annotations
-
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 import numpy as np
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
+from numpy.typing import NDArray
 
 _LOBES = 3
 

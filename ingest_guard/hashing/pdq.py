@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ingest_guard.hashing.sampling import (
     BUFFER_SIDE,
@@ -24,7 +25,6 @@ from ingest_guard.hashing.sampling import (
 )
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
     from scipy import sparse
 
 HASH_BYTES = 32

@@ -12,12 +12,12 @@ first three. All views come from one pass over the pixels:
   picture; this takes most of them back.
 """
 
-from __future__ import annotations
-
+from collections.abc import Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ingest_guard.hashing.pdq import (
     DCT,
@@ -31,11 +31,6 @@ from ingest_guard.hashing.pdq import (
     size_to_hash,
 )
 from ingest_guard.hashing.sampling import BUFFER_SIDE, sample_across, sample_down
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from numpy.typing import NDArray
 
 SCALE_SIDE = 1024
 """The scale view sees smaller pictures as if their longest side had this many pixels."""

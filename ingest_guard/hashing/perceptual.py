@@ -18,22 +18,16 @@ name                what a bit says                                             
 ==================  =================================================================  ========================
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import imagehash
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 from scipy import fft
 
 from ingest_guard.hashing import lanczos
 from ingest_guard.hashing.segments import regions
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from numpy.typing import NDArray
 
 _FREQUENCIES = 4
 """The picture is resized to this many times the hash size before its cosine transform."""

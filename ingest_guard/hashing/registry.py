@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
@@ -26,8 +27,6 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 from ingest_guard.errors import IngestGuardError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
-
     import numpy as np
     from numpy.typing import NDArray
     from PIL import Image

@@ -21,13 +21,11 @@ turned into rows for the pixels that there are:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import sparse
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 BUFFER_SIDE = 64
 """PDQ's down-sampled picture has this many rows and columns."""

@@ -6,18 +6,12 @@ Yannikos, ARES 2014) as the imagehash package lays it down: the same regions in 
 components rather than pixel by pixel, which takes a hundredth of the time.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 from scipy import ndimage
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from numpy.typing import NDArray
 
 _SIDE = 300
 _THRESHOLD = 128

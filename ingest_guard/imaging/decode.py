@@ -7,21 +7,18 @@ match in a damaged file is still a match.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from ingest_guard.imaging.formats import READERS
+from ingest_guard.imaging.formats.base import Reader
 from ingest_guard.imaging.pixels.model import Budget, Frame, Limits, NotScannable
 from ingest_guard.imaging.pixels.pillow import decoding, quiet
 from ingest_guard.imaging.pixels.render import frames_of
 from ingest_guard.imaging.sniffing.signatures import find_images
 from ingest_guard.imaging.sniffing.sniff import Kind, sniff
 from ingest_guard.verdict import Reason
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
-
-    from ingest_guard.imaging.formats.base import Reader
 
 __all__ = ["Frame", "Limits", "NotScannable", "Picture", "open_picture"]
 

@@ -5,14 +5,8 @@ Each takes and returns uint8[height, width]. Parts are numpy views of the same m
 were sized for.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import numpy as np
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
+from numpy.typing import NDArray
 
 _TOLERANCE = 12
 """Grey levels by which a border's pixels may be off its own: the noise of a JPEG of quality 30."""

@@ -14,7 +14,8 @@ of them stands for the host and everything below it.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from ingest_guard.lists.entries import Entry, Rejected, Row, Unsupported
@@ -22,11 +23,6 @@ from ingest_guard.lists.streams.text_lines import lines, opened, readable
 from ingest_guard.urls import hosts
 from ingest_guard.urls.normalise import normalise
 from ingest_guard.urls.registrable import suffixes
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
-
 
 Values = list[tuple[str, str]]
 """(algorithm, value) of one line: ``url`` or ``domain``, and an address or a host."""

@@ -1,7 +1,5 @@
 """What a reader of list files yields: values, and what became of rows that give none."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass, field
 from typing import TypeAlias

@@ -27,21 +27,15 @@ bracket is a file of signals as python-threatexchange has them: ``signal_type va
 alone where the type is known, which ``signals_reader("pdq")`` is for (``--list ID:threatexchange=pdq:FILE``).
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 from ingest_guard.errors import BlocklistError, ListFormatError
 from ingest_guard.lists.entries import Rejected, Removed, Row, Unsupported
-from ingest_guard.lists.signal_types import is_known, rows_of
 from ingest_guard.lists.streams.json_pages import Shape, is_true, read, text_of
 from ingest_guard.lists.streams.text_lines import lines, opened, readable
-from ingest_guard.lists.values import key_of
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
-    from typing import Any
+from ingest_guard.lists.values import is_known, key_of, rows_of
 
 _STOPNCII = Shape("hashRecords", "hasMoreRecords", frozenset({"signalType", "hashValue", "hashStatus"}))
 _TAT = Shape("results", "next", frozenset({"id", "hash_digest", "algorithm", "deleted"}))

@@ -4,8 +4,6 @@ Two formats take an argument after an equals sign: ``map=FILE.yaml`` reads table
 ``threatexchange=TYPE`` files with nothing but values of one type in them.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path

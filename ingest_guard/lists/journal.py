@@ -11,24 +11,17 @@ bytes count, and their SHA-256: what a killed fetch appended after that is not r
 copy) counts whole, and must then end with a whole line.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import BinaryIO
 
 from ingest_guard.errors import BlocklistError, ListFormatError
 from ingest_guard.hashing.algorithms import Kind, find
-from ingest_guard.lists.checkpoints import changed, counting
+from ingest_guard.lists.checkpoints import Mark, changed, counting
 from ingest_guard.lists.entries import Entry, Rejected, Removed, Row, Unsupported, severity_of
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from pathlib import Path
-    from typing import BinaryIO
-
-    from ingest_guard.lists.checkpoints import Mark
 
 MAX_LINE = 1 << 16
 """Longest line in bytes, its end included; what is longer is not written, and rejected where it is found."""

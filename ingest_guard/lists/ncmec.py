@@ -23,19 +23,14 @@ operator's decision. A file whose last answer names a next page is reported, too
 list.
 """
 
-from __future__ import annotations
-
+from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ingest_guard.errors import BlocklistError, ListFormatError
 from ingest_guard.lists.entries import Rejected, Removed, Row, Unsupported, severity_of
 from ingest_guard.lists.streams.xml_stream import DocumentError, feed, feed_file
 from ingest_guard.lists.values import MAX_TEXT, PHOTODNA, key_of, photodna_row, value_row
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 NAMESPACE = "https://hashsharing.ncmec.org/hashsharing/v2"
 MAX_VALUES = 1000

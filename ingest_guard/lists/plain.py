@@ -12,21 +12,16 @@ Hashes are hex, in either case; perceptual hashes as imagehash prints them at it
 hasher plug-in is installed, its name is an algorithm like the others, and a value is as many bytes as it says.
 """
 
-from __future__ import annotations
-
 import binascii
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
 from urllib.parse import urlsplit
 
 from ingest_guard.errors import BlocklistError, ListFormatError
 from ingest_guard.hashing.algorithms import Algorithm, Kind, find
 from ingest_guard.lists.address_lists import NotCompared, Unusable, domains
 from ingest_guard.lists.entries import Entry, Rejected
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-    from typing import BinaryIO
 
 MAX_LINE = 1 << 14
 """Longest line in bytes; longer ones are rejected, whatever they are, so that memory stays bounded."""

@@ -15,22 +15,16 @@ A record's key is its MediaID with its MD5: cases number their records from 0 ea
 and one must not push out the other. Its severity is the Category; what a number means, the country of the list says.
 """
 
-from __future__ import annotations
-
 import re
+from collections.abc import Iterator
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from ingest_guard.errors import BlocklistError, ListFormatError
 from ingest_guard.lists.entries import Rejected, Row, Unsupported, severity_of
-from ingest_guard.lists.streams.json_stream import events
+from ingest_guard.lists.streams.json_stream import Events, events
 from ingest_guard.lists.values import MAX_TEXT, PHOTODNA, key_of, photodna_row, value_row
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from ingest_guard.lists.streams.json_stream import Events
 
 MAX_VALUES = 1000
 """Most different hashes of one record; the rest is rejected, so that a record's memory has a bound."""

@@ -1,7 +1,5 @@
 """The policy: what the operator decides, read from one YAML file and validated."""
 
-from __future__ import annotations
-
 from ingest_guard.policy.policy import Policy
 
 __all__ = ["Policy"]

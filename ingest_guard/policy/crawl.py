@@ -1,7 +1,5 @@
 """The policy's sections for a running crawl: newer lists, the self-test, the process, the report and the metrics."""
 
-from __future__ import annotations
-
 import ipaddress
 from datetime import timedelta
 from typing import Literal

@@ -1,9 +1,7 @@
 """The policy's sections for lists: which entries count, what a match does, what never matches, where the key is."""
 
-from __future__ import annotations
-
 import re
-from pathlib import Path  # noqa: TC003 - pydantic reads the annotations
+from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator

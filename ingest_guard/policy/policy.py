@@ -4,8 +4,6 @@ The line ``blocklist: FOLDER`` alone is a complete policy; every other key has t
 key, a wrong type or a value out of bounds is a :class:`~ingest_guard.errors.PolicyError` that names file, line and key.
 """
 
-from __future__ import annotations
-
 import json
 import os
 from datetime import timedelta

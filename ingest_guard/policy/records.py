@@ -4,10 +4,8 @@
 ``dataset`` what the manifest and the metadata of a data set say of it.
 """
 
-from __future__ import annotations
-
 from datetime import timedelta
-from pathlib import Path  # noqa: TC003 - pydantic reads the annotations
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field

@@ -1,7 +1,5 @@
 """What the sections of a policy are made of: their base class, and types for sizes, time spans and process counts."""
 
-from __future__ import annotations
-
 import contextlib
 import re
 from datetime import timedelta

@@ -1,11 +1,8 @@
 """The add-on: the one line in a project's settings that installs the guard."""
 
-from __future__ import annotations
-
 import logging
-from typing import TYPE_CHECKING
 
-from scrapy.settings import get_settings_priority
+from scrapy.settings import BaseSettings, get_settings_priority
 
 from ingest_guard.scrapy_plugin.core import placement
 from ingest_guard.scrapy_plugin.core.settings import LOG_FORMATTER_SETTING, load_policy
@@ -19,9 +16,6 @@ from ingest_guard.scrapy_plugin.output.exporters import (
 from ingest_guard.scrapy_plugin.startup import robots
 from ingest_guard.scrapy_plugin.startup.log_filter import GuardedLogFormatter
 from ingest_guard.scrapy_plugin.startup.protections import DOORS, require_level
-
-if TYPE_CHECKING:
-    from scrapy.settings import BaseSettings
 
 # At DEBUG this one prints header lines as the server sent them.
 _TALKATIVE = "scrapy.core.downloader.handlers.http11"

@@ -14,7 +14,7 @@ in full.
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
 
 from cachetools import LRUCache
@@ -26,18 +26,15 @@ from ingest_guard.scrapy_plugin.check.list_actions import note_response
 from ingest_guard.scrapy_plugin.check.request_rules import require_allowed
 from ingest_guard.scrapy_plugin.core.exceptions import ImageBlocked
 from ingest_guard.scrapy_plugin.core.scrub import scrub, scrub_exception
+from ingest_guard.scrapy_plugin.core.state import GuardState
 from ingest_guard.scrapy_plugin.core.tickets import payer_of, ticket_of
 from ingest_guard.scrapy_plugin.runtime import Runtime
 from ingest_guard.verdict import Outcome, Reason, Verdict
 
 if TYPE_CHECKING:
-    from typing import Self
-
     from scrapy import Request
     from scrapy.crawler import Crawler
     from scrapy.http import Response
-
-    from ingest_guard.scrapy_plugin.core.state import GuardState
 
 _HOSTS = 1 << 14
 

@@ -4,13 +4,12 @@ It is also the second line of defence. Listed in a project's ``EXTENSIONS`` by i
 line or spider has emptied ``ADDONS``.
 """
 
-from __future__ import annotations
-
 import gc
 import logging
-from typing import TYPE_CHECKING
+from typing import Self
 
-from scrapy import signals
+from scrapy import Request, signals
+from scrapy.crawler import Crawler
 from scrapy.exceptions import CloseSpider
 
 from ingest_guard.errors import IngestGuardError
@@ -23,12 +22,7 @@ from ingest_guard.scrapy_plugin.output import resume
 from ingest_guard.scrapy_plugin.output.completion import Ending
 from ingest_guard.scrapy_plugin.runtime import Runtime
 from ingest_guard.scrapy_plugin.startup import protections
-
-if TYPE_CHECKING:
-    from typing import Self
-
-    from scrapy import Request
-    from scrapy.crawler import Crawler
+from ingest_guard.urls.data_scheme import is_data_url
 
 logger = logging.getLogger(__name__)
 
@@ -75,7 +69,7 @@ class Watchdog:
         RequestRefused
             Scrapy leaves such a request out.
         """
-        if request.url[:5].lower() == "data:":
+        if is_data_url(request.url):
             self._state.count("refused/data_url")
             raise RequestRefused("ingest_guard does not let this request out: data_url")
 

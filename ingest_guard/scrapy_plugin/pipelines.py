@@ -1,31 +1,23 @@
 """The two item pipelines: the first verifies every image that an item names, the last turns the item into records."""
 
-from __future__ import annotations
-
 import types
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Callable, Generator, Iterable
+from typing import Any, Self
 
 from scrapy import signals
+from scrapy.crawler import Crawler
 from scrapy.exceptions import DropItem
 
 from ingest_guard.dataset.records.filters import Filters
-from ingest_guard.dataset.records.items import clear, keep_only, names_data_url, page_of, read_targets
+from ingest_guard.dataset.records.items import Target, clear, keep_only, names_data_url, page_of, read_targets
 from ingest_guard.dataset.records.record import build_record, carries_image, holds_image, uid_of
 from ingest_guard.dataset.records.seen import Seen
 from ingest_guard.scrapy_plugin.check.list_actions import note_listed_url
 from ingest_guard.scrapy_plugin.core import placement
+from ingest_guard.scrapy_plugin.images.fetch import Fetched
 from ingest_guard.scrapy_plugin.runtime import Runtime
 from ingest_guard.scrapy_plugin.startup import protections
 from ingest_guard.verdict import Action
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Generator, Iterable
-    from typing import Self
-
-    from scrapy.crawler import Crawler
-
-    from ingest_guard.dataset.records.items import Target
-    from ingest_guard.scrapy_plugin.images.fetch import Fetched
 
 
 class _Pipeline:

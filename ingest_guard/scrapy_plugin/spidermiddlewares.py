@@ -3,29 +3,22 @@
 It refuses ``data:`` requests before anything can log, queue or store them, and notes the page of each item.
 """
 
-from __future__ import annotations
-
 import logging
-from typing import TYPE_CHECKING, Any
+from collections.abc import AsyncIterator, Iterator
+from typing import Any, Self
 
 from scrapy import Request
+from scrapy.crawler import Crawler
+from scrapy.http import Response
 from scrapy.utils.defer import deferred_from_coro, maybe_deferred_to_future
 
-from ingest_guard.dataset.records.items import clear, page_of, read_targets
+from ingest_guard.dataset.records.items import Target, clear, page_of, read_targets
 from ingest_guard.dataset.records.record import carries_image
 from ingest_guard.imaging.sniffing.sniff import Kind, sniff
 from ingest_guard.scrapy_plugin.check.fail_closed import fenced
 from ingest_guard.scrapy_plugin.runtime import Runtime
+from ingest_guard.urls.data_scheme import is_data_url
 from ingest_guard.verdict import Action
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
-    from typing import Self
-
-    from scrapy.crawler import Crawler
-    from scrapy.http import Response
-
-    from ingest_guard.dataset.records.items import Target
 
 logger = logging.getLogger(__name__)
 
@@ -76,7 +69,7 @@ class LinkGuard:
 
     def _is_refused(self, each: Any) -> bool:
         """Return whether this is a request whose URL is its own content, and count it."""
-        if not isinstance(each, Request) or each.url[:5].lower() != "data:":
+        if not isinstance(each, Request) or not is_data_url(each.url):
             return False
         self._state.count("refused/data_url")
         return True

@@ -57,9 +57,7 @@ def read_signing_key(path: Path | str) -> Ed25519PrivateKey:
     """
     from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415 - see write_signing_key
     from cryptography.hazmat.primitives import serialization  # noqa: PLC0415 - see write_signing_key
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import (  # noqa: PLC0415 - see write_signing_key
-        Ed25519PrivateKey,
-    )
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey  # noqa: PLC0415 - see write_signing_key
 
     data = read_private(path)
     try:

@@ -4,15 +4,10 @@ Letter case, trailing dots, ``%``-escapes, other scripts (IDNA 2003, as Scrapy w
 IPv4 address may be written with (https://url.spec.whatwg.org/#host-parsing) and the zeros of an IPv6 address go.
 """
 
-from __future__ import annotations
-
 import ipaddress
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Container
 from urllib.parse import unquote, urlsplit
-
-if TYPE_CHECKING:
-    from collections.abc import Container
 
 _DOTS = re.compile("[.\u3002\uff0e\uff61]")
 # What a host cannot hold (WHATWG, "forbidden domain code points"): an escape that hides one of them stays an escape.

@@ -1,7 +1,5 @@
 """Addresses on a page: made absolute as a browser makes them, and kept apart from what is no address of an image."""
 
-from __future__ import annotations
-
 import re
 from urllib.parse import urlsplit
 

@@ -7,8 +7,6 @@ fragment goes, as no server ever sees it. What may name another resource stays: 
 A listed domain is kept as the digest of its host, and looked up by the host of an address and each domain above it.
 """
 
-from __future__ import annotations
-
 import hashlib
 import re
 from urllib.parse import quote, urlsplit, urlunsplit

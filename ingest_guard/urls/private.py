@@ -4,8 +4,6 @@ The ranges are those of IANA's registries of special-purpose addresses (RFC 6890
 because Python's ``ipaddress`` changes its mind about some from version to version.
 """
 
-from __future__ import annotations
-
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from urllib.parse import urlsplit

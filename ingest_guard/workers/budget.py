@@ -1,19 +1,12 @@
 """How much may be under way at one time, for all callers together: images and bytes, shared by domains."""
 
-from __future__ import annotations
-
 import asyncio
 from collections import deque
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
 
-from ingest_guard.workers.domains import Domains
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
-    from ingest_guard.policy.policy import InFlight
-    from ingest_guard.workers.domains import Domain
+from ingest_guard.policy.policy import InFlight
+from ingest_guard.workers.domains import Domain, Domains
 
 
 class Budget:

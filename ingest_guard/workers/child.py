@@ -5,8 +5,6 @@ the socket. It reaps its children itself, so that no process id in its hands can
 image from its socket, scans it, and writes what was found. It has nothing else to do.
 """
 
-from __future__ import annotations
-
 import contextlib
 import gc
 import json
@@ -14,23 +12,19 @@ import os
 import select
 import signal
 import socket
+from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING
 
 from PIL import AvifImagePlugin
 
+from ingest_guard.guard.guard import Guard
 from ingest_guard.guard.scan_result import Scan
+from ingest_guard.guard.scanner import Scanner
 from ingest_guard.guard.transfer import unpack_guard
 from ingest_guard.verdict import Reason
 from ingest_guard.workers import sandbox, warmup
 from ingest_guard.workers.protocol import CONFIGURATION, KILL, ORDER, REPORT, WORKER, receive_frame, send_frame
 from ingest_guard.workers.warmup import OwnMemory
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from ingest_guard.guard.guard import Guard
-    from ingest_guard.guard.scanner import Scanner
 
 _REAP_EVERY = 1.0
 # Several workers with several threads each would only get in each other's way.

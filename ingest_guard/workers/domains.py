@@ -11,20 +11,15 @@ spent.
 The number of domains is bounded. One that has not been seen for long is forgotten, and begins anew.
 """
 
-from __future__ import annotations
-
 import logging
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 from weakref import WeakValueDictionary
 
 from cachetools import LRUCache
 
 from ingest_guard.policy.crawl import Fairness
 from ingest_guard.verdict import Reason
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 logger = logging.getLogger(__name__)
 

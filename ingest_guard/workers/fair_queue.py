@@ -9,18 +9,13 @@ a domain of which nothing is known has one scan at a time; slow domains together
 worker, they pause for as long as their last scan took); a domain whose last scan failed has one at a time in any case.
 """
 
-from __future__ import annotations
-
 import time
 from collections import deque
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from ingest_guard.verdict import Reason
-    from ingest_guard.workers.domains import Domain, Domains
-    from ingest_guard.workers.worker import Job
+from ingest_guard.verdict import Reason
+from ingest_guard.workers.domains import Domain, Domains
+from ingest_guard.workers.worker import Job
 
 _ACTIVE_FOR = 1.0
 

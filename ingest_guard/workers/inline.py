@@ -1,15 +1,9 @@
 """Scan without processes: for tests, tools, and machines that have no means to isolate a worker."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
+from ingest_guard.guard.guard import Guard
 from ingest_guard.guard.scan_result import Scan
 from ingest_guard.verdict import Reason
 from ingest_guard.workers.budget import Budget
-
-if TYPE_CHECKING:
-    from ingest_guard.guard.guard import Guard
 
 
 class InlinePool:

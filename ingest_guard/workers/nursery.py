@@ -15,13 +15,10 @@ import socket
 import subprocess
 import sys
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 from ingest_guard.guard.credentials import without_keys
 from ingest_guard.workers.protocol import CONFIGURATION, KILL, ORDER, WORKER, AnswerReader, frame_header
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 _START = """\
 import json, sys

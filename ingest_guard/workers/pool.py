@@ -7,15 +7,15 @@ they have scanned anything, several in a row, the pool fails, and with it the gu
 known, are mixed in: a wrong answer to one fails the pool too.
 """
 
-from __future__ import annotations
-
 import asyncio
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 from ingest_guard.errors import GuardFailedError
+from ingest_guard.guard.guard import Guard
 from ingest_guard.guard.scan_result import Scan
 from ingest_guard.guard.transfer import pack_guard
+from ingest_guard.policy.policy import Policy
 from ingest_guard.verdict import Reason
 from ingest_guard.workers import warmup
 from ingest_guard.workers.budget import Budget
@@ -23,12 +23,6 @@ from ingest_guard.workers.domains import SLOW, Domains
 from ingest_guard.workers.fair_queue import FairQueue
 from ingest_guard.workers.source import START_SECONDS, Source
 from ingest_guard.workers.worker import Events, Job, Worker
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from ingest_guard.guard.guard import Guard
-    from ingest_guard.policy.policy import Policy
 
 # One image that it scans and one in its socket: it never waits for the event loop.
 _DEPTH = 2

@@ -8,13 +8,8 @@ from a worker says that it is ready; from then on a frame to it is an image, and
 for the worker's use of memory, and answers it.
 """
 
-from __future__ import annotations
-
+import socket
 import struct
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    import socket
 
 HEADER = struct.Struct("!II")
 ORDER = struct.Struct("!cI")

@@ -6,8 +6,6 @@ by other processes of the same user, gets no new privileges, and dies with its p
 mapped lists do not count, since ``RLIMIT_DATA`` counts private writable pages alone.
 """
 
-from __future__ import annotations
-
 import contextlib
 import ctypes
 import os

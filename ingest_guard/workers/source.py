@@ -1,17 +1,10 @@
 """The supply of workers of a pool: a nursery, and another one when that has died."""
 
-from __future__ import annotations
-
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 from ingest_guard.workers.nursery import Nursery
-from ingest_guard.workers.worker import Worker
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from ingest_guard.workers.worker import Events
+from ingest_guard.workers.worker import Events, Worker
 
 START_SECONDS = 120.0
 """How long a process may take until it is ready."""

@@ -1,21 +1,16 @@
 """What a child process prepares while it may still open files: decoders, its memory report, and a probe picture."""
 
-from __future__ import annotations
-
 import contextlib
 import io
 import os
 import re
-from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
 
+from ingest_guard.guard.scanner import Scanner
 from ingest_guard.hashing.pdq import pdq
 from ingest_guard.imaging.decode import Limits, open_picture
-
-if TYPE_CHECKING:
-    from ingest_guard.guard.scanner import Scanner
 
 _FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "AVIF", "BMP", "ICO", "TIFF", "JPEG2000")
 _ROLLUP = "/proc/self/smaps_rollup"

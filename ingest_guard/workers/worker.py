@@ -7,17 +7,14 @@ import json
 import socket
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from ingest_guard.guard.scan_result import Scan
+from ingest_guard.workers.domains import Domain
+from ingest_guard.workers.nursery import Nursery
 from ingest_guard.workers.protocol import CONFIGURATION, REPORT, AnswerReader, ProtocolError, frame_header
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from ingest_guard.guard.scan_result import Scan
-    from ingest_guard.workers.domains import Domain
-    from ingest_guard.workers.nursery import Nursery
 
 _READ_SIZE = 1 << 16
 _SEND_BUFFER = 1 << 20

@@ -11,6 +11,7 @@ import pytest
 import yaml
 from scrapy.exceptions import NotConfigured
 from scrapy.http import HtmlResponse, Request, Response, TextResponse
+from scrapy.utils.misc import load_object
 from scrapy.utils.test import get_crawler
 
 from demo.workfolder import copy_project
@@ -111,14 +112,14 @@ def _settings_modules(project: Path) -> Iterator[dict[str, Any]]:
 
 def test_the_second_line_of_defence_is_what_the_addon_installs(project: Path) -> None:
     """The settings to copy, and the sample's, list gate, sentinel and watchdog with the add-on's own orders."""
-    orders = {part.path: part.order for part in PARTS}
+    orders = {load_object(part.path): part.order for part in PARTS}
     for settings in _settings_modules(project):
         assert settings["ADDONS"] == {"ingest_guard.Addon": 0}
         assert settings["INGEST_GUARD_POLICY"] == "policy.yaml"
         listed = {**settings["DOWNLOADER_MIDDLEWARES"], **settings["EXTENSIONS"]}
-        ours = {path: order for path, order in listed.items() if path.startswith("ingest_guard.")}
-        assert {path.rpartition(".")[2] for path in ours} == {"Gate", "Sentinel", "Watchdog"}
-        assert ours == {path: orders[path] for path in ours}
+        ours = {load_object(path): order for path, order in listed.items() if path.startswith("ingest_guard.")}
+        assert {part.__name__ for part in ours} == {"Gate", "Sentinel", "Watchdog"}
+        assert ours == {part: orders[part] for part in ours}
 
 
 def test_a_command_line_cannot_remove_the_guard(tmp_path: Path) -> None:

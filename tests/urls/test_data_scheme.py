@@ -5,7 +5,13 @@ import time
 import pytest
 
 from ingest_guard.scrapy_plugin.core.redaction import WITHHELD, redact
-from ingest_guard.urls.data_scheme import holds_data_url, is_data_url, redact_data_urls
+from ingest_guard.urls.data_scheme import (
+    begins_data_url,
+    holds_data_url,
+    is_data_url,
+    quotes_data_url,
+    redact_data_urls,
+)
 
 BODY = "image/png;base64,iVBORw0KGgoAAAANSUhEUg=="
 
@@ -41,6 +47,15 @@ def test_what_a_browser_takes_for_a_data_url_is_one(url: str) -> None:
 def test_other_urls_are_none(url: str) -> None:
     """Only the scheme counts."""
     assert not is_data_url(url)
+
+
+def test_prose_about_data_is_no_url() -> None:
+    """A value of an item that begins with the word is none, and a text that quotes one with its type has one."""
+    assert not begins_data_url("Data: collected in 2019, cleaned in 2020")
+    assert begins_data_url(" dAta:image/png;base64,AAAA")
+    assert not quotes_data_url(b"the data: images, texts")
+    assert quotes_data_url(b"see data:image/png;base64,AAAA")
+    assert quotes_data_url(b" data:,x")
 
 
 def test_headers_with_the_bare_scheme_hold_none() -> None:

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ingest_guard.blocklist.parts.load import load
 from ingest_guard.blocklist.store import signatures as store_signatures
-from ingest_guard.blocklist.store.draft import discard, point_to, retain
-from ingest_guard.signing.signature_file import BLOCKLIST
+from ingest_guard.blocklist.store.draft import VersionDraft, discard, point_to, retain
+from ingest_guard.signing.signature_file import BLOCKLIST, Signature
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
-    from ingest_guard.blocklist.store.draft import VersionDraft
-    from ingest_guard.signing.signature_file import Signature
 
 DEFAULT_KEEP = 3
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from ingest_guard.blocklist.build.collect import MAX_REJECTED_SHARE, ListSource,
 from ingest_guard.blocklist.build.report import BuildReport, ListReport
 from ingest_guard.blocklist.build.write import IndexEntry, by_kind, stem, write_filter, write_index, write_rows
 from ingest_guard.blocklist.canary import plant
+from ingest_guard.blocklist.index.sorted_rows import ListValues
 from ingest_guard.blocklist.parts import bloom
 from ingest_guard.blocklist.parts.contents import is_near
 from ingest_guard.blocklist.parts.seal import Sealer
@@ -25,11 +27,7 @@ from ingest_guard.hashing import algorithms
 from ingest_guard.lists import reader
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
-    from ingest_guard.blocklist.index.sorted_rows import ListValues
 
 MAX_LISTS = 1 << 16
 

@@ -3,25 +3,19 @@
 No value is ever shown.
 """
 
-from __future__ import annotations
-
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
-from ingest_guard.blocklist.build.report import NO_SEVERITY, Change, format_change
+from ingest_guard.blocklist.build.collect import CollectedList
+from ingest_guard.blocklist.build.report import NO_SEVERITY, Change, ListReport, format_change
 from ingest_guard.blocklist.parts.contents import stored_values
 from ingest_guard.blocklist.parts.load import Loaded, load
+from ingest_guard.blocklist.parts.seal import Sealer
 from ingest_guard.blocklist.store.manifest import CANARY
 from ingest_guard.errors import BlocklistError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
-
-    from ingest_guard.blocklist.build.collect import CollectedList
-    from ingest_guard.blocklist.build.report import ListReport
-    from ingest_guard.blocklist.parts.seal import Sealer
 
 MAX_SHRINK = 0.2
 """Share of its entries that a list may lose from one version to the next without consent."""

@@ -8,26 +8,22 @@ from __future__ import annotations
 import hashlib
 from array import array
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from ingest_guard.blocklist.build.placeholders import is_placeholder
 from ingest_guard.blocklist.build.report import NO_SEVERITY, ListReport, Rows, format_rows
-from ingest_guard.blocklist.index.sorted_rows import ListValues, different, different_rows, distinct_pairs
+from ingest_guard.blocklist.index.sorted_rows import Keys, ListValues, different, different_rows, distinct_pairs
+from ingest_guard.blocklist.parts.seal import Sealer
 from ingest_guard.errors import BlocklistError, ListFormatError
 from ingest_guard.hashing import algorithms
 from ingest_guard.lists import Entry, Rejected, Removed, Unsupported, reader
 from ingest_guard.urls.normalise import domain_key, url_key
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from ingest_guard.blocklist.index.sorted_rows import Keys
-    from ingest_guard.blocklist.parts.seal import Sealer
 
 MAX_REJECTED_SHARE = 0.01
 """Share of a list's rows that may be rejected without consent."""

@@ -12,19 +12,16 @@ from ingest_guard.blocklist.build.activate import DEFAULT_KEEP, activate
 from ingest_guard.blocklist.build.layers import Layering, OfTheBase
 from ingest_guard.blocklist.build.report import BuildReport
 from ingest_guard.blocklist.build.write import IndexEntry, by_kind, stem, write_filter, write_rows
-from ingest_guard.blocklist.index.sorted_rows import among, distinct_pairs, rows_of
+from ingest_guard.blocklist.index.sorted_rows import Keys, Values, among, distinct_pairs, rows_of
 from ingest_guard.blocklist.parts import near
-from ingest_guard.blocklist.parts.contents import references, stored_values
+from ingest_guard.blocklist.parts.contents import StoredValues, references, stored_values
 from ingest_guard.blocklist.parts.load import Loaded, load
 from ingest_guard.blocklist.store import manifest as manifests
 from ingest_guard.blocklist.store.draft import VersionDraft, building
+from ingest_guard.blocklist.store.manifest import ListEntry
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
-    from ingest_guard.blocklist.index.sorted_rows import Keys, Values
-    from ingest_guard.blocklist.parts.contents import StoredValues
-    from ingest_guard.blocklist.store.manifest import ListEntry
 
 
 def compact(

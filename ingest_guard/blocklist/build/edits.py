@@ -1,32 +1,24 @@
 """What an update does to each part of each list: records replaced and withdrawn, values taken out and put in."""
 
-from __future__ import annotations
-
 from collections import Counter
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 import numpy as np
 
 from ingest_guard._version import __version__
-from ingest_guard.blocklist.build.collect import version_of
+from ingest_guard.blocklist.build.collect import CollectedList, version_of
 from ingest_guard.blocklist.build.layers import Layering, Part
-from ingest_guard.blocklist.build.report import NO_SEVERITY, Change
+from ingest_guard.blocklist.build.report import NO_SEVERITY, Change, ListReport
 from ingest_guard.blocklist.build.slots import Slot, version_after
 from ingest_guard.blocklist.build.write import by_kind
+from ingest_guard.blocklist.index.sorted_rows import ListValues
 from ingest_guard.blocklist.parts.contents import is_near
+from ingest_guard.blocklist.parts.load import Loaded
+from ingest_guard.blocklist.parts.seal import Sealer
 from ingest_guard.blocklist.store import manifest as manifests
+from ingest_guard.blocklist.store.draft import VersionDraft
 from ingest_guard.errors import BlocklistError
 from ingest_guard.hashing import algorithms
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from ingest_guard.blocklist.build.collect import CollectedList
-    from ingest_guard.blocklist.build.report import ListReport
-    from ingest_guard.blocklist.index.sorted_rows import ListValues
-    from ingest_guard.blocklist.parts.load import Loaded
-    from ingest_guard.blocklist.parts.seal import Sealer
-    from ingest_guard.blocklist.store.draft import VersionDraft
 
 _ADVICE = "build the blocklist again from whole lists, best with --confirm, which keeps what that takes"
 

@@ -1,25 +1,19 @@
 """From changed slots to the files of a new version: what did not change is taken over, the rest written beside it."""
 
-from __future__ import annotations
-
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ingest_guard.blocklist.build.slots import Slot
 from ingest_guard.blocklist.build.write import IndexEntry, stem, write_filter, write_rows
+from ingest_guard.blocklist.index.sorted_rows import Values
 from ingest_guard.blocklist.parts import near
 from ingest_guard.blocklist.parts.contents import of_part, stored_values
+from ingest_guard.blocklist.parts.load import Loaded
 from ingest_guard.blocklist.store import manifest as manifests
+from ingest_guard.blocklist.store.draft import VersionDraft
 from ingest_guard.errors import BlocklistError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from ingest_guard.blocklist.build.slots import Slot
-    from ingest_guard.blocklist.index.sorted_rows import Values
-    from ingest_guard.blocklist.parts.load import Loaded
-    from ingest_guard.blocklist.store.draft import VersionDraft
 
 DELTA = ".delta."
 """Part of the name of each file that an update writes."""

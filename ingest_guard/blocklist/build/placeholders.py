@@ -5,8 +5,6 @@ tracking pixels and templates have used for decades, written out here, so that t
 than believed.
 """
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import io

@@ -1,7 +1,5 @@
 """What a build did with each list: counts and row numbers, never a value."""
 
-from __future__ import annotations
-
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ingest_guard.blocklist.index.sorted_rows import (
     Keys,
+    ListValues,
     Numbers,
     Values,
     among,
@@ -22,10 +22,7 @@ from ingest_guard.blocklist.index.sorted_rows import (
     rows_of,
 )
 from ingest_guard.blocklist.parts.contents import References, StoredValues, no_values, references, stored_values
-
-if TYPE_CHECKING:
-    from ingest_guard.blocklist.index.sorted_rows import ListValues
-    from ingest_guard.blocklist.parts.load import Loaded
+from ingest_guard.blocklist.parts.load import Loaded
 
 
 @dataclass(slots=True)

@@ -1,21 +1,16 @@
 """The files of a version: filters and tables of exact values, near indexes, keys of records."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, BinaryIO
+from collections.abc import Iterator, Mapping
+from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 
+from ingest_guard.blocklist.index.sorted_rows import Values
 from ingest_guard.blocklist.parts import bloom, near
 from ingest_guard.blocklist.store import manifest as manifests
+from ingest_guard.blocklist.store.draft import VersionDraft
 from ingest_guard.hashing import algorithms
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from ingest_guard.blocklist.index.sorted_rows import Values
-    from ingest_guard.blocklist.store.draft import VersionDraft
 
 IndexEntry = manifests.IndexEntry | manifests.VectorEntry
 

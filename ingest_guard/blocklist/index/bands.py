@@ -4,8 +4,6 @@ The cost of a look-up is a number of probes (one table cell each) and a number o
 each). Wider bands mean fewer candidates and more probes. :func:`plan` weighs both for a given number of entries.
 """
 
-from __future__ import annotations
-
 import heapq
 from functools import lru_cache
 from itertools import combinations

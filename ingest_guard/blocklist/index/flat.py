@@ -1,16 +1,9 @@
 """The flat scan: a query compared with every entry. Best for small lists, and the bound for hopeless queries."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import numpy as np
 import numpy.typing as npt
 
-from ingest_guard.blocklist.index.words import distances
-
-if TYPE_CHECKING:
-    from ingest_guard.blocklist.index.words import Words
+from ingest_guard.blocklist.index.words import Words, distances
 
 # Entries compared at a time: 128 KiB of PDQ values, so that block and intermediate results stay in the L2 cache.
 _BLOCK = 1 << 12

@@ -1,10 +1,9 @@
 """:class:`HammingIndex`: the public face of the near look-up."""
 
-from __future__ import annotations
-
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -13,13 +12,8 @@ from ingest_guard.blocklist.index import bands, flat
 from ingest_guard.blocklist.index.probe import Prober
 from ingest_guard.blocklist.index.sorted_rows import among
 from ingest_guard.blocklist.index.tables import Tables, cells, fill
-from ingest_guard.blocklist.index.words import VALUE_BYTES, as_values, as_words
+from ingest_guard.blocklist.index.words import VALUE_BYTES, Bytes, as_values, as_words
 from ingest_guard.errors import BlocklistError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from ingest_guard.blocklist.index.words import Bytes
 
 _TABLES = {"bitmap": "<u8", "ranks": "<u4", "starts": "<u4", "entries": "<u4"}
 _META = "index.json"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -11,9 +12,6 @@ import numpy.typing as npt
 from ingest_guard.blocklist.index import bands, flat
 from ingest_guard.blocklist.index.tables import Tables, bases
 from ingest_guard.blocklist.index.words import Cutter, Words, close_pairs
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 Ints: TypeAlias = npt.NDArray[np.int64]
 Hits: TypeAlias = tuple[Ints, Ints, npt.NDArray[np.int16]]

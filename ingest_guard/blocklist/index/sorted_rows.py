@@ -4,21 +4,16 @@ NumPy's own reader of ``.npy`` headers takes any Python literal, and repairs som
 shape of header only, so a pattern is enough: the data is never copied, and nothing is ever evaluated or unpickled.
 """
 
-from __future__ import annotations
-
 import math
+import mmap
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from ingest_guard.errors import BlocklistError
 from ingest_guard.files.safe import REBUILD
-
-if TYPE_CHECKING:
-    import mmap
 
 Values = npt.NDArray[np.uint8]
 Numbers = npt.NDArray[np.int64]

@@ -14,8 +14,6 @@ each value that the band can have. Wider bands come first, so that each base is 
     Entry numbers, band by band, in the order of the cells.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from itertools import accumulate
 

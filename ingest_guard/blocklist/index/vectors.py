@@ -9,15 +9,12 @@ that the first bound is two binary searches; what passes both is compared in ful
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Mapping
+from os import PathLike
+from typing import Any, Literal
 
 import numpy as np
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from os import PathLike
-
-    from numpy.typing import NDArray
+from numpy.typing import NDArray
 
 _PARTS = 8
 _BLOCK = 1 << 15

@@ -1,7 +1,5 @@
 """Values as 64-bit words: views without copies, distances, and the bands cut out of them."""
 
-from __future__ import annotations
-
 from typing import TypeAlias
 
 import numpy as np

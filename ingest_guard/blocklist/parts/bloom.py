@@ -6,12 +6,11 @@ elsewhere, every look-up would answer "not there", and nothing would be blocked.
 opening.
 """
 
-from __future__ import annotations
-
 import struct
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from math import ceil, expm1, log, log2
-from typing import TYPE_CHECKING, BinaryIO, TypeAlias
+from typing import BinaryIO, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -20,9 +19,6 @@ from pybloom_live import BloomFilter
 from typing_extensions import Buffer
 
 from ingest_guard.errors import BlocklistError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
 
 Header: TypeAlias = tuple[float, int, int, int, int]
 

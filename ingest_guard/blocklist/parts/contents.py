@@ -1,22 +1,17 @@
 """What a version holds, value by value, for those who make the next one of it: updates, compaction, comparisons."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from ingest_guard.blocklist.index.sorted_rows import Keys, Numbers, Values, among, different, rows_of
+from ingest_guard.blocklist.parts.load import Loaded
+from ingest_guard.blocklist.parts.near import BitLists, VectorLists
 from ingest_guard.errors import BlocklistError
 from ingest_guard.files.safe import REBUILD
 from ingest_guard.hashing import algorithms
 from ingest_guard.hashing.algorithms import Kind
-
-if TYPE_CHECKING:
-    from ingest_guard.blocklist.parts.load import Loaded
-    from ingest_guard.blocklist.parts.near import BitLists, VectorLists
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,17 +1,12 @@
 """The exact values of one algorithm in one list: Bloom filters, what confirms their hits, and what is gone."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from ingest_guard.blocklist.index.sorted_rows import row_of
-
-if TYPE_CHECKING:
-    from ingest_guard.blocklist.parts.bloom import Filter
+from ingest_guard.blocklist.parts.bloom import Filter
 
 NOTHING_GONE: npt.NDArray[np.int64] = np.empty(0, np.int64)
 

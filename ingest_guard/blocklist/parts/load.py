@@ -1,9 +1,9 @@
 """From a version's folder to opened filters and indexes: verified first, then only what the manifest describes."""
 
-from __future__ import annotations
-
+import mmap
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -11,20 +11,13 @@ import numpy.typing as npt
 from ingest_guard.blocklist.index.sorted_rows import array_over
 from ingest_guard.blocklist.parts import bloom, near
 from ingest_guard.blocklist.parts.exact import NOTHING_GONE, ExactValues, Layer
-from ingest_guard.blocklist.store.manifest import IndexEntry, VectorEntry
+from ingest_guard.blocklist.store.manifest import ExactEntry, IndexEntry, ListEntry, Manifest, VectorEntry
 from ingest_guard.blocklist.store.verify import verify
 from ingest_guard.blocklist.store.versions import opened_version
 from ingest_guard.errors import BlocklistError
 from ingest_guard.files.safe import REBUILD
 from ingest_guard.hashing import algorithms
 from ingest_guard.hashing.algorithms import Kind
-
-if TYPE_CHECKING:
-    import mmap
-    from collections.abc import Container, Mapping
-    from pathlib import Path
-
-    from ingest_guard.blocklist.store.manifest import ExactEntry, ListEntry, Manifest
 
 _EVERY_OWNER = 1 << 16
 

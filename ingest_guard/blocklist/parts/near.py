@@ -9,9 +9,10 @@ alike. :class:`NearLayers` is what came with the base and what came since, searc
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -22,12 +23,7 @@ from ingest_guard.blocklist.index.vectors import VectorIndex
 from ingest_guard.blocklist.store.manifest import IndexEntry, VectorEntry
 from ingest_guard.errors import BlocklistError
 from ingest_guard.hashing import algorithms
-from ingest_guard.hashing.algorithms import Kind
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    from ingest_guard.hashing.algorithms import Distance
+from ingest_guard.hashing.algorithms import Distance, Kind
 
 Arrays: TypeAlias = "Mapping[str, npt.NDArray[Any]]"
 Ints: TypeAlias = "npt.NDArray[np.int64]"

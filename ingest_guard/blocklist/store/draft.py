@@ -5,33 +5,26 @@ then named by the pointer, itself replaced by a rename. One builder at a time: o
 kernel lets go of when its holder dies.
 """
 
-from __future__ import annotations
-
 import errno
 import fcntl
 import hashlib
 import os
 import shutil
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any, BinaryIO
 from uuid import uuid4
 
 import numpy as np
+import numpy.typing as npt
 
 from ingest_guard.blocklist.store import manifest as manifests
+from ingest_guard.blocklist.store.manifest import FileEntry
 from ingest_guard.blocklist.store.versions import CURRENT, SIGNATURES, VERSIONS, versions
 from ingest_guard.errors import BlocklistError
 from ingest_guard.files.atomic import flush, flush_folder, remove_hidden, whole_file
 from ingest_guard.files.safe import opened_folder
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
-    from typing import BinaryIO
-
-    import numpy.typing as npt
-
-    from ingest_guard.blocklist.store.manifest import FileEntry
 
 _LOCK = ".lock"
 _TEMPORARY = (".building-", ".removing-")

@@ -1,21 +1,17 @@
 """``manifest.json``: what a version says of itself. Its SHA-256 is the version's name."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import re
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import chain
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ingest_guard import _clock
 from ingest_guard.errors import BlocklistError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 NAME = "manifest.json"
 FORMAT: Literal[2] = 2

@@ -7,6 +7,7 @@ of the name vouches for every byte. A signature that does not hold is never retu
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,8 +22,6 @@ from ingest_guard.files.safe import opened_folder, read_small
 from ingest_guard.signing.signature_file import BLOCKLIST, MAX_BYTES, MAX_SIGNATURES, Signature
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 _FILE_MODE = 0o444

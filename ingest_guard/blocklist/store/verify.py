@@ -4,23 +4,17 @@ Each file is opened once, without following symbolic links; its mode, size and S
 and that descriptor is mapped. Nothing is looked up by name a second time, so nothing can be put in its place between.
 """
 
-from __future__ import annotations
-
 import hashlib
 import mmap
 import os
+from collections.abc import Container
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from ingest_guard.blocklist.store import manifest as manifests
+from ingest_guard.blocklist.store.manifest import FileEntry, Manifest
 from ingest_guard.errors import BlocklistError
 from ingest_guard.files.safe import REBUILD, opened_file, read_small
-
-if TYPE_CHECKING:
-    from collections.abc import Container
-    from pathlib import Path
-
-    from ingest_guard.blocklist.store.manifest import FileEntry, Manifest
 
 _BLOCK = 1 << 20
 _THREADS = 2

@@ -4,20 +4,15 @@ The pointer is replaced by a rename, so that at any moment it names one whole ve
 costs one small read; when it changes, the new version can be opened while the old one is still in use.
 """
 
-from __future__ import annotations
-
 import os
 import re
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ingest_guard.blocklist.store import manifest as manifests
 from ingest_guard.errors import BlocklistError
 from ingest_guard.files.safe import opened_folder, read_small
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 VERSIONS = "versions"
 CURRENT = "current"

@@ -1,21 +1,17 @@
 """Packs that only some can open: the age format (age-encryption.org/v1), by pyrage, streamed in constant memory."""
 
-from __future__ import annotations
-
 import io
 import os
 import threading
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from types import ModuleType
+from typing import Any, BinaryIO
 
 from ingest_guard._clock import now
 from ingest_guard.errors import BlocklistError
 from ingest_guard.signing.keys import read_private, read_public, write_pair
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from types import ModuleType
 
 MAGIC = b"age-encryption.org/v1\n"
 

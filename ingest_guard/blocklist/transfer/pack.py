@@ -20,19 +20,19 @@ patterns allow no path, and each file is as long as the manifest says. So there 
 one spelling, and both ends are passed through once.
 """
 
-from __future__ import annotations
-
 import hashlib
 import io
 import os
 import shutil
 import struct
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
 from ingest_guard.blocklist.store import manifest as manifests
 from ingest_guard.blocklist.store import signatures, verify
+from ingest_guard.blocklist.store.manifest import FileEntry, Manifest
 from ingest_guard.blocklist.store.versions import opened_version
 from ingest_guard.blocklist.transfer import encryption
 from ingest_guard.errors import BlocklistError
@@ -40,11 +40,6 @@ from ingest_guard.files.atomic import whole_file
 from ingest_guard.files.safe import REBUILD, opened_file
 from ingest_guard.signing.keys import read_signing_key
 from ingest_guard.signing.signature_file import BLOCKLIST, MAX_SIGNATURES, Signature, in_order
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from ingest_guard.blocklist.store.manifest import FileEntry, Manifest
 
 MAGIC = b"igpack\r\n"
 FORMAT = 1

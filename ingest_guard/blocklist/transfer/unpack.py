@@ -4,32 +4,27 @@ The signer is checked before a byte is written; each file's size and digest when
 the last one, and that an encrypted pack is whole, before the version gets its name.
 """
 
-from __future__ import annotations
-
 import os
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
 from ingest_guard.blocklist.build.activate import DEFAULT_KEEP, activate, use
 from ingest_guard.blocklist.list_info import refuse_old
 from ingest_guard.blocklist.store import manifest as manifests
 from ingest_guard.blocklist.store import signatures
 from ingest_guard.blocklist.store.draft import VersionDraft, discard, locked
+from ingest_guard.blocklist.store.manifest import Manifest
 from ingest_guard.blocklist.store.verify import verify
 from ingest_guard.blocklist.store.versions import VERSIONS, opened_version
 from ingest_guard.blocklist.transfer import encryption
 from ingest_guard.blocklist.transfer.pack import Header, cut_off, damaged, read_header, read_manifest
 from ingest_guard.errors import BlocklistError
 from ingest_guard.files.safe import read_small
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from ingest_guard.blocklist.store.manifest import Manifest
 
 _BLOCK = 1 << 20
 

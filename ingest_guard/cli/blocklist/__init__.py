@@ -1,7 +1,5 @@
 """``ingest-guard blocklist ...``: build blocklists, look at them, move them."""
 
-from __future__ import annotations
-
 import click
 
 from ingest_guard.cli.main import LazyGroup
@@ -10,8 +8,8 @@ _HERE = "ingest_guard.cli.blocklist"
 _COMMANDS = {
     "audit": f"{_HERE}.audit:audit_command",
     "build": f"{_HERE}.build:build_command",
-    "compact": f"{_HERE}.compact:compact_command",
-    "diff": f"{_HERE}.diff:diff_command",
+    "compact": f"{_HERE}.update:compact_command",
+    "diff": f"{_HERE}.info:diff_command",
     "fetch": f"{_HERE}.fetch:fetch_command",
     "info": f"{_HERE}.info:info_command",
     "keygen": f"{_HERE}.pack:keygen_command",

@@ -1,21 +1,15 @@
 """``ingest-guard blocklist audit``: which lists count under a policy, how near, and what a match does."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ingest_guard.guard.audit import audit
+from ingest_guard.guard.audit import Audit, AuditRow, audit
 from ingest_guard.policy import Policy
-
-if TYPE_CHECKING:
-    from ingest_guard.guard.audit import Audit, AuditRow
 
 
 @click.command("audit")

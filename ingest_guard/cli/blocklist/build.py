@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from ingest_guard.blocklist.build.build import build
+from ingest_guard.blocklist.build.collect import ListSource
 from ingest_guard.blocklist.parts import bloom
 from ingest_guard.cli.blocklist import options, output
+from ingest_guard.policy import Policy
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
-    from ingest_guard.blocklist.build.collect import ListSource
-    from ingest_guard.policy import Policy
 
 
 def _thresholds(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> dict[str, dict[str, int]]:

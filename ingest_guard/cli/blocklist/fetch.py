@@ -1,11 +1,9 @@
 """``ingest-guard blocklist fetch``: fetch the lists of services that share hashes."""
 
-from __future__ import annotations
-
 import json
 import os
+from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
@@ -14,9 +12,6 @@ from rich.table import Table
 from ingest_guard.lists.fetch.errors import SourcesError
 from ingest_guard.lists.fetch.run import FetchOutcome, fetch
 from ingest_guard.lists.fetch.sources import load
-
-if TYPE_CHECKING:
-    from collections import Counter
 
 _OK, _FAILED = 0, 4
 _EACH = 100

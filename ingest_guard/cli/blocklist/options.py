@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -9,15 +10,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from ingest_guard.blocklist.build.build import DEFAULT_KEEP, MAX_REJECTED_SHARE, MAX_SHRINK, ListSource
-from ingest_guard.blocklist.parts.keys import read_key
+from ingest_guard.blocklist.parts.seal import read_key
 from ingest_guard.blocklist.transfer.encryption import read_recipients
 from ingest_guard.guard.credentials import list_key
 from ingest_guard.policy import Policy
 from ingest_guard.signing.keys import read_signing_key
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 _Command = TypeVar("_Command", bound="Callable[..., Any]")

@@ -1,24 +1,18 @@
 """How reports are shown: as a table for people, as JSON for scripts and files."""
 
-from __future__ import annotations
-
 import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
 
 import click
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ingest_guard.blocklist.build.report import NO_SEVERITY, format_change
+from ingest_guard.blocklist.build.report import NO_SEVERITY, BuildReport, ListReport, Rows, format_change
 from ingest_guard.errors import BlocklistError
 from ingest_guard.files.atomic import whole_file
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from pathlib import Path
-
-    from ingest_guard.blocklist.build.report import BuildReport, ListReport, Rows
 
 _Line = tuple[str, str, "int | None", str]
 

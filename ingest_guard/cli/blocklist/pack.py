@@ -1,10 +1,8 @@
 """``ingest-guard blocklist pack | unpack | sign | keygen``: move versions between machines, and sign them."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import click
 
@@ -16,9 +14,6 @@ from ingest_guard.blocklist.transfer.unpack import unpack
 from ingest_guard.cli.blocklist import options
 from ingest_guard.cli.main import print_signers
 from ingest_guard.signing import keys
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @click.command("pack")

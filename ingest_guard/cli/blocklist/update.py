@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from ingest_guard.blocklist.build.collect import ListSource
+from ingest_guard.blocklist.build.compact import compact
 from ingest_guard.blocklist.build.update import update
 from ingest_guard.cli.blocklist import options, output
+from ingest_guard.policy import Policy
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
-    from ingest_guard.blocklist.build.collect import ListSource
-    from ingest_guard.policy import Policy
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 
 @click.command("update")
@@ -57,4 +58,17 @@ def update_command(
         max_rejected=max_rejected,
     )
     output.print_report(report, as_json=as_json, file=report_file, whole=False)
+    return 0
+
+
+@click.command("compact")
+@click.argument("folder", type=options.FOLDER)
+@options.keep
+@options.signing
+@options.reports
+def compact_command(
+    folder: Path, *, keep: int, signing_key: Ed25519PrivateKey | None, report_file: Path | None, as_json: bool
+) -> int:
+    """Make one base of the base and the updates of the blocklist in FOLDER. A sealed one needs no key."""
+    output.print_report(compact(folder, keep=keep, signing_key=signing_key), as_json=as_json, file=report_file)
     return 0

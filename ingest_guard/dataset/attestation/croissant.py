@@ -5,21 +5,15 @@ that a crawl knows something of. What only the operator knows - licence, name, a
 policy says it, and left out where not: a wrong licence is worse than none.
 """
 
-from __future__ import annotations
-
 import json
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ingest_guard.dataset.attestation.model import NOT_PROMISED, PROMISED
+from ingest_guard.dataset.attestation.manifest import Manifest
+from ingest_guard.dataset.attestation.model import NOT_PROMISED, PROMISED, Shard
 from ingest_guard.dataset.attestation.promises import account, headline
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from ingest_guard.dataset.attestation.manifest import Manifest
-    from ingest_guard.dataset.attestation.model import Shard
-    from ingest_guard.dataset.records.schema import Column
+from ingest_guard.dataset.records.schema import Column
 
 NAME = "croissant.json"
 CONFORMS_TO = ("http://mlcommons.org/croissant/1.1", "http://mlcommons.org/croissant/RAI/1.0")

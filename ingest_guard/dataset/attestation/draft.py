@@ -4,21 +4,15 @@
 that ends well makes ``attestation.json`` of it; one that starts after a crash goes on with it.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 from ingest_guard._clock import now
 from ingest_guard.dataset.attestation import croissant, files, inventory, signing
+from ingest_guard.dataset.attestation.inventory import ShardFacts
 from ingest_guard.dataset.attestation.manifest import NAME, Manifest
+from ingest_guard.dataset.attestation.model import About, CheckSet, Run, Shard
 from ingest_guard.errors import AttestationError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-    from pathlib import Path
-
-    from ingest_guard.dataset.attestation.inventory import ShardFacts
-    from ingest_guard.dataset.attestation.model import About, CheckSet, Run, Shard
 
 DRAFT = ".attestation-running.json"
 

@@ -1,29 +1,17 @@
 """What a manifest says of a guard: its lists, algorithms and views, the policy's digest, the libraries' versions."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import platform
+from collections.abc import Iterator
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING
 
 from ingest_guard._clock import format_time, now
-from ingest_guard.dataset.attestation.model import (
-    About,
-    AllowListFacts,
-    BlocklistFacts,
-    CheckSet,
-    ListFacts,
-)
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from ingest_guard.blocklist.blocklist import Blocklist
-    from ingest_guard.guard.guard import Guard
-    from ingest_guard.policy.policy import Policy
+from ingest_guard.blocklist.blocklist import Blocklist
+from ingest_guard.dataset.attestation.model import About, AllowListFacts, BlocklistFacts, CheckSet, ListFacts
+from ingest_guard.guard.guard import Guard
+from ingest_guard.policy.policy import Policy
 
 # Whatever decodes, hashes, compares, fetches or writes: other versions of these may come to other results.
 _LIBRARIES = (

@@ -7,23 +7,21 @@ leaves the old one, which then does not fit what is beside it, and never half of
 from __future__ import annotations
 
 import hashlib
+import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ingest_guard._clock import now
 from ingest_guard.dataset.attestation import croissant, inventory, signing
+from ingest_guard.dataset.attestation.inventory import ShardFacts
 from ingest_guard.dataset.attestation.manifest import NAME, Manifest, read_manifest
+from ingest_guard.dataset.records.schema import Column
 from ingest_guard.errors import AttestationError
 from ingest_guard.files.atomic import whole_file
 
 if TYPE_CHECKING:
-    import os
-    from collections.abc import Iterable
-
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
-    from ingest_guard.dataset.attestation.inventory import ShardFacts
-    from ingest_guard.dataset.records.schema import Column
 
 
 def manifest_digest(folder: str | os.PathLike[str]) -> str:

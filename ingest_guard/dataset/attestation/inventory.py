@@ -3,15 +3,15 @@
 The digest is taken of the very bytes that are read for records: both come from one descriptor.
 """
 
-from __future__ import annotations
-
 import gzip
 import hashlib
 import json
 import zlib
 from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import IO, TYPE_CHECKING, Any
+from pathlib import Path
+from typing import IO, Any
 
 from ingest_guard.dataset.attestation.model import Shard
 from ingest_guard.dataset.records.layouts import NAMES, outfit
@@ -19,10 +19,6 @@ from ingest_guard.dataset.records.schema import COLUMNS, HASHES, Column
 from ingest_guard.dataset.shards.names import PACKED_LINES, shard_names
 from ingest_guard.dataset.shards.read import is_parquet, open_lines
 from ingest_guard.errors import AttestationError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
-    from pathlib import Path
 
 _BLOCK = 1 << 20
 _KNOWN = {column.name: column for column in (*COLUMNS, HASHES)}

@@ -5,11 +5,11 @@ was compared with what, by whom, how often each outcome came, and which bytes it
 image, no path of a machine, and nothing of the policy but a digest.
 """
 
-from __future__ import annotations
-
+import os
 from collections import Counter
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Self
+from typing import Literal, Self
 
 from pydantic import Field, ValidationError
 
@@ -32,10 +32,6 @@ from ingest_guard.dataset.attestation.model import (
     Time,
 )
 from ingest_guard.errors import AttestationError
-
-if TYPE_CHECKING:
-    import os
-    from collections.abc import Iterable, Mapping
 
 NAME = "attestation.json"
 FORMAT: Literal[1] = 1

@@ -1,7 +1,5 @@
 """The parts of a manifest: lists, check sets, runs, shards, where cleaned shards come from, and what is promised."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator

@@ -1,14 +1,9 @@
 """A manifest in plain words: its headline, its numbers, and the whole of it for a terminal."""
 
-from __future__ import annotations
+from collections.abc import Iterator
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from ingest_guard.dataset.attestation.manifest import Manifest
-    from ingest_guard.dataset.attestation.model import CheckSet, ListFacts, Recheck, Run
+from ingest_guard.dataset.attestation.manifest import Manifest
+from ingest_guard.dataset.attestation.model import CheckSet, ListFacts, Recheck, Run
 
 FOREIGN = "These records were not made by this guard: nothing is known of how they were collected or checked before."
 

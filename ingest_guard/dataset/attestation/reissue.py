@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,15 +12,12 @@ from typing import TYPE_CHECKING
 from ingest_guard.dataset.attestation import draft as drafts
 from ingest_guard.dataset.attestation import files, inventory, signing
 from ingest_guard.dataset.attestation.manifest import Manifest, read_manifest
+from ingest_guard.dataset.attestation.model import About
 from ingest_guard.dataset.shards.location import lock_folder
 from ingest_guard.errors import AttestationError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
-    from ingest_guard.dataset.attestation.model import About
 
 
 def reissue(

@@ -6,14 +6,13 @@ The keys are those that sign blocklists (``ingest-guard blocklist keygen --sign 
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ingest_guard.errors import AttestationError
 from ingest_guard.signing.signature_file import ATTESTATION, MAX_BYTES, Signed
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 NAME = "attestation.json.sig"

@@ -1,23 +1,17 @@
 """Whether a folder is what its manifest says: every shard and every number that can be counted again."""
 
-from __future__ import annotations
-
 import hashlib
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ingest_guard.dataset.attestation import croissant, inventory, signing
 from ingest_guard.dataset.attestation.manifest import NAME, Manifest, group_counts, read_manifest
+from ingest_guard.dataset.attestation.model import Shard
 from ingest_guard.dataset.shards.names import shard_names
 from ingest_guard.errors import AttestationError
-
-if TYPE_CHECKING:
-    import os
-    from collections import Counter
-    from collections.abc import Iterator, Sequence
-
-    from ingest_guard.dataset.attestation.model import Shard
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,5 @@
 """Images on web pages, each with the text that belongs to it: :func:`extract_images`."""
 
-from __future__ import annotations
-
 from ingest_guard.dataset.extract.found import PageImage
 from ingest_guard.dataset.extract.images import extract_images
 

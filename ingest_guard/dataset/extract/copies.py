@@ -8,18 +8,15 @@ https://html.spec.whatwg.org/multipage/images.html: commas may stand inside addr
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ingest_guard.urls.join import is_placeholder, looks_like_address, names_picture
+from ingest_guard.policy.records import Extract
+from ingest_guard.urls.join import Addresses, is_placeholder, looks_like_address, names_picture
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from lxml.etree import _Element
-
-    from ingest_guard.policy.records import Extract
-    from ingest_guard.urls.join import Addresses
 
 # In the order in which they count. What scripts copy into src and srcset when an image comes into view.
 _LAZY_SETS = ("data-srcset", "data-lazy-srcset", "data-lazyload-srcset", "data-original-set", "data-src-set")

@@ -1,16 +1,10 @@
 """The images of one page, each once, with all of its texts."""
 
-from __future__ import annotations
-
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from ingest_guard.dataset.extract.texts import is_weak
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from ingest_guard.policy.records import Extract
+from ingest_guard.policy.records import Extract
 
 _MOST_CANDIDATES = 100
 

@@ -1,20 +1,12 @@
 """One page: from its bytes to its images."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 from ingest_guard.dataset.extract.document import parse, read_text
-from ingest_guard.dataset.extract.found import ImageDraft, PageImages
+from ingest_guard.dataset.extract.found import ImageDraft, PageImage, PageImages
 from ingest_guard.dataset.extract.json_ld import read_json_ld
-from ingest_guard.dataset.extract.languages import page_language, tag
-from ingest_guard.dataset.extract.texts import clean
+from ingest_guard.dataset.extract.texts import clean, page_language, tag
 from ingest_guard.dataset.extract.walk import Walk
 from ingest_guard.policy.records import Extract
 from ingest_guard.urls.join import Addresses
-
-if TYPE_CHECKING:
-    from ingest_guard.dataset.extract.found import PageImage
 
 _MOST_BLOCKS = 200
 _DEFAULT = Extract()

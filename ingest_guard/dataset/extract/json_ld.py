@@ -3,18 +3,14 @@
 https://schema.org/ImageObject; https://www.w3.org/TR/json-ld11/#embedding-json-ld-in-html-documents
 """
 
-from __future__ import annotations
-
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from html import unescape
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ingest_guard.dataset.extract.texts import clean
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _MOST_CHARACTERS = 4 << 20
 _MOST_NODES = 50_000

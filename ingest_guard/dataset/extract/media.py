@@ -4,14 +4,9 @@ A small part of https://www.w3.org/TR/mediaqueries-4/: what pages say of picture
 hold, as in a browser.
 """
 
-from __future__ import annotations
-
 import re
+from collections.abc import Callable
 from functools import lru_cache
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 _LONGEST = 1000
 _UNITS = {"px": 1.0, "em": 16.0, "rem": 16.0, "cm": 96 / 2.54, "mm": 96 / 25.4, "in": 96.0, "pt": 96 / 72, "": 1.0}

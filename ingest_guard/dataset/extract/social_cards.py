@@ -3,8 +3,6 @@
 https://ogp.me/#structured: what follows an ``og:image`` belongs to it until the next one.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 _MOST = 100

@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from lxml import etree
 
-from ingest_guard.dataset.extract import languages
 from ingest_guard.dataset.extract.copies import Candidate, Copies, attributes_of, is_scannable_type, set_of
-from ingest_guard.dataset.extract.found import ImageDraft
+from ingest_guard.dataset.extract.found import ImageDraft, PageImages
 from ingest_guard.dataset.extract.media import holds
 from ingest_guard.dataset.extract.social_cards import Cards
-from ingest_guard.dataset.extract.texts import Reader, clean
-from ingest_guard.urls.join import names_picture
+from ingest_guard.dataset.extract.texts import Reader, clean, language_of, page_language
+from ingest_guard.policy.records import Extract
+from ingest_guard.urls.join import Addresses, names_picture
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from lxml.etree import _Element
-
-    from ingest_guard.dataset.extract.found import PageImages
-    from ingest_guard.policy.records import Extract
-    from ingest_guard.urls.join import Addresses
 
 _PIXELS = re.compile(r"\s*([0-9]{1,6})(?:\.[0-9]*)?(?:px)?\s*$")
 _STYLED = {
@@ -69,7 +64,7 @@ class Walk:
         self._copies = Copies(policy, addresses)
         self._reader = Reader()
         self._by_id: dict[str, _Element] | None = None
-        self._languages: list[str | None] = [languages.page_language(root)]
+        self._languages: list[str | None] = [page_language(root)]
         self._figures: list[_Frame] = []
         self._pictures: list[_Frame] = []
         self._anchors: list[_Frame] = []
@@ -106,7 +101,7 @@ class Walk:
                 break
             if event == "start":
                 if element in speaking:
-                    self._languages.append(languages.of_element(element) or None)
+                    self._languages.append(language_of(element) or None)
                 if name == "template" and element.get("shadowrootmode") is None:
                     self._hidden += 1
                 if not self._hidden and name in self._on_start:

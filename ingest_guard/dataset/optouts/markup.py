@@ -4,16 +4,11 @@ What is commented out does not count, nor what stands inside of a script, a styl
 is text. ``noscript`` counts: a crawler runs no scripts.
 """
 
-from __future__ import annotations
-
 import html
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from ingest_guard.imaging.sniffing.text import utf16
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _LIMIT = 1 << 19
 _LONGEST_NAME = 128

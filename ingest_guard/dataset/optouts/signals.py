@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import islice
-from typing import TYPE_CHECKING
 
 from ingest_guard.dataset.optouts.markup import meta_elements
 from ingest_guard.dataset.optouts.rules import REASONS, parse_rules
 from ingest_guard.dataset.optouts.tdmrep import combine, read_reservation
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
-    from datetime import datetime
-
-    from ingest_guard.policy.records import OptOutPolicy
-
+from ingest_guard.policy.records import OptOutPolicy
 
 # Dates take their time to be read, and a server may send hundreds of headers.
 _MOST_HEADERS = 32

@@ -6,8 +6,6 @@ before the file, what the page's markup says before both. A policy (``tdm-policy
 reservation stays one.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from dataclasses import dataclass

@@ -1,27 +1,19 @@
 """What a blocklist gained since versions that records were already compared with."""
 
-from __future__ import annotations
-
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from ingest_guard.blocklist.blocklist import Blocklist
+from ingest_guard.blocklist.list_info import ListInfo
 from ingest_guard.blocklist.parts.contents import of_part, stored_values
-from ingest_guard.blocklist.parts.load import load
+from ingest_guard.blocklist.parts.exact import ExactValues
+from ingest_guard.blocklist.parts.load import Loaded, load
 from ingest_guard.blocklist.store.versions import VERSIONS, current_version, is_version_name, versions
 from ingest_guard.errors import PolicyError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    import numpy.typing as npt
-
-    from ingest_guard.blocklist.list_info import ListInfo
-    from ingest_guard.blocklist.parts.exact import ExactValues
-    from ingest_guard.blocklist.parts.load import Loaded
 
 _SHOWN = 12
 

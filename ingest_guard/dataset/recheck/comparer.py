@@ -1,27 +1,20 @@
 """:class:`Comparer`: fingerprints of many records at once against a blocklist, by the rules of a crawl."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from ingest_guard.blocklist.batch_exact import Batch, Sieve
+from ingest_guard.blocklist.blocklist import Blocklist
+from ingest_guard.blocklist.list_info import ListInfo
 from ingest_guard.blocklist.parts.load import load
 from ingest_guard.blocklist.store.manifest import CANARY
-from ingest_guard.dataset.recheck.added_entries import fresh_entries
+from ingest_guard.dataset.recheck.added_entries import Baseline, fresh_entries
 from ingest_guard.dataset.recheck.near import Addresses, NearEntries
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from pathlib import Path
-
-    import numpy.typing as npt
-
-    from ingest_guard.blocklist.blocklist import Blocklist
-    from ingest_guard.blocklist.list_info import ListInfo
-    from ingest_guard.dataset.recheck.added_entries import Baseline
-    from ingest_guard.dataset.tables.fingerprints import Fingerprints
+from ingest_guard.dataset.tables.fingerprints import Fingerprints
 
 ADDRESS = "url"
 """What a hit on an address is called, whether the list holds the address or its domain."""

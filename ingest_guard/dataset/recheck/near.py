@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 from cachetools import FIFOCache
 
+from ingest_guard.blocklist.blocklist import Blocklist
 from ingest_guard.blocklist.index import HammingIndex
 from ingest_guard.blocklist.index.sorted_rows import among
+from ingest_guard.blocklist.list_info import ListInfo
+from ingest_guard.blocklist.lookups import Lookups
+from ingest_guard.blocklist.parts.near import NearLayers
+from ingest_guard.dataset.recheck.added_entries import Baseline
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
-    import numpy.typing as npt
-
-    from ingest_guard.blocklist.blocklist import Blocklist
-    from ingest_guard.blocklist.list_info import ListInfo
-    from ingest_guard.blocklist.lookups import Lookups
-    from ingest_guard.blocklist.parts.near import NearLayers
-    from ingest_guard.dataset.recheck.added_entries import Baseline
-
     Ints = npt.NDArray[np.int64]
 
 # Below this many entries a copy of them in an index made for batches is worth its making, whatever is left out.

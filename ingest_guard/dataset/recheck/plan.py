@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import Any
 
 from ingest_guard.blocklist.blocklist import Blocklist
 from ingest_guard.blocklist.parts.load import load
 from ingest_guard.blocklist.store.versions import VERSIONS, current_version, is_version_name
 from ingest_guard.dataset.recheck.added_entries import Baseline, Earlier
 from ingest_guard.dataset.recheck.comparer import Comparer
+from ingest_guard.dataset.tables.columns import Columns
 from ingest_guard.dataset.tables.fingerprints import FingerprintReader
 from ingest_guard.guard.allow_list import AllowList
 from ingest_guard.guard.check_set import attest
 from ingest_guard.guard.credentials import list_key, require_signer
 from ingest_guard.guard.list_rules import actions, govern, strictest
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-    from pathlib import Path
-    from typing import Any
-
-    from ingest_guard.dataset.tables.columns import Columns
-    from ingest_guard.policy.policy import Policy
-    from ingest_guard.verdict import Action
+from ingest_guard.policy.policy import Policy
+from ingest_guard.verdict import Action
 
 
 @dataclass(frozen=True, slots=True)

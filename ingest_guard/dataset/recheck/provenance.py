@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Collection, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ingest_guard._clock import now
@@ -10,22 +12,17 @@ from ingest_guard.dataset.attestation import inventory
 from ingest_guard.dataset.attestation.facts import describe_blocklist, policy_digest
 from ingest_guard.dataset.attestation.files import manifest_digest, write_manifest
 from ingest_guard.dataset.attestation.manifest import NAME, Manifest
-from ingest_guard.dataset.attestation.model import Recheck, Source
+from ingest_guard.dataset.attestation.model import AllowListFacts, BlocklistFacts, Recheck, Source
 from ingest_guard.dataset.attestation.signing import NAME as SIGNATURE
 from ingest_guard.dataset.attestation.verify import verify
 from ingest_guard.dataset.recheck.added_entries import Earlier, version_folder
+from ingest_guard.dataset.recheck.plan import Opened
+from ingest_guard.dataset.recheck.summary import Report
 from ingest_guard.dataset.shards.names import shard_names
 from ingest_guard.errors import AttestationError, PolicyError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
-    from pathlib import Path
-
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
-    from ingest_guard.dataset.attestation.model import AllowListFacts, BlocklistFacts
-    from ingest_guard.dataset.recheck.plan import Opened
-    from ingest_guard.dataset.recheck.summary import Report
 
 
 def has_manifest(folder: Path) -> bool:

@@ -3,29 +3,26 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from multiprocessing import get_context
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from ingest_guard._clock import now
 from ingest_guard.dataset.recheck import provenance, tombstones, writing
-from ingest_guard.dataset.recheck.search import nothing_to_compare, search, search_pages
+from ingest_guard.dataset.recheck.plan import Opened, Plan
+from ingest_guard.dataset.recheck.search import Searched, nothing_to_compare, search, search_pages
 from ingest_guard.dataset.recheck.summary import Report
 from ingest_guard.dataset.tables.shard_files import find_shards
 from ingest_guard.errors import DatasetError, PolicyError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
-
-    import numpy.typing as npt
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
-    from ingest_guard.dataset.recheck.plan import Opened, Plan
-    from ingest_guard.dataset.recheck.search import Searched
 
 
 @dataclass(frozen=True, slots=True)

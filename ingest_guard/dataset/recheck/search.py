@@ -1,29 +1,20 @@
 """Compare one shard with the lists: which of its records must go, and why. Nothing is written here."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
-from ingest_guard.dataset.tables.columns import find_columns
-from ingest_guard.dataset.tables.fingerprints import EXACT_SIZES
+from ingest_guard.dataset.recheck.comparer import Comparer, Hit
+from ingest_guard.dataset.recheck.plan import Opened
+from ingest_guard.dataset.tables.columns import Columns, find_columns
+from ingest_guard.dataset.tables.fingerprints import EXACT_SIZES, Batch, Fingerprints
 from ingest_guard.dataset.tables.shard_files import open_table
 from ingest_guard.verdict import Action
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    import numpy.typing as npt
-
-    from ingest_guard.dataset.recheck.comparer import Comparer, Hit
-    from ingest_guard.dataset.recheck.plan import Opened
-    from ingest_guard.dataset.tables.columns import Columns
-    from ingest_guard.dataset.tables.fingerprints import Batch, Fingerprints
 
 PAGE = "page"
 """What stands for an algorithm where a record goes because its page does."""

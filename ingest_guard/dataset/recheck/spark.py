@@ -14,24 +14,21 @@ stops the job. The key of a keyed list is read on each executor, where the polic
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
-from ingest_guard.dataset.recheck.search import comparable, find_matched, find_on_pages, table_columns
+from ingest_guard.dataset.recheck.plan import Opened, Plan
+from ingest_guard.dataset.recheck.search import Removed, comparable, find_matched, find_on_pages, table_columns
 from ingest_guard.dataset.recheck.tombstones import describe_matches
 from ingest_guard.errors import DatasetError, PolicyError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    import numpy.typing as npt
     import pyarrow as pa
     from pyspark.sql import DataFrame
-
-    from ingest_guard.dataset.recheck.plan import Opened, Plan
-    from ingest_guard.dataset.recheck.search import Removed
 
 DOOMED = "uid string, action string, matches string"
 """Columns of what :func:`doomed` returns; ``matches`` is JSON as in a tombstone file."""

@@ -1,15 +1,11 @@
 """The summary of a recheck: counts, and what could not be found. Never a value, an address or a uid."""
 
-from __future__ import annotations
-
 from collections import Counter
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from ingest_guard.dataset.attestation.promises import numbered
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @dataclass(slots=True)

@@ -4,22 +4,17 @@ A record's uid is the md5 of its text and address: with the old shards it leads 
 the file is readable for its owner alone (mode 0600), sealed where a recipient is given, and not for publication.
 """
 
-from __future__ import annotations
-
 import io
 import json
 import os
 import re
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
+from ingest_guard.dataset.recheck.search import Removed
 from ingest_guard.errors import BlocklistError, DatasetError, PolicyError
 from ingest_guard.files.atomic import remove_hidden, whole_file
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-    from pathlib import Path
-
-    from ingest_guard.dataset.recheck.search import Removed
 
 _MODE = 0o600
 NOTICE = (

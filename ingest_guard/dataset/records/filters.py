@@ -6,19 +6,14 @@ size runs on the decoded image. Trackers and sprites are known by their addresse
 sprites, which are many pictures in one.
 """
 
-from __future__ import annotations
-
 import re
 import unicodedata
-from typing import TYPE_CHECKING, Literal, get_args
+from collections.abc import Iterable
+from typing import Literal, get_args
 
-from ingest_guard.dataset.extract.languages import is_among
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from ingest_guard.dataset.extract.found import PageImage
-    from ingest_guard.policy.records import Filters as FilterPolicy
+from ingest_guard.dataset.extract.found import PageImage
+from ingest_guard.dataset.extract.texts import is_among
+from ingest_guard.policy.records import Filters as FilterPolicy
 
 Why = Literal[
     "no_text",

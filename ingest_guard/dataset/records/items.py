@@ -1,23 +1,18 @@
 """Which images an item is about: its image URLs, with the text and the page that belong to them."""
 
-from __future__ import annotations
-
 import contextlib
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urljoin
 
 from itemadapter import ItemAdapter
 
-if TYPE_CHECKING:
-    from collections.abc import Collection
-
-    from ingest_guard.policy.records import Records
-
+from ingest_guard.policy.records import Records
+from ingest_guard.urls.data_scheme import begins_data_url
 
 # Browsers and Scrapy pass over blanks and control characters before a URL, and over tabs and line ends within it.
-_DATA_URL = re.compile(r"[\x00-\x20]*d[\t\r\n]*a[\t\r\n]*t[\t\r\n]*a[\t\r\n]*:[^\s]", re.IGNORECASE)
 _MANY = (list, tuple, set, frozenset)
 _ALT_SOURCE_FIELD, _LANGUAGE_FIELD = "alt_source", "language"
 # Short words and nothing else: no other text of an item gets into a record by these fields.
@@ -103,7 +98,7 @@ def names_data_url(item: Any) -> bool:
     while waiting:
         value, depth = waiting.pop()
         if isinstance(value, str):
-            if _DATA_URL.match(value):
+            if begins_data_url(value):
                 return True
         elif depth < _DEEPEST:
             inner = value.values() if isinstance(value, dict) else value if isinstance(value, _MANY) else ()

@@ -6,18 +6,14 @@ are not run here. ``img2dataset`` has the names that img2dataset looks for by de
 its ``verify_hash``. Each keeps ``uid``, the fingerprints and the attestation: no shard loses what was checked.
 """
 
-from __future__ import annotations
-
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from types import ModuleType
+from typing import Any
 from urllib.parse import urljoin
 
 from ingest_guard.dataset.records.schema import COLUMNS, Column, with_hashes
 from ingest_guard.errors import SetupError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from types import ModuleType
 
 NAMES = ("native", "laion", "img2dataset")
 _NATIVE = {column.name: column for column in COLUMNS}

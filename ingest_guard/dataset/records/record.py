@@ -1,25 +1,19 @@
 """The record: one flat mapping for each image that passed, with what was checked."""
 
-from __future__ import annotations
-
 import hashlib
 import re
+from collections.abc import Mapping
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import unquote_to_bytes
 
+from ingest_guard.dataset.records.items import Target
 from ingest_guard.guard.view_hashes import as_records
 from ingest_guard.imaging.embedded.images import embedded_images
 from ingest_guard.imaging.pixels.model import Limits, NotScannable
+from ingest_guard.urls.data_scheme import quotes_data_url
+from ingest_guard.verdict import Verdict
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from ingest_guard.dataset.records.items import Target
-    from ingest_guard.verdict import Verdict
-
-_DATA_URL = re.compile(rb"data:\s*(?:image/|[a-z]+/[\w.+-]+\s*[;,]|[^,\s]{0,200};\s*base64\s*,)", re.IGNORECASE)
-_WHOLE_DATA_URL = re.compile(rb"\s*data:[^,\s]*,", re.IGNORECASE)
 _BASE64_RUN = re.compile(rb"[A-Za-z0-9+/_-]{64,}={0,2}")
 _SHORT = 256
 _LONGEST_RUN_IN_TEXT = 256
@@ -120,7 +114,7 @@ _short_holds_image = lru_cache(maxsize=4096)(_looks_like_image)
 
 def _reads_as_image(text: bytes) -> bool:
     squeezed = text.translate(None, _LEFT_OUT_OF_URLS)
-    if _WHOLE_DATA_URL.match(squeezed) or _DATA_URL.search(squeezed) or _longest_run(text) > _LONGEST_RUN_IN_URL:
+    if quotes_data_url(squeezed) or _longest_run(text) > _LONGEST_RUN_IN_URL:
         return True
     try:
         return any(len(image) >= _SMALLEST_IMAGE for image in embedded_images(text, _LIMITS))

@@ -11,14 +11,10 @@ from __future__ import annotations
 
 import random
 from array import array
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
 
 import numpy as np
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from numpy.typing import NDArray
+from numpy.typing import NDArray
 
 _HEX = 16
 _SEGMENTS = 4096

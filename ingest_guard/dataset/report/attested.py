@@ -1,23 +1,16 @@
 """The attestation in words: what was compared with what, what that promises, and what it does not; and the records."""
 
-from __future__ import annotations
-
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from ingest_guard.dataset.attestation.manifest import NAME, Manifest
-from ingest_guard.dataset.attestation.model import NOT_PROMISED
+from ingest_guard.dataset.attestation.model import NOT_PROMISED, BlocklistFacts
 from ingest_guard.dataset.report import figures
 from ingest_guard.dataset.report.charts import Table
 from ingest_guard.dataset.shards.names import shard_files
 from ingest_guard.dataset.shards.read import count_rows
 from ingest_guard.errors import AttestationError, DatasetError, SetupError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-    from pathlib import Path
-
-    from ingest_guard.dataset.attestation.model import BlocklistFacts
 
 _SIGNATURE = f"{NAME}.sig"
 _SHORT = 12

@@ -4,18 +4,13 @@ A plot is stretched to the width that there is while its labels keep their size,
 thousandths of the width, y in pixels from the top.
 """
 
-from __future__ import annotations
-
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from ingest_guard.dataset.report import figures
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from ingest_guard.dataset.report.timeline import Points, Timeline
+from ingest_guard.dataset.report.timeline import Points, Timeline
 
 HEIGHT = 200
 WIDTH = 1000

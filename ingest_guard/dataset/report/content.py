@@ -1,18 +1,12 @@
 """What the page shows: its sections, each made of charts and tables."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
 
 from ingest_guard.dataset.report import figures
 from ingest_guard.dataset.report.charts import Line, Table, TimeChart, histogram
 from ingest_guard.dataset.report.outcomes import host_table, left_out, outcomes
 from ingest_guard.dataset.report.sections import BROAD, POINTS, BarTable, Row, Section, all_charts, all_tables, bar
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from ingest_guard.dataset.report.timeline import Timeline
+from ingest_guard.dataset.report.timeline import Timeline
 
 
 def sections(line: Timeline) -> list[Section]:

@@ -1,7 +1,5 @@
 """Numbers as people read them: with separators, units, and ticks at round values."""
 
-from __future__ import annotations
-
 import math
 
 NOTHING = "\N{EN DASH}"

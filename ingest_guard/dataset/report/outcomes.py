@@ -1,9 +1,8 @@
 """What became of the images: the outcomes over time, what was left out, and the table of hosts."""
 
-from __future__ import annotations
-
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 from ingest_guard.dataset.report import figures
 from ingest_guard.dataset.report.charts import Line, TimeChart
@@ -18,13 +17,8 @@ from ingest_guard.dataset.report.sections import (
     bar,
     count_table,
 )
-from ingest_guard.dataset.report.telemetry import number
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from ingest_guard.dataset.report.telemetry import Run
-    from ingest_guard.dataset.report.timeline import Timeline
+from ingest_guard.dataset.report.telemetry import Run, number
+from ingest_guard.dataset.report.timeline import Timeline
 
 PASSED, MATCHED, HELD, DOUBTFUL = "no_known_match", "matched", "held", "not_scannable"
 DROPPED = "dropped by the guard"

@@ -1,13 +1,12 @@
 """The page itself: one file that needs nothing else, and may run nothing."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.resources import files
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from ingest_guard._version import __version__
 from ingest_guard.dataset.report import charts, content, figures
@@ -15,10 +14,6 @@ from ingest_guard.dataset.report.attested import Attested, Records, count_record
 from ingest_guard.dataset.report.telemetry import FILE, Run, read_telemetry
 from ingest_guard.dataset.report.timeline import Timeline
 from ingest_guard.errors import DatasetError
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
 
 GENERATOR = f"ingest_guard {__version__}"
 _FINISHED = "finished"

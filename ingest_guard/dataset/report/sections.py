@@ -1,17 +1,10 @@
 """Parts of the page: sections, and tables with a bar in each row, for hosts, formats, outcomes and reasons."""
 
-from __future__ import annotations
-
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from ingest_guard.dataset.report import figures
-from ingest_guard.dataset.report.charts import Chart, TimeChart
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from ingest_guard.dataset.report.charts import Table
+from ingest_guard.dataset.report.charts import Chart, Table, TimeChart
 
 POINTS = 240
 BROAD = 120

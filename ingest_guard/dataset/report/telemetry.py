@@ -4,15 +4,11 @@ The file may end in the middle of a line, may have been edited, and may come fro
 it must be is left out.
 """
 
-from __future__ import annotations
-
 import json
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from pathlib import Path
+from pathlib import Path
+from typing import Any
 
 FILE = "telemetry.jsonl"
 HISTOGRAMS = ("scan", "body", "side", "text")

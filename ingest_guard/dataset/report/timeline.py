@@ -1,16 +1,11 @@
 """Runs joined to one line of time: totals, rates, shares of scans within a time."""
 
-from __future__ import annotations
-
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from ingest_guard.dataset.report.telemetry import Run, Sample
+from ingest_guard.dataset.report.telemetry import Run, Sample
 
 Points = list[tuple[float, float]]
 """(seconds, value), ascending in time."""

@@ -1,21 +1,15 @@
 """From the schema to pyarrow: types with their documentation, and batches of rows. Needs the extra ``parquet``."""
 
-from __future__ import annotations
-
 import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pyarrow as pa
 
 from ingest_guard._version import __version__
-from ingest_guard.dataset.records.schema import FORMAT
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
-
-    from ingest_guard.dataset.records.layouts import Outfit
-    from ingest_guard.dataset.records.schema import Column
+from ingest_guard.dataset.records.layouts import Outfit
+from ingest_guard.dataset.records.schema import FORMAT, Column
 
 NOTE = b"ingest_guard"
 """Key of what a Parquet file says of itself: JSON with ``format``, ``outfit``, ``check_set`` and ``guard``."""

@@ -3,23 +3,19 @@
 The shards, ``telemetry.jsonl`` and the manifest all ask here, so that they lie in one place.
 """
 
-from __future__ import annotations
-
 import contextlib
 import fcntl
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 from urllib.parse import unquote, urlsplit
 
 from ingest_guard.dataset.shards.names import CRAWLED, is_shard, shard_names
 from ingest_guard.errors import SetupError
 from ingest_guard.files.atomic import remove_hidden
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 BUCKETS = frozenset({"s3", "gs"})
 

@@ -6,17 +6,12 @@ hidden ones, which are not finished; the crawl's time series; and tombstones, wh
 (``out.tombstones.jsonl``, ``tombstones.parquet``, or a folder of such a name).
 """
 
-from __future__ import annotations
-
 import os
 import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ingest_guard.errors import DatasetError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
 
 PARQUET = ".parquet"
 LINES = (".jsonl", ".jl", ".jsonlines", ".ndjson")

@@ -7,21 +7,19 @@ import json
 import os
 import re
 import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
 from pathlib import Path
+from types import ModuleType
 from typing import IO, TYPE_CHECKING, Any, cast
 
+from ingest_guard.dataset.records.layouts import Outfit
 from ingest_guard.dataset.records.layouts import outfit as outfit_named
 from ingest_guard.dataset.shards.names import PACKED_LINES, PARQUET
 from ingest_guard.errors import DatasetError, SetupError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
-    from types import ModuleType
-
     import pyarrow as pa
-
-    from ingest_guard.dataset.records.layouts import Outfit
 
 _BATCH = 10_000
 _UID = re.compile(r"[0-9a-f]{32}")

@@ -3,19 +3,13 @@
 They have zstd compression, row groups of bounded size, and types and documentation from the schema.
 """
 
-from __future__ import annotations
-
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any, Self
 
+from ingest_guard.dataset.records.layouts import Outfit
 from ingest_guard.dataset.shards.read import load_arrow
 from ingest_guard.files.atomic import hidden_name, publish
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-    from typing import Self
-
-    from ingest_guard.dataset.records.layouts import Outfit
 
 ROW_GROUP = 10_000
 """Rows that are held in memory until they are written."""

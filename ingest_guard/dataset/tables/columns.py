@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from ingest_guard.errors import PolicyError
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
 
 # The names in our three outfits, in LAION's tables and img2dataset's; compared without regard to case.
 _ROLES = {

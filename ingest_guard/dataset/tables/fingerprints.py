@@ -4,20 +4,15 @@ Tables differ in how they hand over a column (:class:`Batch`). What a column mea
 JSON Lines and Spark.
 """
 
-from __future__ import annotations
-
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from ingest_guard.dataset.tables.columns import Columns
 from ingest_guard.hashing.pdq_views import RADIUS_CAPS
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    from ingest_guard.dataset.tables.columns import Columns
 
 Ints = npt.NDArray[np.int64]
 Bytes = npt.NDArray[np.uint8]

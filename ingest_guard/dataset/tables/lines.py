@@ -1,25 +1,26 @@
 """JSON Lines, also compressed with gzip: kept lines stay as they are, byte for byte. Needs no pyarrow."""
 
-from __future__ import annotations
-
 import gzip
 import json
 import zlib
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from pathlib import Path
+from typing import Any, BinaryIO, cast
 
 import numpy as np
+import numpy.typing as npt
 
-from ingest_guard.dataset.tables.fingerprints import HashEntries, HexColumn, Labels, Piece, decode_hex
+from ingest_guard.dataset.tables.fingerprints import (
+    FingerprintReader,
+    HashEntries,
+    HexColumn,
+    Ints,
+    Labels,
+    Piece,
+    decode_hex,
+)
 from ingest_guard.errors import DatasetError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-    from pathlib import Path
-
-    import numpy.typing as npt
-
-    from ingest_guard.dataset.tables.fingerprints import FingerprintReader, Ints
 
 _BATCH = 1 << 13
 _BUFFER = 1 << 20

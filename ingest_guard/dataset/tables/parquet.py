@@ -3,26 +3,28 @@
 :class:`ArrowBatch` reads the batches of Parquet files and of Spark without a Python object for each value.
 """
 
-from __future__ import annotations
-
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from ingest_guard.dataset.tables.fingerprints import HashEntries, HexColumn, Labels, Piece, decode_hex
+from ingest_guard.dataset.tables.fingerprints import (
+    Bytes,
+    FingerprintReader,
+    HashEntries,
+    HexColumn,
+    Ints,
+    Labels,
+    Piece,
+    decode_hex,
+)
 from ingest_guard.errors import DatasetError, PolicyError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from pathlib import Path
-
-    import numpy.typing as npt
-
-    from ingest_guard.dataset.tables.fingerprints import Bytes, FingerprintReader, Ints
 
 _BATCH = 1 << 15
 

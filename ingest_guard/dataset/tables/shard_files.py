@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ingest_guard.dataset.shards.names import SUFFIXES, is_shard, shard_names
@@ -10,8 +11,6 @@ from ingest_guard.dataset.tables.lines import Lines
 from ingest_guard.errors import DatasetError, PolicyError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from ingest_guard.dataset.tables.parquet import Parquet
 
 

@@ -1,19 +1,15 @@
 """``data:`` URLs and bare base64 in a text: where they start, where they stop, and what they hold."""
 
-from __future__ import annotations
-
 import base64
 import re
 import string
-from typing import TYPE_CHECKING, Final, NamedTuple
+from collections.abc import Iterator
+from typing import Final, NamedTuple
 
 from ingest_guard.imaging.embedded.escapes import unescape, unquote
 from ingest_guard.imaging.pixels.model import NotScannable
 from ingest_guard.imaging.sniffing.patterns import linear
 from ingest_guard.verdict import Reason
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _SCHEME: Final = linear(rb"(?i)data:")
 _TYPE: Final = linear(rb"[^,\"'<>()`]{0,400}?,")

@@ -6,18 +6,14 @@ so one pass undoes every kind, and is repeated while it changes anything. A text
 costs in memory does not depend on what is in it.
 """
 
-from __future__ import annotations
-
 import re
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterator
+from typing import Final
 from urllib.parse import unquote_to_bytes
 
 import numpy as np
 
 from ingest_guard.imaging.sniffing.patterns import linear
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _ROUNDS: Final = 4
 _PIECE: Final = 1 << 18

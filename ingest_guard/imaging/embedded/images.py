@@ -4,12 +4,11 @@ In every disguise in which a browser still reads them: capitals, line breaks, en
 inside URLs, UTF-16. What a script puts together while it runs is not found.
 """
 
-from __future__ import annotations
-
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from ingest_guard.imaging.embedded.data_urls import Part, may_hold_images, parts
 from ingest_guard.imaging.embedded.escapes import is_escaped, unescape, unquote
@@ -17,9 +16,6 @@ from ingest_guard.imaging.pixels.model import Limits, NotScannable
 from ingest_guard.imaging.sniffing.sniff import Kind, sniff
 from ingest_guard.imaging.sniffing.text import utf16
 from ingest_guard.verdict import Reason
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _SPACER: Final = 256
 """A placeholder of one or two pixels is shorter than this; pages are full of them, and many are cut off."""

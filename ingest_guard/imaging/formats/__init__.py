@@ -4,11 +4,10 @@
 XBM, no FITS.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
 
 from ingest_guard.imaging.formats.avif import AvifReader, HeifReader
+from ingest_guard.imaging.formats.base import Reader
 from ingest_guard.imaging.formats.bmp import BmpReader
 from ingest_guard.imaging.formats.gif import GifReader
 from ingest_guard.imaging.formats.ico import IcoReader
@@ -17,12 +16,7 @@ from ingest_guard.imaging.formats.jpeg import JpegReader
 from ingest_guard.imaging.formats.png import PngReader
 from ingest_guard.imaging.formats.tiff import TiffReader
 from ingest_guard.imaging.formats.webp import WebpReader
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from ingest_guard.imaging.formats.base import Reader
-    from ingest_guard.imaging.pixels.model import Budget
+from ingest_guard.imaging.pixels.model import Budget
 
 READERS: Mapping[str, Callable[[bytes, Budget], Reader]] = {
     "JPEG": JpegReader,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, Any
 
 from PIL.AvifImagePlugin import AvifImageFile
@@ -11,16 +12,12 @@ from ingest_guard.imaging.formats.base import frame_name, numbered
 from ingest_guard.imaging.formats.boxes import file_end
 from ingest_guard.imaging.pixels.colour import from_cicp, from_icc
 from ingest_guard.imaging.pixels.exif import orientation
-from ingest_guard.imaging.pixels.model import Budget, NotScannable, Shot
+from ingest_guard.imaging.pixels.model import Budget, Conversion, NotScannable, Shot
 from ingest_guard.imaging.pixels.pillow import load
 from ingest_guard.verdict import Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
-
     from PIL import Image, ImageFile
-
-    from ingest_guard.imaging.pixels.model import Conversion
 
 _TOP = frozenset({b"ftyp", b"meta", b"mdat", b"moov", b"moof", b"free", b"skip", b"uuid", b"wide", b"mfra", b"idat"})
 _CODE_POINTS = b"colrnclx"

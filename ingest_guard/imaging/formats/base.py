@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from collections.abc import Collection, Iterable, Iterator
+from typing import Protocol, TypeVar
 
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
-
-    from ingest_guard.imaging.pixels.model import Shot
-    from ingest_guard.verdict import Reason
+from ingest_guard.imaging.pixels.model import Shot
+from ingest_guard.verdict import Reason
 
 _Item = TypeVar("_Item")
 

@@ -1,20 +1,15 @@
 """BMP, and the headerless kind of it that icons are made of."""
 
-from __future__ import annotations
-
 import io
 import struct
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from PIL.BmpImagePlugin import BmpImageFile
 
 from ingest_guard.imaging.pixels.model import Budget, NotScannable, Shot
 from ingest_guard.imaging.pixels.pillow import load
 from ingest_guard.verdict import Reason
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
 
 _FILE_HEADER, _CORE_HEADER = 14, 12
 _RAW, _BITFIELDS = 0, 3

@@ -1,14 +1,10 @@
 """Boxes, the container of ISO base media files (AVIF, HEIF) and of JPEG 2000."""
 
-from __future__ import annotations
-
 import struct
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Container, Iterator
+from typing import NamedTuple
 
 from ingest_guard.verdict import Reason
-
-if TYPE_CHECKING:
-    from collections.abc import Container, Iterator
 
 
 class Box(NamedTuple):

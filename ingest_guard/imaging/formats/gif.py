@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -16,8 +17,6 @@ from ingest_guard.imaging.pixels.pillow import load
 from ingest_guard.verdict import Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
-
     from PIL import Image
 
 _EXTENSION, _IMAGE, _TRAILER, _CONTROL = 0x21, 0x2C, 0x3B, 0xF9

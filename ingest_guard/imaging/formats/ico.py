@@ -1,10 +1,9 @@
 """ICO and CUR: a folder of pictures, each a PNG or a bitmap with a mask."""
 
-from __future__ import annotations
-
 import io
 import struct
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Collection, Iterator
+from typing import NamedTuple
 
 from PIL.IcoImagePlugin import IcoImageFile
 
@@ -14,9 +13,6 @@ from ingest_guard.imaging.formats.png import PngReader
 from ingest_guard.imaging.formats.png_chunks import SIGNATURE
 from ingest_guard.imaging.pixels.model import Budget, NotScannable, Shot
 from ingest_guard.verdict import Reason
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
 
 _HEADER, _ENTRY = 6, 16
 

@@ -1,10 +1,8 @@
 """JPEG 2000: the bare code stream, and in its boxes."""
 
-from __future__ import annotations
-
 import io
 import struct
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Iterator
 
 from PIL.Jpeg2KImagePlugin import Jpeg2KImageFile
 
@@ -13,9 +11,6 @@ from ingest_guard.imaging.pixels.colour import from_icc
 from ingest_guard.imaging.pixels.model import Budget, NotScannable, Shot
 from ingest_guard.imaging.pixels.pillow import load
 from ingest_guard.verdict import Reason
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
 
 _TOP = frozenset({b"jP  ", b"ftyp", b"jp2h", b"jp2c", b"jp2i", b"xml ", b"uuid", b"uinf", b"rreq", b"res ", b"free"})
 _SIZ, _SOT, _EOC = 0xFF51, 0xFF90, b"\xff\xd9"

@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import re
 import struct
+from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,8 +24,6 @@ from ingest_guard.imaging.pixels.pillow import decoding, load
 from ingest_guard.verdict import Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
-
     from PIL import Image
 
 DRAFT = 256

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import zlib
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Iterator
 
 import numpy as np
 from PIL import Image
@@ -15,14 +15,9 @@ from ingest_guard.imaging.formats.png_chunks import Chunks, Pixels, clean_file, 
 from ingest_guard.imaging.pixels.colour import MAX_PROFILE, from_cicp, from_gamma, from_icc
 from ingest_guard.imaging.pixels.compose import Canvas, Disposal
 from ingest_guard.imaging.pixels.exif import orientation
-from ingest_guard.imaging.pixels.model import Budget, NotScannable, Shot
+from ingest_guard.imaging.pixels.model import Budget, Conversion, NotScannable, Shot
 from ingest_guard.imaging.pixels.pillow import load
 from ingest_guard.verdict import Reason
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
-
-    from ingest_guard.imaging.pixels.model import Conversion
 
 _GREY, _RGB, _PALETTE, _GREY_ALPHA = 0, 2, 3, 4
 _DEPTHS = {0: {1, 2, 4, 8, 16}, 2: {8, 16}, 3: {1, 2, 4, 8}, 4: {8, 16}, 6: {8, 16}}

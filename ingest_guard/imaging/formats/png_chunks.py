@@ -3,8 +3,6 @@
 Text, time, private and broken ancillary chunks never reach a decoder: compressed text is the classic zip bomb.
 """
 
-from __future__ import annotations
-
 import struct
 import zlib
 from dataclasses import dataclass, field

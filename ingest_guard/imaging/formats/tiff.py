@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import io
 import struct
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from PIL.TiffImagePlugin import TiffImageFile
 
 from ingest_guard.imaging.formats.base import frame_name, numbered
 from ingest_guard.imaging.pixels.colour import from_icc
-from ingest_guard.imaging.pixels.model import Budget, NotScannable, Shot
+from ingest_guard.imaging.pixels.model import Budget, Conversion, NotScannable, Shot
 from ingest_guard.imaging.pixels.pillow import load
 from ingest_guard.verdict import Reason
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
-
-    from ingest_guard.imaging.pixels.model import Conversion
 
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 _KINDS = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}

@@ -1,10 +1,8 @@
 """WebP, still and animated. libwebp composes the frames itself, as it does in Chromium."""
 
-from __future__ import annotations
-
 import io
 import struct
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Iterator
 
 from PIL.WebPImagePlugin import WebPImageFile
 
@@ -14,9 +12,6 @@ from ingest_guard.imaging.pixels.exif import orientation
 from ingest_guard.imaging.pixels.model import Budget, NotScannable, Shot
 from ingest_guard.imaging.pixels.pillow import load
 from ingest_guard.verdict import Reason
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
 
 _HEADER = 12
 _PIXELS = frozenset({b"VP8 ", b"VP8L", b"ANMF"})

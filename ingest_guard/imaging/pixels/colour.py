@@ -17,17 +17,15 @@ import threading
 from collections.abc import Callable
 from functools import lru_cache
 from hashlib import sha256
-from typing import TYPE_CHECKING, TypeAlias, cast
+from typing import TypeAlias, cast
 
 import numpy as np
 from cachetools import FIFOCache
+from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
 from ingest_guard.imaging.pixels.model import Conversion, NotScannable
 from ingest_guard.imaging.pixels.pillow import decoding
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 MAX_PROFILE = 4 * 2**20
 _GREY_STEP = 2.0

@@ -1,7 +1,5 @@
 """The canvas of an animation: frames are drawn on it and taken off it as browsers do for GIF and APNG."""
 
-from __future__ import annotations
-
 from enum import Enum
 
 from PIL import Image

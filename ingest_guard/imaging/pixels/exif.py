@@ -4,8 +4,6 @@ Read by hand from the first directory: Pillow's EXIF reader parses every tag, wa
 browsers ignore.
 """
 
-from __future__ import annotations
-
 import struct
 
 _ORIENTATION = 0x0112

@@ -4,17 +4,11 @@ All modes of one picture end within a level or two of each other. Where a mode h
 of the values says what they are: 0 to 1, 8, 12 or 16 bits, or else whatever is the brightest.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from ingest_guard.imaging.pixels.colour import lab_to_rgb
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 _WIDE = frozenset({"I", "F", "I;16", "I;16L", "I;16B", "I;16N"})
 _PLAIN = {

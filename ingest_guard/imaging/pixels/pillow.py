@@ -13,20 +13,19 @@ from __future__ import annotations
 
 import ctypes
 import warnings
+from collections.abc import Iterator
 from contextlib import contextmanager
+from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from ingest_guard.imaging.pixels.model import NotScannable
 from ingest_guard.verdict import Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from types import TracebackType
-
-    from numpy.typing import NDArray
     from PIL import ImageFile
 
 

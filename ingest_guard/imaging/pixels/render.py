@@ -1,22 +1,14 @@
 """From one decoded picture to the views of it that a browser, or another program, would show."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
-from ingest_guard.imaging.pixels.model import Frame
+from ingest_guard.imaging.pixels.model import Frame, Shot
 from ingest_guard.imaging.pixels.modes import flatten_mode, stretched
 from ingest_guard.imaging.pixels.pillow import borrowed, decoding
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from numpy.typing import NDArray
-
-    from ingest_guard.imaging.pixels.model import Shot
 
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,

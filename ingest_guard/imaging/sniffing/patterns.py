@@ -6,14 +6,10 @@ vertical tab; ``$`` matches at the very end only. A loop over matches can still 
 last match ended.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, cast
+import re
+from typing import cast
 
 import re2
-
-if TYPE_CHECKING:
-    import re
 
 
 def linear(pattern: bytes) -> re.Pattern[bytes]:

@@ -3,14 +3,9 @@
 The image signatures are those of the WHATWG MIME Sniffing standard plus the types that it does not know.
 """
 
-from __future__ import annotations
-
 import heapq
 import re
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from collections.abc import Iterator
 
 IMAGES: tuple[tuple[bytes, str], ...] = (
     (b"\xff\xd8\xff", "JPEG"),

@@ -1,7 +1,5 @@
 """What a body is, by its bytes alone: whatever its Content-Type or its file name says."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from enum import StrEnum
 

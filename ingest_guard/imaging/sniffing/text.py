@@ -6,8 +6,6 @@ So the whole body is looked at: an image signature with binary bytes behind it m
 a few stray control bytes, markup more than other text.
 """
 
-from __future__ import annotations
-
 import re
 from typing import Final
 

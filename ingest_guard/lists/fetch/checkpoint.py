@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from ingest_guard.files.atomic import whole_file
 from ingest_guard.lists.checkpoints import EMPTY, Mark, load_checkpoint, state_digest
 from ingest_guard.lists.fetch.errors import FetchError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
 
 VERSION = 1
 FILE_MODE = 0o600

@@ -1,7 +1,5 @@
 """What can go wrong while fetching; texts name the source's host and the status, never an address or a credential."""
 
-from __future__ import annotations
-
 from ingest_guard.errors import BlocklistError, PolicyError
 
 

@@ -5,26 +5,22 @@ system's store. Redirects are followed within the host that the operator named; 
 comes back, do not extend to any other.
 """
 
-from __future__ import annotations
-
 import http.client
 import random
 import ssl
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC
+from email.message import Message
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 from urllib.parse import urlencode, urljoin, urlsplit
 
 from ingest_guard._version import __version__
 from ingest_guard.lists.fetch.errors import AnswerError, FetchError, RefusedError, StatusError, UnansweredError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from email.message import Message
 
 T = TypeVar("T")
 

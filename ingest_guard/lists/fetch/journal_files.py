@@ -6,27 +6,22 @@ the page again. A compacted journal is announced in the checkpoint before it is 
 one that is found afterwards is known by its digest.
 """
 
-from __future__ import annotations
-
 import fcntl
 import hashlib
 import os
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, BinaryIO
+from pathlib import Path
+from typing import Any, BinaryIO
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ingest_guard.files.atomic import flush, flush_folder
 from ingest_guard.lists.checkpoints import CHECKPOINT_SUFFIX, SUFFIX, Mark, counts, hash_start
 from ingest_guard.lists.fetch.checkpoint import State, private
 from ingest_guard.lists.fetch.errors import FetchError
 from ingest_guard.lists.journal import parse
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
-    from pathlib import Path
-
-    from numpy.typing import NDArray
 
 _FOLDER_MODE = 0o700
 _OTHERS = 0o077

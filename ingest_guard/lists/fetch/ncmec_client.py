@@ -9,18 +9,15 @@ from __future__ import annotations
 import base64
 import re
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
 from ingest_guard._clock import format_time
 from ingest_guard.lists.fetch.errors import AnswerError, PagingError
 from ingest_guard.lists.fetch.http import Http
 from ingest_guard.lists.fetch.ranges import RangePage
+from ingest_guard.lists.fetch.sources import NcmecSource
 from ingest_guard.lists.ncmec import parse_answer
 from ingest_guard.lists.streams.xml_stream import DocumentError
-
-if TYPE_CHECKING:
-    from ingest_guard.lists.fetch.sources import NcmecSource
 
 _ENTRIES = "/v2/entries"
 _TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d+)?Z")

@@ -1,20 +1,16 @@
 """Answers of a service -> pages of rows and where to go on after each; rows -> lines of a journal, counted."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import groupby
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from ingest_guard.lists.entries import Rejected, Removed, Row, Unsupported
 from ingest_guard.lists.fetch.errors import AnswerError
 from ingest_guard.lists.journal import MAX_KEY, MAX_LINE, Record
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 
 @dataclass(frozen=True, slots=True)

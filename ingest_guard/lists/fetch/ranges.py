@@ -6,18 +6,13 @@ gone, too old, or leads in circles costs the range: it starts anew, and smaller.
 twice does no harm.
 """
 
-from __future__ import annotations
-
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
+from ingest_guard.lists.entries import Row
 from ingest_guard.lists.fetch.errors import FetchError, PagingError, StatusError, UnansweredError
 from ingest_guard.lists.fetch.pages import Page
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator, Mapping
-
-    from ingest_guard.lists.entries import Row
 
 PAGE_LIFE = 12 * 3600
 """Seconds after which a page's address is not trusted any more."""

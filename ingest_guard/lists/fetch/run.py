@@ -1,11 +1,11 @@
 """Fetching all sources, one after another: what each gave, and which of them failed."""
 
-from __future__ import annotations
-
 import time
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from ingest_guard.errors import BlocklistError
 from ingest_guard.lists.checkpoints import SUFFIX
@@ -18,10 +18,6 @@ from ingest_guard.lists.fetch.ranges import Ranges
 from ingest_guard.lists.fetch.stopncii_client import StopNcii
 from ingest_guard.lists.fetch.tat_client import Tat
 from ingest_guard.lists.fetch.threatexchange_client import ThreatExchangeApi
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-    from pathlib import Path
 
 MOST_REJECTED = 0.1
 """Share of values that may be unusable before a fetch counts as failed: the service has changed its format, then."""

@@ -13,12 +13,10 @@
       function_key: {env: STOPNCII_FUNCTION_KEY}
 """
 
-from __future__ import annotations
-
 import hashlib
 import os
 import stat
-from pathlib import Path  # noqa: TC003 - pydantic needs it at run time
+from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeAlias
 from urllib.parse import urlsplit
 

@@ -6,17 +6,14 @@ the checkpoint. That moves to the time which the service itself names, once it s
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 from ingest_guard.lists.exchanges import stopncii_rows
 from ingest_guard.lists.fetch.errors import AnswerError, FetchError, PagingError, StatusError
 from ingest_guard.lists.fetch.http import Http
 from ingest_guard.lists.fetch.pages import Page, get_list, get_text, parse_object, read_rows
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-
-    from ingest_guard.lists.fetch.sources import StopNciiSource
+from ingest_guard.lists.fetch.sources import StopNciiSource
 
 _BEGINNING = 10
 """The first time that the service takes."""

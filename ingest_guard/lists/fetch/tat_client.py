@@ -6,18 +6,15 @@ order is that of the updates, such a mark stays good, so that the checkpoint mov
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping
+from typing import Any
 from urllib.parse import urlencode
 
 from ingest_guard.lists.exchanges import tat_rows
 from ingest_guard.lists.fetch.errors import AnswerError, FetchError, RefusedError
 from ingest_guard.lists.fetch.http import Http
 from ingest_guard.lists.fetch.pages import Page, get_list, get_text, parse_object, read_rows
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from ingest_guard.lists.fetch.sources import TatSource
+from ingest_guard.lists.fetch.sources import TatSource
 
 _LOGIN = "/token-auth/tcap/"
 _LIST = "/api/hash-list/v2/all"

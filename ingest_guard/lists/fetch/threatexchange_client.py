@@ -6,18 +6,16 @@ checkpoint, and put in again when the page is asked for.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
+from ingest_guard.lists.entries import Row
 from ingest_guard.lists.exchanges import update_rows
 from ingest_guard.lists.fetch.errors import PagingError
 from ingest_guard.lists.fetch.http import Http, same_origin
 from ingest_guard.lists.fetch.pages import get_list, get_text, parse_object, read_rows
 from ingest_guard.lists.fetch.ranges import RangePage
-
-if TYPE_CHECKING:
-    from ingest_guard.lists.entries import Row
-    from ingest_guard.lists.fetch.sources import ThreatExchangeSource
+from ingest_guard.lists.fetch.sources import ThreatExchangeSource
 
 _FIELDS = "id,indicator,type,last_updated,should_delete,descriptors{id,status}"
 _HARMLESS = "NON_MALICIOUS"

@@ -6,20 +6,17 @@ is kept, the rest is passed over, so that memory has a bound whatever a file hol
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ingest_guard.errors import BlocklistError, ListFormatError
 from ingest_guard.lists.entries import Rejected, Row
-from ingest_guard.lists.streams.json_stream import events
+from ingest_guard.lists.streams.json_stream import Events, events
 from ingest_guard.lists.values import MAX_TEXT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-    from pathlib import Path
-
-    from ingest_guard.lists.streams.json_stream import Events
-
     Record = dict[str, Any]
 
 MAX_DEPTH = 64

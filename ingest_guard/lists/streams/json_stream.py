@@ -3,17 +3,12 @@
 What ijson says of a broken file holds a piece of it, so its errors are neither passed on nor chained.
 """
 
-from __future__ import annotations
-
 import codecs
-from typing import TYPE_CHECKING, Any, TypeAlias
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO, TypeAlias
 
 from ingest_guard.errors import ListFormatError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-    from typing import BinaryIO
 
 CHUNK = 1 << 16
 """Bytes that are read at once."""

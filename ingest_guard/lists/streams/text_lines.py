@@ -1,17 +1,12 @@
 """Lines of a text file, one at a time and never longer than memory can take, whatever the file holds."""
 
-from __future__ import annotations
-
 import re
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TextIO
 
 from ingest_guard.errors import ListFormatError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-    from typing import TextIO
 
 MAX_LINE = 1 << 16
 """Longest line in characters; longer ones are rejected, whatever they are, so that memory stays bounded."""

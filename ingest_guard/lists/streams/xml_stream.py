@@ -4,17 +4,12 @@ A document type, and with it any entity that could be blown up, is refused. What
 keep (a tag without end, nesting without end, names without end) has a limit each.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol
 from xml.parsers import expat
 
 from ingest_guard.errors import ListFormatError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-    from typing import BinaryIO
 
 CHUNK = 1 << 16
 """Bytes that are read at once."""

@@ -1,21 +1,14 @@
 """Where the columns of a table are: by the header, by number, or by the names in JSON objects."""
 
-from __future__ import annotations
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
 
-from typing import TYPE_CHECKING, Any
-
+from ingest_guard._yaml import Location
 from ingest_guard.errors import ListFormatError
 from ingest_guard.lists.address_lists import Unusable
-from ingest_guard.lists.table.config import place
-from ingest_guard.lists.table.fields import folded
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from pathlib import Path
-
-    from ingest_guard._yaml import Location
-    from ingest_guard.lists.table.config import Layout
-    from ingest_guard.lists.table.fields import Column
+from ingest_guard.lists.table.config import Layout, place
+from ingest_guard.lists.table.fields import Column, folded
 
 _ABSENT = object()
 

@@ -3,13 +3,13 @@
 The whole description stands in ``docs/lists.md``; ``settings/lists`` has three to adjust.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from ingest_guard._yaml import YAMLProblem, describe_errors, load_with_lines, to_tuples
+from ingest_guard._yaml import Location, YAMLProblem, describe_errors, load_with_lines, to_tuples
 from ingest_guard.errors import ListFormatError
 from ingest_guard.lists.table.fields import (
     Character,
@@ -26,12 +26,6 @@ from ingest_guard.lists.table.fields import (
     folded,
     worded,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from pathlib import Path
-
-    from ingest_guard._yaml import Location
 
 
 class _Section(BaseModel):

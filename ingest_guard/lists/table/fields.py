@@ -1,7 +1,5 @@
 """The kinds of values that a table's description is made of, and the algorithms that its columns may be of."""
 
-from __future__ import annotations
-
 import re
 from functools import lru_cache
 from typing import Annotated, Any, Literal

@@ -16,29 +16,21 @@ A row whose classification or id cannot be read keeps its hashes, and is counted
 would be the greater harm.
 """
 
-from __future__ import annotations
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
 
-from typing import TYPE_CHECKING, Any
-
+from ingest_guard._yaml import Location
 from ingest_guard.errors import BlocklistError, ListFormatError
-from ingest_guard.hashing.algorithms import Kind
+from ingest_guard.hashing.algorithms import Algorithm, Kind
 from ingest_guard.lists.address_lists import NotCompared, Unusable, address_rows, addresses, domains
 from ingest_guard.lists.entries import Entry, Rejected, Removed, Row, Unsupported, severity_of
 from ingest_guard.lists.streams.text_lines import opened, readable
 from ingest_guard.lists.table.columns import JsonTable, Table
-from ingest_guard.lists.table.config import load
-from ingest_guard.lists.table.fields import find_target, folded, parse_name
+from ingest_guard.lists.table.config import Layout, Value, load
+from ingest_guard.lists.table.fields import Column, find_target, folded, parse_name
 from ingest_guard.lists.table.rows import csv_rows, json_rows
 from ingest_guard.lists.values import decoded
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-    from pathlib import Path
-
-    from ingest_guard._yaml import Location
-    from ingest_guard.hashing.algorithms import Algorithm
-    from ingest_guard.lists.table.config import Layout, Value
-    from ingest_guard.lists.table.fields import Column
 
 MAX_KEY = 256
 """Longest id in characters."""

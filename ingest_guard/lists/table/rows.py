@@ -5,13 +5,10 @@ from __future__ import annotations
 import csv
 import json
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any, TextIO
 
 from ingest_guard.lists.streams.text_lines import MAX_LINE, lines
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from typing import TextIO
 
 MAX_JSON_LINE = 1 << 20
 """Longest line of JSON Lines in characters: a record may hold far more than hashes."""

@@ -4,21 +4,17 @@ A browser that renders pages for the crawl (scrapy-playwright) fetches the pictu
 ``open_in_browser`` writes a response into a temporary file that nothing removes.
 """
 
-from __future__ import annotations
-
 import inspect
 import logging
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from scrapy import Request
+from scrapy.settings import BaseSettings
 from scrapy.utils import response as scrapy_response
 from scrapy.utils.misc import load_object
 
 from ingest_guard.errors import IngestGuardError, SetupError
-
-if TYPE_CHECKING:
-    from scrapy import Request
-    from scrapy.settings import BaseSettings
 
 logger = logging.getLogger(__name__)
 

@@ -4,18 +4,14 @@ Scrapy waits for ever after a ``SystemExit`` out of a middleware, and an interru
 half-way with the response unchecked. Either latches the guard.
 """
 
-from __future__ import annotations
-
 import functools
 import inspect
+from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ingest_guard.scrapy_plugin.core.exceptions import ImageBlocked
 from ingest_guard.verdict import Reason
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
 
 # The others are how coroutines are cancelled and closed, and must go through.
 _ENDS = (SystemExit, KeyboardInterrupt)

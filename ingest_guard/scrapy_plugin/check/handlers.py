@@ -5,11 +5,13 @@ a ``StopDownload`` can carry the response away. The gate further on knows the ve
 its body's, and lets it through. Nothing that travels with a request can stand in for that.
 """
 
-from __future__ import annotations
-
 import inspect
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import Any, ClassVar, Self, cast
 
+from scrapy import Request
+from scrapy.crawler import Crawler
+from scrapy.http import Response
+from scrapy.settings import BaseSettings
 from scrapy.utils.defer import ensure_awaitable
 from scrapy.utils.misc import build_from_crawler, load_object
 
@@ -21,14 +23,6 @@ from ingest_guard.scrapy_plugin.core.exceptions import ImageBlocked
 from ingest_guard.scrapy_plugin.core.scrub import scrub, scrub_exception
 from ingest_guard.scrapy_plugin.core.state import GuardState
 from ingest_guard.verdict import Reason
-
-if TYPE_CHECKING:
-    from typing import Self
-
-    from scrapy import Request
-    from scrapy.crawler import Crawler
-    from scrapy.http import Response
-    from scrapy.settings import BaseSettings
 
 # Above the command line: this is written last, from what all others have said.
 _PRIORITY = 100

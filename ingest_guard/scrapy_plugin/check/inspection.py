@@ -1,29 +1,22 @@
 """From a response to a verdict: stages, digests, scans, doubts. The gate and the sentinel have this in common."""
 
-from __future__ import annotations
-
 import logging
-import re
 import time
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
+from scrapy.http import Response
 from scrapy.utils.asyncio import run_in_thread
 
-from ingest_guard.encodings.stages import content_codings, undo
+from ingest_guard.encodings.stages import Stages, content_codings, undo
+from ingest_guard.guard.guard import Inquiry, Part
+from ingest_guard.guard.scan_result import Scan
 from ingest_guard.hashing.digests import digests
 from ingest_guard.imaging.sniffing.sniff import Kind
 from ingest_guard.scrapy_plugin.check.list_actions import watch_for_floods
+from ingest_guard.scrapy_plugin.core.generation import Generation
+from ingest_guard.scrapy_plugin.core.state import GuardState
+from ingest_guard.urls.data_scheme import holds_data_url
 from ingest_guard.verdict import Outcome, Reason, Verdict
-
-if TYPE_CHECKING:
-    from scrapy.http import Response
-
-    from ingest_guard.encodings.stages import Stages
-    from ingest_guard.guard.guard import Inquiry, Part
-    from ingest_guard.guard.scan_result import Scan
-    from ingest_guard.scrapy_plugin.core.generation import Generation
-    from ingest_guard.scrapy_plugin.core.state import GuardState
 
 logger = logging.getLogger(__name__)
 
@@ -31,8 +24,6 @@ _PARTIAL_FLAGS = frozenset({"partial", "dataloss", "download_stopped"})
 _PARTIAL_CONTENT = 206
 # Digests and a look for data: URLs take about 4 ms a MiB: beyond this it is not done on the event loop.
 _LARGE = 1 << 19
-# Content-Security-Policy has the bare scheme on ordinary sites.
-_DATA_URL = re.compile(rb"data(?::|%3a)[^;,\s]", re.IGNORECASE)
 PASSING = (Outcome.NO_KNOWN_MATCH, Outcome.NOT_AN_IMAGE)
 
 
@@ -124,9 +115,9 @@ def _joined(inquiry: Inquiry, headers: Inquiry) -> Inquiry:
 
 def _headers_with_data_urls(response: Response) -> bytes:
     """Return the header values with a ``data:`` URL in them, as a text: a Location, say, that a cache would keep."""
-    if not _DATA_URL.search(response.headers.to_string()):
+    if not holds_data_url(response.headers.to_string()):
         return b""
-    values = [value for name in response.headers for value in response.headers.getlist(name) if _DATA_URL.search(value)]
+    values = [value for name in response.headers for value in response.headers.getlist(name) if holds_data_url(value)]
     # Whatever else is in them, they are no binary body.
     return b"\n".join(values).decode("latin-1").encode("ascii", "replace")
 

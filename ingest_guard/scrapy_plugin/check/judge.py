@@ -10,15 +10,13 @@ from ingest_guard.scrapy_plugin.core import redaction
 from ingest_guard.scrapy_plugin.core.exceptions import ImageBlocked
 from ingest_guard.scrapy_plugin.core.generation import Passed
 from ingest_guard.scrapy_plugin.core.scrub import scrub, scrub_request, strip_extras
+from ingest_guard.scrapy_plugin.core.state import GuardState
 from ingest_guard.scrapy_plugin.core.tickets import payer_of, ticket_of
-from ingest_guard.verdict import Outcome
+from ingest_guard.verdict import Outcome, Verdict
 
 if TYPE_CHECKING:
     from scrapy import Request
     from scrapy.http import Response
-
-    from ingest_guard.scrapy_plugin.core.state import GuardState
-    from ingest_guard.verdict import Verdict
 
 
 async def judge(state: GuardState, request: Request, response: Response) -> Response:

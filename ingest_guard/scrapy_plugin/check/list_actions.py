@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import logging
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin
 
 from ingest_guard.blocklist.store.manifest import CANARY
-from ingest_guard.verdict import Action, Outcome
+from ingest_guard.guard.guard import Guard, Inquiry
+from ingest_guard.guard.scan_result import Scan
+from ingest_guard.scrapy_plugin.core.state import GuardState
+from ingest_guard.verdict import Action, Outcome, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
     from scrapy import Request
     from scrapy.http import Response
-
-    from ingest_guard.guard.guard import Guard, Inquiry
-    from ingest_guard.guard.scan_result import Scan
-    from ingest_guard.scrapy_plugin.core.state import GuardState
-    from ingest_guard.verdict import Verdict
 
 logger = logging.getLogger(__name__)
 

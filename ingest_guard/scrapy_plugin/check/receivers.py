@@ -4,16 +4,12 @@
 complete. Scrapy's own listeners (AutoThrottle) read no bodies.
 """
 
-from __future__ import annotations
-
 import functools
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydispatch.dispatcher import getAllReceivers, liveReceivers  # type: ignore[import-untyped]
 from scrapy import signals
-
-if TYPE_CHECKING:
-    from scrapy.crawler import Crawler
+from scrapy.crawler import Crawler
 
 CHUNKS = ("bytes_received", "headers_received")
 """Sent by download handlers, piece by piece: nothing can stand before them."""

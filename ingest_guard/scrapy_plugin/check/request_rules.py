@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 from ingest_guard.scrapy_plugin.check.browsers import hands_out_pictures
 from ingest_guard.scrapy_plugin.check.list_actions import note_listed_url
 from ingest_guard.scrapy_plugin.core.exceptions import RequestRefused
+from ingest_guard.scrapy_plugin.core.state import GuardState
+from ingest_guard.scrapy_plugin.core.tickets import Ticket
+from ingest_guard.urls.data_scheme import is_data_url
 from ingest_guard.urls.private import is_private
 
 if TYPE_CHECKING:
     from scrapy import Request
-
-    from ingest_guard.scrapy_plugin.core.state import GuardState
-    from ingest_guard.scrapy_plugin.core.tickets import Ticket
 
 
 def refusal(state: GuardState, request: Request, ticket: Ticket | None) -> str | None:  # noqa: PLR0911 - one return for each reason
@@ -27,15 +27,14 @@ def refusal(state: GuardState, request: Request, ticket: Ticket | None) -> str |
     * ``url_list``: the URL, or its host, is on a list.
     """
     url = request.url
-    scheme = url[:5].lower()
-    if scheme == "data:":
+    if is_data_url(url):
         return "data_url"
     if "ftp_local_filename" in request.meta:
         return "ftp_local_filename"
     if state.policy.level == "strict" and hands_out_pictures(request):
         return "browser_page"
     if ticket is not None:
-        if not scheme.startswith("http"):
+        if not url.lower().startswith(("http://", "https://")):
             return "scheme"
         allowed = state.policy.records.private_addresses
         if allowed != "allow" and is_private(url) and not (allowed == "same" and ticket.page_is_private):

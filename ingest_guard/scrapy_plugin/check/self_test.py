@@ -9,26 +9,23 @@ from __future__ import annotations
 import base64
 import gzip
 import itertools
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from scrapy import Request
 from scrapy.http import HtmlResponse, Response
 from scrapy.utils.asyncio import create_looping_call
 from scrapy.utils.defer import _schedule_coro, ensure_awaitable
 
+from ingest_guard.blocklist.blocklist import Blocklist
 from ingest_guard.blocklist.canary import MOST
 from ingest_guard.errors import GuardFailedError
 from ingest_guard.scrapy_plugin.core.exceptions import ImageBlocked
+from ingest_guard.scrapy_plugin.core.state import GuardState
 from ingest_guard.verdict import Outcome, Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Iterator
-    from typing import TypeAlias
-
-    from ingest_guard.blocklist.blocklist import Blocklist
-    from ingest_guard.scrapy_plugin.core.state import GuardState
-
     _Way: TypeAlias = Callable[[Request, Response], Awaitable[object]]
 
 

@@ -5,17 +5,17 @@ workers of its own; when all of them are ready, it takes over between two images
 hold. Nothing waits meanwhile. A version that cannot be used is refused loudly, and the old one stays.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import logging
 import signal
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from types import FrameType
+from typing import Any
 
 from scrapy.utils.asyncio import create_looping_call, run_in_thread
 from scrapy.utils.defer import _schedule_coro
@@ -24,14 +24,9 @@ from ingest_guard.blocklist.store.manifest import NAME as MANIFEST
 from ingest_guard.blocklist.store.versions import current_version
 from ingest_guard.errors import BlocklistError, IngestGuardError
 from ingest_guard.guard.guard import Guard
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from types import FrameType
-
-    from ingest_guard.scrapy_plugin.check.self_test import SelfTest
-    from ingest_guard.scrapy_plugin.core.generation import Generation
-    from ingest_guard.scrapy_plugin.core.state import GuardState
+from ingest_guard.scrapy_plugin.check.self_test import SelfTest
+from ingest_guard.scrapy_plugin.core.generation import Generation
+from ingest_guard.scrapy_plugin.core.state import GuardState
 
 logger = logging.getLogger(__name__)
 

@@ -9,16 +9,15 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
+from ingest_guard.policy.policy import InFlight
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from scrapy import Request
-
-    from ingest_guard.policy.policy import InFlight
 
 # How much of the average size the last body counts for; and what the first ones are taken to be.
 _WEIGHT = 0.05

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from scrapy.exceptions import IgnoreRequest
 
-if TYPE_CHECKING:
-    from ingest_guard.verdict import Action, Reason, Verdict
+from ingest_guard.verdict import Action, Reason, Verdict
 
 
 class ImageBlocked(IgnoreRequest):

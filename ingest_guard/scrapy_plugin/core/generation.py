@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 from weakref import WeakKeyDictionary
 
 from cachetools import LRUCache
 
+from ingest_guard.dataset.optouts.signals import Signals
+from ingest_guard.guard.guard import Guard
+from ingest_guard.guard.scan_result import Scan
+from ingest_guard.workers.inline import InlinePool
+from ingest_guard.workers.pool import WorkerPool
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from scrapy.http import Response
-
-    from ingest_guard.dataset.optouts.signals import Signals
-    from ingest_guard.guard.guard import Guard
-    from ingest_guard.guard.scan_result import Scan
-    from ingest_guard.workers.inline import InlinePool
-    from ingest_guard.workers.pool import WorkerPool
 
 _VERIFIED = 1 << 14
 _REMEMBERED_SCANS = 1 << 12

@@ -11,16 +11,12 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ingest_guard.urls.hosts import host_of
-from ingest_guard.verdict import Outcome
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from ingest_guard.verdict import Verdict
+from ingest_guard.verdict import Outcome, Verdict
 
 SCAN_SECONDS = tuple(mantissa * 10.0**power for power in range(-3, 2) for mantissa in (1, 1.5, 2, 3, 5, 7))
 """Upper bounds of the buckets for the time of a scan: 1 ms to 70 s, six a decade."""
@@ -240,3 +236,18 @@ def _images(count: HostCount, *, with_dropped: bool) -> int:
 
 def _row(count: HostCount, *, with_dropped: bool) -> list[int | None]:
     return [count.passed, count.size, count.dropped if with_dropped else None]
+
+
+PREFIX = "ingest_guard/"
+
+
+def own_counts(stats: Mapping[str, Any]) -> dict[str, int]:
+    """Return the guard's counters, sorted by name and without the prefix."""
+    # dict() copies in one step: the metrics are read in another thread.
+    own = {name.removeprefix(PREFIX): value for name, value in dict(stats).items() if name.startswith(PREFIX)}
+    return {name: value for name, value in sorted(own.items()) if type(value) is int}
+
+
+def failed_feeds(stats: Mapping[str, Any]) -> int:
+    """Return how many files of Scrapy's feeds could not be stored."""
+    return sum(value for name, value in stats.items() if name.startswith("feedexport/failed_count/"))

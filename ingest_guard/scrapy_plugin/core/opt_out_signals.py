@@ -1,21 +1,13 @@
 """What a response says of the use of its content, in headers and markup, for the names of this crawler."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import TYPE_CHECKING
 
-from scrapy.http import TextResponse
+from scrapy.crawler import Crawler
+from scrapy.http import Response, TextResponse
 
-from ingest_guard.dataset.optouts.agents import agent_names
-from ingest_guard.dataset.optouts.signals import NONE, of_headers, of_markup
-
-if TYPE_CHECKING:
-    from scrapy.crawler import Crawler
-    from scrapy.http import Response
-
-    from ingest_guard.dataset.optouts.signals import Signals
+from ingest_guard.dataset.optouts.rules import agent_names
+from ingest_guard.dataset.optouts.signals import NONE, Signals, of_headers, of_markup
 
 
 class SignalReader:

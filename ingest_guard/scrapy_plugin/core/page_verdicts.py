@@ -3,17 +3,13 @@
 Nothing of this is read from a request: its Referer and its meta say what others wrote into them.
 """
 
-from __future__ import annotations
-
 import hashlib
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import Any
 
 from cachetools import FIFOCache, LRUCache
 
 from ingest_guard.urls.normalise import url_key
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 _MOST_ITEMS = 1 << 14
 _MOST_PAGES = 1 << 16

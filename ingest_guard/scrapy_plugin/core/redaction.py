@@ -5,18 +5,14 @@ get, an errback's error names its request. The address of a match must not stand
 process alone, and only the newest ones are.
 """
 
-from __future__ import annotations
-
 import re
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 from cachetools import LRUCache
 from scrapy.http import Request, Response
 
 from ingest_guard.urls.data_scheme import redact_data_urls
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
 
 _MOST = 1 << 10
 WITHHELD = "(withheld by ingest_guard)"

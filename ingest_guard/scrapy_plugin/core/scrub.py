@@ -8,21 +8,17 @@ download brings its response along, parsers quote the line that they stumbled ov
 failure, with the frames in which the bytes were read, in attributes.
 """
 
-from __future__ import annotations
-
 import base64
 import contextlib
 import re
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Any
 
 from scrapy.http import Request, Response, TextResponse
 from twisted.python.failure import Failure
 
 from ingest_guard.scrapy_plugin.core.redaction import WITHHELD
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from types import TracebackType
 
 _CACHES = ("_cached_ubody", "_cached_selector", "_cached_decoded_json", "_cached_benc")
 # What a response of Scrapy's own has; anything else was added by a library, such as a provider's raw answer.

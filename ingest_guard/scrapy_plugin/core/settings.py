@@ -1,17 +1,12 @@
 """The settings of a project that concern the guard: their names, and the policy that they lead to."""
 
-from __future__ import annotations
-
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from scrapy.settings import BaseSettings
 from scrapy.utils.conf import closest_scrapy_cfg
 
 from ingest_guard.errors import SetupError
 from ingest_guard.policy.policy import Policy
-
-if TYPE_CHECKING:
-    from scrapy.settings import BaseSettings
 
 POLICY_SETTING = "INGEST_GUARD_POLICY"
 DATASET_SETTING = "INGEST_GUARD_DATASET"

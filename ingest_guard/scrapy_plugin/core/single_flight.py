@@ -1,12 +1,8 @@
 """Work that is done once for all who ask for it at the same time."""
 
-from __future__ import annotations
-
 import asyncio
-from typing import TYPE_CHECKING, Generic, TypeVar
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable
+from typing import Generic, TypeVar
 
 T = TypeVar("T")
 

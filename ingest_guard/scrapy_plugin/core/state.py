@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary, WeakSet
 
+from scrapy import Request
+from scrapy.crawler import Crawler
+from scrapy.http import Response
 from scrapy.utils.defer import _schedule_coro
 
+from ingest_guard.dataset.optouts.signals import Signals
 from ingest_guard.dataset.records.seen import Keys
 from ingest_guard.guard.flood import FloodBreaker
 from ingest_guard.guard.guard import Guard
@@ -18,20 +23,11 @@ from ingest_guard.scrapy_plugin.core.meter import Meter
 from ingest_guard.scrapy_plugin.core.opt_out_signals import SignalReader
 from ingest_guard.scrapy_plugin.core.page_verdicts import DroppedPages, ItemPages
 from ingest_guard.scrapy_plugin.core.settings import load_policy
-from ingest_guard.verdict import Action
+from ingest_guard.verdict import Action, Verdict
 from ingest_guard.workers.inline import InlinePool
 from ingest_guard.workers.pool import WorkerPool, make_budget
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from scrapy import Request
-    from scrapy.crawler import Crawler
-    from scrapy.http import Response
-
-    from ingest_guard.dataset.optouts.signals import Signals
-    from ingest_guard.verdict import Verdict
-
     PassedListener = Callable[[Request, Response, Verdict, Generation, Signals], None]
 
 logger = logging.getLogger(__name__)

@@ -7,19 +7,17 @@ of it gets empty bodies, and a verdict counts only for the URL that the gate saw
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ingest_guard.dataset.optouts.signals import Signals
 from ingest_guard.urls.registrable import domain_of
 from ingest_guard.verdict import Outcome, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from scrapy import Request
     from scrapy.http import Response
-
-    from ingest_guard.dataset.optouts.signals import Signals
 
 META_KEY = "ingest_guard_ticket"
 # Errors have headers of their own (noindex, as a rule) and say nothing of what would be there.

@@ -8,34 +8,28 @@ file when the first request for a host comes by, and has the requests that come 
 all but two of those pass unchecked. A page's images on another host come all at once.
 """
 
-from __future__ import annotations
-
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cachetools import LRUCache
 from scrapy import Request
 from scrapy.exceptions import IgnoreRequest
+from scrapy.http import Response
 
 from ingest_guard._clock import now
+from ingest_guard.dataset.optouts.signals import Signals
 from ingest_guard.scrapy_plugin.check.request_rules import refusal
 from ingest_guard.scrapy_plugin.core.exceptions import ImageBlocked, RequestRefused
+from ingest_guard.scrapy_plugin.core.generation import Generation
 from ingest_guard.scrapy_plugin.core.single_flight import SingleFlight
+from ingest_guard.scrapy_plugin.core.state import GuardState
 from ingest_guard.scrapy_plugin.core.tickets import META_KEY, Ticket
+from ingest_guard.scrapy_plugin.images.opt_outs import OptOuts
 from ingest_guard.urls.hosts import host_of
 from ingest_guard.urls.private import is_private
 from ingest_guard.urls.registrable import domain_of
 from ingest_guard.verdict import Action, Outcome, Verdict
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from scrapy.http import Response
-
-    from ingest_guard.dataset.optouts.signals import Signals
-    from ingest_guard.scrapy_plugin.core.generation import Generation
-    from ingest_guard.scrapy_plugin.core.state import GuardState
-    from ingest_guard.scrapy_plugin.images.opt_outs import OptOuts
 
 _OK = range(200, 300)
 _PARTIAL_CONTENT = 206

@@ -7,23 +7,20 @@ what was fetched is checked as ever, and counted as what it is.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from cachetools import LRUCache
 
-from ingest_guard.dataset.optouts.signals import NONE
+from ingest_guard.dataset.optouts.signals import NONE, Signals
 from ingest_guard.scrapy_plugin.core.page_verdicts import key_of
+from ingest_guard.scrapy_plugin.core.state import GuardState
+from ingest_guard.scrapy_plugin.core.tickets import Hop
 from ingest_guard.scrapy_plugin.images.tdm_files import TdmFiles
 from ingest_guard.urls.private import is_private
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from scrapy.http import Response
-
-    from ingest_guard.dataset.optouts.signals import Signals
-    from ingest_guard.scrapy_plugin.core.state import GuardState
-    from ingest_guard.scrapy_plugin.core.tickets import Hop
 
 _PAGES = 1 << 16
 _FILE = "tdm_file"

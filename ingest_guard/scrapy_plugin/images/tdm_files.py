@@ -14,18 +14,15 @@ from urllib.parse import urlsplit
 from cachetools import LRUCache
 from scrapy import Request
 from scrapy.exceptions import IgnoreRequest
+from scrapy.http import Response
 
-from ingest_guard.dataset.optouts.tdmrep import WELL_KNOWN, parse_file, reserved_by
+from ingest_guard.dataset.optouts.tdmrep import WELL_KNOWN, Rule, parse_file, reserved_by
 from ingest_guard.scrapy_plugin.core.single_flight import SingleFlight
+from ingest_guard.scrapy_plugin.core.state import GuardState
 from ingest_guard.scrapy_plugin.core.tickets import META_KEY, Ticket
 from ingest_guard.urls.private import is_private
 
 if TYPE_CHECKING:
-    from scrapy.http import Response
-
-    from ingest_guard.dataset.optouts.tdmrep import Rule
-    from ingest_guard.scrapy_plugin.core.state import GuardState
-
     Rules = tuple[Rule, ...]
 
 _MOST_HOSTS = 20_000

@@ -1,14 +1,8 @@
 """What a running crawl shows: telemetry for the report, progress in a terminal, metrics for Prometheus."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 from ingest_guard.errors import SetupError
 from ingest_guard.scrapy_plugin.core.settings import PROGRESS_SETTING
-
-if TYPE_CHECKING:
-    from ingest_guard.scrapy_plugin.core.state import GuardState
+from ingest_guard.scrapy_plugin.core.state import GuardState
 
 
 def watch(state: GuardState) -> None:

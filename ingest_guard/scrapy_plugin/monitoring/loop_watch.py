@@ -4,21 +4,16 @@ A thread looks four times a second whether the loop has run; where it has not, i
 thread is in: names of modules and functions alone, never a value. It is switched off with ``report.loop_stalls``.
 """
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import sys
 import threading
 import time
-from typing import TYPE_CHECKING
+from types import FrameType
 
 from scrapy import signals
 
-if TYPE_CHECKING:
-    from types import FrameType
-
-    from ingest_guard.scrapy_plugin.core.state import GuardState
+from ingest_guard.scrapy_plugin.core.state import GuardState
 
 logger = logging.getLogger(__name__)
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from prometheus_client import CollectorRegistry, start_http_server
@@ -21,15 +22,12 @@ from scrapy import signals
 from scrapy.utils.asyncio import run_in_thread
 
 from ingest_guard.errors import SetupError
-from ingest_guard.scrapy_plugin.core.statistics import own_counts
+from ingest_guard.scrapy_plugin.core.meter import own_counts
+from ingest_guard.scrapy_plugin.core.state import GuardState
 from ingest_guard.scrapy_plugin.monitoring import snapshot
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from prometheus_client import Metric
-
-    from ingest_guard.scrapy_plugin.core.state import GuardState
 
 logger = logging.getLogger(__name__)
 

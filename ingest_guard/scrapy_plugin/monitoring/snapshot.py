@@ -1,17 +1,13 @@
 """A running crawl at one moment: queues, memory, the lists in use. Telemetry, progress and metrics show it."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ingest_guard._clock import format_time
-
-if TYPE_CHECKING:
-    from ingest_guard.scrapy_plugin.core.state import GuardState
+from ingest_guard.scrapy_plugin.core.state import GuardState
 
 _STATM = Path("/proc/self/statm")
 _PAGE_SIZE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096

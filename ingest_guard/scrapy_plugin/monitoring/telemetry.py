@@ -14,27 +14,23 @@ import json
 import logging
 import os
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scrapy import signals
-from scrapy.utils.asyncio import create_looping_call
+from scrapy.utils.asyncio import AsyncioLoopingCall, create_looping_call
 
 from ingest_guard._clock import now
 from ingest_guard._version import __version__
 from ingest_guard.dataset.shards.location import local_folder
 from ingest_guard.dataset.shards.names import TELEMETRY
-from ingest_guard.scrapy_plugin.core.meter import may_show_dropped
+from ingest_guard.scrapy_plugin.core.meter import may_show_dropped, own_counts
 from ingest_guard.scrapy_plugin.core.settings import DATASET_SETTING
-from ingest_guard.scrapy_plugin.core.statistics import own_counts
+from ingest_guard.scrapy_plugin.core.state import GuardState
 from ingest_guard.scrapy_plugin.monitoring import snapshot
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from scrapy.utils.asyncio import AsyncioLoopingCall
     from twisted.internet.task import LoopingCall
-
-    from ingest_guard.scrapy_plugin.core.state import GuardState
 
 logger = logging.getLogger(__name__)
 

@@ -4,11 +4,9 @@ Scrapy's exit code says nothing: it is 0 for a crawl that was closed because its
 without a guard because somebody emptied ``ADDONS``. This file says it, by being there.
 """
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from scrapy import signals
 
@@ -16,13 +14,11 @@ from ingest_guard._clock import now
 from ingest_guard._version import __version__
 from ingest_guard.files.atomic import hidden_name, publish
 from ingest_guard.scrapy_plugin.core import placement
+from ingest_guard.scrapy_plugin.core.meter import failed_feeds, own_counts
 from ingest_guard.scrapy_plugin.core.settings import COMPLETION_SETTING
-from ingest_guard.scrapy_plugin.core.statistics import failed_feeds, own_counts
+from ingest_guard.scrapy_plugin.core.state import GuardState
 from ingest_guard.scrapy_plugin.output import resume
 from ingest_guard.scrapy_plugin.output.manifest import keeper_of
-
-if TYPE_CHECKING:
-    from ingest_guard.scrapy_plugin.core.state import GuardState
 
 
 class Ending:

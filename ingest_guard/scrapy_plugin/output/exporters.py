@@ -5,29 +5,22 @@ setting ``INGEST_GUARD_OUTFIT``. What cannot be written ends the crawl: Scrapy w
 on, and exit with 0.
 """
 
-from __future__ import annotations
-
+from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any, Self
 
+from scrapy import Spider
+from scrapy.crawler import Crawler
 from scrapy.exporters import BaseItemExporter, JsonLinesItemExporter
 from scrapy.extensions.feedexport import FileFeedStorage
 
+from ingest_guard.dataset.records.layouts import Outfit
 from ingest_guard.dataset.records.layouts import outfit as outfit_named
 from ingest_guard.dataset.shards.writer import ROW_GROUP, ShardWriter
 from ingest_guard.errors import DatasetError, IngestGuardError
 from ingest_guard.files.atomic import hidden_name, publish
 from ingest_guard.scrapy_plugin.core.settings import OUTFIT_SETTING
 from ingest_guard.scrapy_plugin.core.state import GuardState
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from typing import Self
-
-    from scrapy import Spider
-    from scrapy.crawler import Crawler
-
-    from ingest_guard.dataset.records.layouts import Outfit
 
 LINES_FORMATS = ("jsonlines", "jsonl", "jl")
 # Every record has these. Items that pass because they name no image do not fit into a typed table.

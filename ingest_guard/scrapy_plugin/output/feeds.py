@@ -8,12 +8,13 @@
     INGEST_GUARD_SHARD_ROWS = 100000
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 
 import scrapy.extensions.feedexport
-from scrapy import signals
+from scrapy import Spider, signals
+from scrapy.crawler import Crawler
+from scrapy.settings import BaseSettings
 
 from ingest_guard.dataset.records.layouts import NAMES, load_mmh3
 from ingest_guard.dataset.records.seen import Keys
@@ -21,17 +22,10 @@ from ingest_guard.dataset.shards.location import ShardStore, dataset_uri
 from ingest_guard.dataset.shards.names import CRAWLED, next_number
 from ingest_guard.dataset.shards.read import cut_torn_line, load_arrow, outfit_of, read_uids
 from ingest_guard.errors import SetupError
+from ingest_guard.scrapy_plugin.core.meter import failed_feeds
 from ingest_guard.scrapy_plugin.core.settings import DATASET_SETTING, FORMAT_SETTING, OUTFIT_SETTING, ROWS_SETTING
 from ingest_guard.scrapy_plugin.core.state import GuardState
-from ingest_guard.scrapy_plugin.core.statistics import failed_feeds
 from ingest_guard.scrapy_plugin.output.buckets import open_store
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from scrapy import Spider
-    from scrapy.crawler import Crawler
-    from scrapy.settings import BaseSettings
 
 FORMATS = ("parquet", "jsonl")
 SHARD_ROWS = 100_000

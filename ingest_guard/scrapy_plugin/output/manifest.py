@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -26,26 +27,22 @@ from scrapy.utils.misc import build_from_crawler, load_object
 from ingest_guard._clock import now
 from ingest_guard.dataset.attestation import croissant, facts, files, inventory, signing
 from ingest_guard.dataset.attestation import draft as drafts
+from ingest_guard.dataset.attestation.inventory import ShardFacts
 from ingest_guard.dataset.attestation.manifest import NAME, Manifest
 from ingest_guard.dataset.attestation.model import Run
 from ingest_guard.dataset.attestation.promises import numbered
-from ingest_guard.dataset.shards.location import FolderStore
+from ingest_guard.dataset.records.schema import Column
+from ingest_guard.dataset.shards.location import FolderStore, ShardStore
 from ingest_guard.errors import AttestationError, DatasetError, SetupError
+from ingest_guard.guard.guard import Guard
+from ingest_guard.policy.policy import Policy
+from ingest_guard.scrapy_plugin.core.meter import own_counts
 from ingest_guard.scrapy_plugin.core.settings import OUTFIT_SETTING, SIGN_KEY_VARIABLE
-from ingest_guard.scrapy_plugin.core.statistics import own_counts
+from ingest_guard.scrapy_plugin.core.state import GuardState
 from ingest_guard.scrapy_plugin.output.buckets import open_store
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
-    from ingest_guard.dataset.attestation.inventory import ShardFacts
-    from ingest_guard.dataset.records.schema import Column
-    from ingest_guard.dataset.shards.location import ShardStore
-    from ingest_guard.guard.guard import Guard
-    from ingest_guard.policy.policy import Policy
-    from ingest_guard.scrapy_plugin.core.state import GuardState
 
 logger = logging.getLogger(__name__)
 

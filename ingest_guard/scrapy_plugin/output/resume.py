@@ -17,6 +17,7 @@ import json
 import logging
 import re
 import shutil
+from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,8 +32,6 @@ from ingest_guard.scrapy_plugin.output.exporters import LINES_FORMATS
 from ingest_guard.scrapy_plugin.output.feeds import Dataset, chosen_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from scrapy.crawler import Crawler
     from scrapy.settings import BaseSettings
 

@@ -1,19 +1,13 @@
 """The limits of a broad crawl: hosts that it may ask, pages of one host, requests that wait."""
 
-from __future__ import annotations
-
 import asyncio
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
 
 from cachetools import LRUCache
 from scrapy import Request, signals
+from scrapy.crawler import Crawler
 
 from ingest_guard.urls import hosts
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from scrapy.crawler import Crawler
 
 ANYWHERE = "*"
 _REMEMBERED_HOSTS = 100_000

@@ -1,16 +1,11 @@
 """The addresses where a broad crawl starts, from a file or as given."""
 
-from __future__ import annotations
-
 import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ingest_guard.errors import SetupError
 from ingest_guard.scrapy_plugin.spider.limits import can_be_asked, host_of
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 # mailto:x@y is not a host with a port.

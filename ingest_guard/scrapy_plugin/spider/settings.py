@@ -3,8 +3,6 @@
 A settings module for Scrapy: ``SCRAPY_SETTINGS_MODULE=ingest_guard.scrapy_plugin.spider.settings``.
 """
 
-from __future__ import annotations
-
 BOT_NAME = "ingest_guard"
 SPIDER_MODULES = ["ingest_guard.scrapy_plugin.spider.spider"]
 ADDONS = {"ingest_guard.Addon": 0}

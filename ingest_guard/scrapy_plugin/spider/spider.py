@@ -11,38 +11,29 @@ Run as it is, by ``ingest-guard crawl --seeds urls.txt -o out/``, or subclassed 
 Listed page URLs and hosts are never fetched: the gate refuses each request that leads to one.
 """
 
-from __future__ import annotations
-
 import logging
 import re
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import suppress
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 from scrapy import Request
-from scrapy.http import HtmlResponse
+from scrapy.crawler import Crawler
+from scrapy.http import HtmlResponse, Response
 from scrapy.linkextractors import LinkExtractor
+from scrapy.settings import BaseSettings
 from scrapy.spiders import SitemapSpider
 
 from ingest_guard._version import __version__
-from ingest_guard.dataset.extract import extract_images
+from ingest_guard.dataset.extract import PageImage, extract_images
 from ingest_guard.dataset.extract.document import is_too_costly
 from ingest_guard.dataset.records.filters import Filters
 from ingest_guard.scrapy_plugin.core.state import GuardState
 from ingest_guard.scrapy_plugin.spider.limits import ANYWHERE, Hosts, PendingLimit, can_be_asked
 from ingest_guard.scrapy_plugin.spider.seeds import Seeds
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
-    from pathlib import Path
-    from typing import Self
-
-    from scrapy.crawler import Crawler
-    from scrapy.http import Response
-    from scrapy.settings import BaseSettings
-
-    from ingest_guard.dataset.extract import PageImage
 
 logger = logging.getLogger(__name__)
 

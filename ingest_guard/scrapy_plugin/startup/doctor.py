@@ -1,15 +1,14 @@
 """Doctor: builds the final settings of each spider as Scrapy does, and checks that the guard is in them."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import sys
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from scrapy import Spider
 from scrapy.crawler import Crawler
+from scrapy.settings import Settings
 from scrapy.spiderloader import get_spider_loader
 from scrapy.utils.conf import closest_scrapy_cfg
 from scrapy.utils.project import get_project_settings
@@ -19,10 +18,6 @@ from ingest_guard.errors import IngestGuardError, SetupError
 from ingest_guard.guard.credentials import list_key, require_signer
 from ingest_guard.scrapy_plugin.core import placement
 from ingest_guard.scrapy_plugin.core.settings import load_policy
-
-if TYPE_CHECKING:
-    from scrapy import Spider
-    from scrapy.settings import Settings
 
 _SECOND_LINE = 'EXTENSIONS = {"ingest_guard.Watchdog": 0}'
 

@@ -1,19 +1,20 @@
 """Doctor's checks around a crawl: old stores, job folders, other people's components, the log, the machine."""
 
-from __future__ import annotations
-
 import inspect
 import re
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from scrapy.pipelines.media import MediaPipeline
+from scrapy.settings import Settings
 from scrapy.utils.misc import load_object
 
 from ingest_guard.blocklist.blocklist import Blocklist
 from ingest_guard.errors import IngestGuardError, SetupError
 from ingest_guard.guard.credentials import list_key
+from ingest_guard.policy import Policy
 from ingest_guard.scrapy_plugin.check import browsers
 from ingest_guard.scrapy_plugin.check.receivers import RAW
 from ingest_guard.scrapy_plugin.core.settings import load_policy
@@ -21,14 +22,7 @@ from ingest_guard.scrapy_plugin.output import resume
 from ingest_guard.scrapy_plugin.startup import process, protections, robots
 from ingest_guard.scrapy_plugin.startup.doctor import Finding, settings_of_all
 from ingest_guard.scrapy_plugin.stores import stores
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-
-    from scrapy.settings import Settings
-
-    from ingest_guard.policy import Policy
-    from ingest_guard.scrapy_plugin.stores.stores import Store
+from ingest_guard.scrapy_plugin.stores.stores import Store
 
 _COMPONENTS = ("EXTENSIONS", "DOWNLOADER_MIDDLEWARES", "SPIDER_MIDDLEWARES", "ITEM_PIPELINES", "ADDONS")
 _OURS = ("scrapy.", "ingest_guard.")

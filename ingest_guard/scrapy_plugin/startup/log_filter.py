@@ -8,8 +8,12 @@ URL that is too long) cannot be known to belong to a match: the strict level tak
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Self
 
+from scrapy import Request, Spider
+from scrapy.crawler import Crawler
+from scrapy.http import Response
 from scrapy.logformatter import LogFormatter
 from scrapy.utils.misc import build_from_crawler, load_object
 
@@ -18,12 +22,6 @@ from ingest_guard.scrapy_plugin.core.redaction import WITHHELD, names_withheld, 
 from ingest_guard.scrapy_plugin.core.settings import LOG_FORMATTER_SETTING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from typing import Self
-
-    from scrapy import Request, Spider
-    from scrapy.crawler import Crawler
-    from scrapy.http import Response
     from twisted.python.failure import Failure
 
 # These loggers write about responses and items that have passed.

@@ -5,17 +5,13 @@ process's memory. Both are switched off once the spider opens, before the first 
 has ended: what it saw may still be in memory then.
 """
 
-from __future__ import annotations
-
 import ctypes
 import logging
 import resource
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from ingest_guard.policy.crawl import Hygiene
+from ingest_guard.policy.crawl import Hygiene
 
 logger = logging.getLogger(__name__)
 

@@ -4,30 +4,24 @@ There are three moments: :func:`require` from the final settings, before anythin
 the first request; :func:`begin` once the spider is open. In the first two, what the policy's level forbids is an error.
 """
 
-from __future__ import annotations
-
 import logging
-from typing import TYPE_CHECKING
 from weakref import WeakSet
 
 import scrapy
 from scrapy.core.engine import ExecutionEngine
+from scrapy.crawler import Crawler
+from scrapy.settings import BaseSettings
 from scrapy.utils.asyncio import is_asyncio_available
 
 from ingest_guard.errors import SetupError
+from ingest_guard.policy import Policy
 from ingest_guard.scrapy_plugin.check import browsers, handlers, receivers
 from ingest_guard.scrapy_plugin.core import redaction
 from ingest_guard.scrapy_plugin.core.settings import TESTED_SCRAPY
+from ingest_guard.scrapy_plugin.core.state import GuardState
 from ingest_guard.scrapy_plugin.startup import process
 from ingest_guard.scrapy_plugin.startup.log_filter import GuardedLogFormatter, InstalledFilter
 from ingest_guard.scrapy_plugin.stores import stores
-
-if TYPE_CHECKING:
-    from scrapy.crawler import Crawler
-    from scrapy.settings import BaseSettings
-
-    from ingest_guard.policy import Policy
-    from ingest_guard.scrapy_plugin.core.state import GuardState
 
 logger = logging.getLogger(__name__)
 

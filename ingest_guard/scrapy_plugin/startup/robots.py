@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
+from ingest_guard.policy import Policy
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
     from scrapy.settings import BaseSettings
-
-    from ingest_guard.policy import Policy
 
 logger = logging.getLogger(__name__)
 

@@ -5,29 +5,22 @@ checked one by one. Only what Scrapy wrote, by its name and place, is removed fr
 is followed or removed. What cannot be checked or removed is counted, and its store stays one that no crawl starts with.
 """
 
-from __future__ import annotations
-
 import asyncio
 import itertools
 import os
 import re
 import stat
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ingest_guard.errors import GuardFailedError, SetupError
 from ingest_guard.guard.guard import Guard
-from ingest_guard.scrapy_plugin.stores.stores import CACHE, JOB, MARKER, MEDIA, contents
+from ingest_guard.policy.policy import Policy
+from ingest_guard.scrapy_plugin.stores.stores import CACHE, JOB, MARKER, MEDIA, Store, contents
 from ingest_guard.verdict import Outcome
 from ingest_guard.workers.inline import InlinePool
 from ingest_guard.workers.pool import WorkerPool
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from ingest_guard.policy.policy import Policy
-    from ingest_guard.scrapy_plugin.stores.stores import Store
 
 _AT_ONCE = 16
 # FilesystemCacheStorage: CACHE/SPIDER/FIRST TWO DIGITS/FINGERPRINT/FILE.

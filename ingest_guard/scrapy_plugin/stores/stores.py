@@ -5,32 +5,26 @@ pipelines do not fetch it again. So a folder that is not empty and has no marker
 purge`` empties a cache, and looks through a media store and marks it.
 """
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os
-import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from scrapy.exceptions import NotConfigured
 from scrapy.extensions.httpcache import DbmCacheStorage
+from scrapy.settings import BaseSettings
 from scrapy.utils.misc import load_object
 from scrapy.utils.project import data_path
 
 from ingest_guard._clock import now
 from ingest_guard._version import __version__
 from ingest_guard.errors import SetupError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from scrapy.settings import BaseSettings
-
-    from ingest_guard.policy.policy import Policy
+from ingest_guard.policy.policy import Policy
+from ingest_guard.urls.data_scheme import quotes_data_url
 
 MARKER = ".ingest-guard.json"
 CACHE, MEDIA, JOB = "HTTP cache", "media store", "job directory"
@@ -39,7 +33,6 @@ _STORE_SETTINGS = ("FILES_STORE", "IMAGES_STORE")
 _DBM_MODULES = ("dbm.sqlite3", "dbm.gnu", "dbm.ndbm", "dbm.dumb")
 _NDBM = "dbm.ndbm"
 # A request's URL, or a text in its meta, as pickle and marshal have it.
-_DATA_URL = re.compile(rb"data:[a-z0-9!#$&^_.+-]*/[a-z0-9!#$&^_.+-]+[;,]|data:;base64,", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +149,7 @@ def has_data_urls(job: Store) -> bool:
     with contextlib.suppress(OSError):
         for path, _ in contents(job.folder):
             is_searched = path.relative_to(job.folder).parts[:1] in {("requests.queue",), ("spider.state",)}
-            if is_searched and path.is_file() and _DATA_URL.search(path.read_bytes()):
+            if is_searched and path.is_file() and quotes_data_url(path.read_bytes()):
                 return True
     return False
 

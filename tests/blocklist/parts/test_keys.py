@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ingest_guard.blocklist.parts.keys import read_key
+from ingest_guard.blocklist.parts.seal import read_key
 from ingest_guard.errors import BlocklistError
 
 if TYPE_CHECKING:

@@ -10,8 +10,7 @@ from ingest_guard.blocklist.build.build import ListSource, build
 from ingest_guard.blocklist.store import signatures, versions
 from ingest_guard.cli.blocklist import pack as commands
 from ingest_guard.cli.blocklist.build import build_command
-from ingest_guard.cli.blocklist.compact import compact_command
-from ingest_guard.cli.blocklist.update import update_command
+from ingest_guard.cli.blocklist.update import compact_command, update_command
 from ingest_guard.errors import BlocklistError
 from ingest_guard.signing import keys
 

@@ -9,9 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest_guard.dataset.optouts.agents import agent_names
 from ingest_guard.dataset.optouts.markup import meta_elements
-from ingest_guard.dataset.optouts.rules import REASONS, parse_rules
+from ingest_guard.dataset.optouts.rules import REASONS, agent_names, parse_rules
 from ingest_guard.dataset.optouts.signals import NONE, Signals, of_headers, of_markup
 from ingest_guard.dataset.optouts.tdmrep import combine, parse_file, read_reservation, reserved_by
 from ingest_guard.policy.records import OptOutPolicy

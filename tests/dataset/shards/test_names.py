@@ -5,11 +5,11 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
-from ingest_guard.dataset.report.records import records
 from support.records import record
 
 from ingest_guard.dataset.attestation.inventory import take_all
 from ingest_guard.dataset.records.layouts import outfit
+from ingest_guard.dataset.report.attested import count_records
 from ingest_guard.dataset.shards.location import FolderStore
 from ingest_guard.dataset.shards.names import is_shard, next_number, shard_files, shard_names
 from ingest_guard.dataset.shards.writer import write_parquet
@@ -51,7 +51,7 @@ def test_all_who_read_a_data_set_find_the_same_shards(folder: Path) -> None:
     """Report, recheck, manifest and a crawl that goes on: a tombstone is a shard for none of them."""
     assert shard_names(folder) == SHARDS
     assert [str(path.relative_to(folder)) for path in shard_files(folder)] == SHARDS
-    found = records(folder)
+    found = count_records(folder)
     assert (found.files, found.rows) == (len(SHARDS), len(SHARDS))
     assert list(find_shards(folder)[1]) == SHARDS
     assert [each.shard.name for each in take_all(folder)] == SHARDS

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from ingest_guard.scrapy_plugin.core.statistics import failed_feeds, own_counts
+from ingest_guard.scrapy_plugin.core.meter import failed_feeds, own_counts
 
 
 def test_own_counts_are_integers_without_the_prefix() -> None:
