@@ -54,6 +54,8 @@ class Domain:
         Images that workers have; places that it holds in the budget; fetches under way, and those that have ended.
     credit, credit_at
         What is left of its budget for failures, and at what time.
+    is_limited
+        Whether failures may close it: not where the policy says so, nor for images that belong to no domain.
     failed_in_row
         Scans that failed since the last good one.
     closings, closed_until
@@ -61,11 +63,12 @@ class Domain:
     """
 
     __slots__ = (
-        "__weakref__", "closed_until", "closings", "credit", "credit_at", "failed_in_row", "fetched", "fetches", "mean",
-        "places", "seconds", "virtual", "with_workers",
+        "__weakref__", "closed_until", "closings", "credit", "credit_at", "failed_in_row", "fetched", "fetches",
+        "is_limited", "mean", "places", "seconds", "virtual", "with_workers",
     )  # fmt: skip
 
-    def __init__(self, credit: float, now: float) -> None:
+    def __init__(self, credit: float, now: float, *, is_limited: bool = True) -> None:
+        self.is_limited = is_limited
         self.seconds = self.virtual = 0.0
         self.mean: float | None = None
         self.with_workers = self.places = self.fetches = self.fetched = 0
@@ -131,10 +134,12 @@ class Domains:
         return len(self._alive)
 
     def get(self, name: str) -> Domain:
-        """Return a domain by its name; all that have none are one."""
+        """Return a domain by its name. Images without one (files of a purge, say) are a domain that is never closed."""
         domain = self._alive.get(name)
         if domain is None:
-            domain = self._alive[name] = Domain(self._allowance, self._clock())
+            domain = self._alive[name] = Domain(
+                self._allowance, self._clock(), is_limited=self._is_limited and bool(name)
+            )
         self._recent[name] = domain
         return domain
 
@@ -155,8 +160,8 @@ class Domains:
         if reason in FAILURES:
             self._failed += 1
             self._failed_seconds += seconds
-            domain.failed_in_row += 1
-            if self._is_limited:
+            if domain.is_limited:
+                domain.failed_in_row += 1
                 self._charge(domain, max(seconds, self._limit * _OF_A_CRASH if reason is Reason.WORKER_CRASHED else 0))
         elif domain.failed_in_row or domain.closings or domain.credit < self._allowance:
             domain.failed_in_row = 0

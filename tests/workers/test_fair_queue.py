@@ -320,6 +320,15 @@ def test_no_domain_is_closed_where_the_policy_says_so() -> None:
     assert domains.statistics()["failed_scans"] == 100
 
 
+def test_what_belongs_to_no_domain_is_never_closed() -> None:
+    """A tool that scans files has no hosts to hold to account: a broken file says nothing about the next one."""
+    domains, _ = clocked()
+    for _ in range(100):
+        domains.count_scan(domains.get(""), LIMIT, Reason.TIMEOUT)
+    assert not domains.is_closed(domains.get(""))
+    assert domains.get("").failed_in_row == 0
+
+
 def test_the_number_of_domains_is_bounded() -> None:
     """Those seen last stay; one that is in use stays the same object even when others have crowded it out."""
     domains, _ = clocked(remembered_domains=10)
