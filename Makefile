@@ -38,10 +38,11 @@ test: .venv/.$(TEST) ## Run the linters, the type checker and the full test suit
 test-proof: .venv/.$(TEST) ## Watch a crawl with strace, and search all that its processes write
 	$(PYTHON) -m pytest tests/proof $(PYTEST_ARGS)
 
-lint: .venv/.$(TEST) ## Run the linters and the type checker
+lint: .venv/.$(TEST) ## Run the linters, the type checker and the import rules
 	$(PYTHON) -m ruff check $(CHECKED)
 	$(PYTHON) -m ruff format --check $(CHECKED)
 	$(PYTHON) -m mypy
+	@$(PYTHON) -c "from importlinter.cli import lint_imports_command as lint; lint()"
 
 format: .venv/.$(TEST) ## Bring all code into its form
 	$(PYTHON) -m ruff check --fix-only --quiet $(CHECKED)

@@ -124,13 +124,8 @@ def opened(store: Path, key: bytes | None, start: float) -> dict[str, Any]:
         blocklist.match_exact({"md5": "00" * 16})
         told = {"seconds": round(seconds, 2), "private_mb": round((private() - before) / 1024, 1)}
     begin = time.perf_counter()
-    load(store, later=_All())
+    load(store, unchecked=lambda _: True)
     return {**told, "seconds_without_digests": round(time.perf_counter() - begin, 2)}
-
-
-class _All:
-    def __contains__(self, name: object) -> bool:
-        return True
 
 
 def private() -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,18 @@ _TEXTS = {
     "model_type": "expected keys and values",
     "dict_type": "expected keys and values",
     "too_short": "expected at least one entry",
+}
+
+
+class _Loader(yaml.SafeLoader):
+    """The safe loader, but ``3:1`` is a text: YAML 1.1 reads it as 181, in the number system of clocks."""
+
+
+_CLOCK = re.compile(r"[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?$")
+# Asked first, for each character that such a text can begin with.
+_Loader.yaml_implicit_resolvers = {
+    first: [("tag:yaml.org,2002:str", _CLOCK), *resolvers] if first and first in "-+0123456789" else resolvers
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
 
 
@@ -54,7 +67,7 @@ def load_with_lines(path: Path) -> tuple[Any, dict[Location, int]]:
     lines: dict[Location, int] = {(): 1}
     loader = None
     try:
-        loader = yaml.SafeLoader(text)
+        loader = _Loader(text)
         node = loader.get_single_node()
         if node is None:
             return None, lines

@@ -40,7 +40,8 @@ def test_each_reason_is_in_the_reference(reason: Reason) -> None:
 def statistics_keys() -> set[str]:
     """Return the fixed beginnings of all statistics keys that the code counts."""
     source = "\n".join(path.read_text() for path in (ROOT / "ingest_guard" / "scrapy_plugin").rglob("*.py"))
-    counted = re.findall(r'(?:count|set_value)\(f?"([a-z_/]+)', source)
+    calls = re.findall(r'(?:count|set_value)\((f?"[a-z_/]+[^"\n]*"(?: if [^"\n]* else f?"[a-z_/]+[^"\n]*")?)', source)
+    counted = [key for call in calls for key in re.findall(r'"([a-z_/]+)', call)]
     counted += re.findall(r'"ingest_guard/([a-z_/]+)"', source)
     return {key.rstrip("/") for key in counted if key}
 

@@ -19,7 +19,7 @@ from ingest_guard.blocklist.lookups import Lookups
 from ingest_guard.blocklist.parts.load import load
 from ingest_guard.blocklist.parts.seal import open_sealer
 from ingest_guard.blocklist.selection import Allowance, Opened, Rule
-from ingest_guard.blocklist.store.manifest import CANARY
+from ingest_guard.blocklist.store.manifest import ADDRESSES, CANARY, refuse_old_addresses
 from ingest_guard.errors import BlocklistError
 from ingest_guard.hashing.algorithms import Distance
 from ingest_guard.urls.normalise import domain_keys, url_key
@@ -86,6 +86,7 @@ class Blocklist:
         key: bytes | None = None,
         allow_empty: bool = False,
         max_age: timedelta | None = None,
+        old_addresses: bool = False,
     ) -> Self:
         """Open the current version of a store, or a version's own folder, after verifying every byte of it.
 
@@ -99,16 +100,23 @@ class Blocklist:
             Accept a blocklist without lists, and lists without entries.
         max_age
             Refuse one that was built longer ago.
+        old_addresses
+            Accept one whose addresses another release has spelled in another way; none of them is found.
 
         Raises
         ------
         BlocklistError
-            Missing, damaged, changed, writable by others, empty or too old; its key is missing or another one.
+            Missing, damaged, changed, writable by others, empty or too old; its key is missing or another one; it
+            holds addresses that another release has spelled in another way.
         """
         loaded = load(folder)
-        manifest = loaded.manifest
+        manifest, exact = loaded.manifest, loaded.exact
+        if manifest.has_old_addresses:
+            if not old_addresses:
+                refuse_old_addresses(manifest, loaded.where)
+            exact = {key: values for key, values in exact.items() if key[1] not in ADDRESSES}
         sealer = open_sealer(manifest.salt, manifest.sealed, key, str(loaded.where))
-        version = Opened(loaded.version, manifest.created_at, len(manifest.lists), loaded.exact, loaded.near, sealer)
+        version = Opened(loaded.version, manifest.created_at, len(manifest.lists), exact, loaded.near, sealer)
         parts = list(enumerate(list_infos(manifest.lists)))
         # The canary's comes last, so that a list index is a position in ``lists``.
         opened = cls(version, sorted(parts, key=lambda part: part[1].id == CANARY))

@@ -1,22 +1,17 @@
 """``ingest-guard attest verify | show | write | sign``: is a data set what its manifest says, and who vouches."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from ingest_guard.cli.main import FAILED, OK, print_signers
-from ingest_guard.dataset.attestation import facts, reissue, signing
+from ingest_guard.dataset.attestation import draft, facts, files
 from ingest_guard.dataset.attestation.manifest import NAME, Manifest, read_manifest
 from ingest_guard.dataset.attestation.promises import format_manifest, numbered
 from ingest_guard.dataset.attestation.verify import Findings, verify
 from ingest_guard.policy import Policy
-
-if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from ingest_guard.signing.keys import read_public_key, read_signing_key
 
 _FOLDER = click.Path(path_type=Path, file_okay=False, exists=True)
 _FILE = click.Path(path_type=Path, dir_okay=False)
@@ -52,8 +47,6 @@ def verify_command(folder: Path, signers: tuple[str, ...], policy_file: Path | N
 
     Exit code: 0 everything holds, 4 something does not, or there is no manifest; 2 wrong use.
     """
-    from ingest_guard.signing.keys import read_public_key  # noqa: PLC0415 - show needs no OpenSSL
-
     keys = [read_public_key(each) for each in signers]
     digest = None if policy_file is None else facts.policy_digest(Policy.load(policy_file))
     found = verify(folder, signers=keys, policy_digest=digest)
@@ -92,9 +85,10 @@ def write_command(folder: Path, policy_file: Path | None, sign_key: Path | None)
     """
     policy = None if policy_file is None else Policy.load(policy_file)
     path = sign_key or (policy.dataset.sign_key if policy else None)
-    manifest = reissue.reissue(folder, about=None if policy is None else facts.about(policy), key=_key(path))
+    key = read_signing_key(path) if path else None
+    manifest = draft.reissue(folder, about=None if policy is None else facts.about(policy), key=key)
     click.echo(f"{NAME}: {numbered(manifest.rows, 'record')} in {numbered(len(manifest.shards), 'shard')}")
-    _print_signers(signing.signers(folder, read_manifest(folder)))
+    _print_signers(files.signers(folder, read_manifest(folder)))
     return OK
 
 
@@ -103,21 +97,13 @@ def write_command(folder: Path, policy_file: Path | None, sign_key: Path | None)
 @click.option("--sign-key", type=_FILE, required=True, metavar="FILE", help="Private Ed25519 key.")
 def sign_command(folder: Path, sign_key: Path) -> int:
     """Verify DIR, and sign its manifest; who signed it before stays in the signature."""
-    key = _key(sign_key)
+    key = read_signing_key(sign_key)
     found = verify(folder)
-    if found.problems or key is None:
+    if found.problems:
         _print_findings(found)
         return FAILED
-    _print_signers(reissue.countersign(folder, found.sha256, key))
+    _print_signers(files.countersign(folder, found.sha256, key))
     return OK
-
-
-def _key(path: Path | None) -> Ed25519PrivateKey | None:
-    if path is None:
-        return None
-    from ingest_guard.signing.keys import read_signing_key  # noqa: PLC0415 - loaded where somebody signs
-
-    return read_signing_key(path)
 
 
 def _print_findings(found: Findings) -> None:

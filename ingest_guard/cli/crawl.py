@@ -46,7 +46,7 @@ _NOT_USABLE = (
     "ingest-guard: the guard failed or was not part of this crawl, or it was forced to stop; do not use its records. "
     "After a forced stop: the same command with --recover."
 )
-_STANDALONE = {"SCRAPY_SETTINGS_MODULE": "ingest_guard.scrapy_plugin.spider.settings"}
+_STANDALONE = {"SCRAPY_SETTINGS_MODULE": "ingest_guard.scrapy_plugin.spider.standalone"}
 _DEFAULT_POLICY = Path("policy.yaml")
 _OUTPUT = ("-o", "--output")
 
@@ -177,8 +177,10 @@ def _policy(chosen: Path | None) -> Path:
 
 
 def _from_seeds(seeds: Path, **chosen: _Value) -> list[str]:
+    domains = chosen.get("domains")
     try:
         Seeds(seeds).hosts()
+        ImageTextSpider(seeds=seeds, domains=str(domains) if domains else None).require_seeds()
     except SetupError as error:
         raise click.UsageError(str(error)) from None
     contact, sitemap = chosen.pop("contact", None), chosen.pop("sitemap", None)

@@ -1,23 +1,23 @@
 """``ingest-guard recheck``: compare published records with a newer blocklist, and write shards without the matches."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import click
 
 from ingest_guard.cli.blocklist import options
 from ingest_guard.cli.main import MATCHED, NOT_SCANNED, OK
+from ingest_guard.dataset.recheck import added_entries, provenance
+from ingest_guard.dataset.recheck.plan import Plan
+from ingest_guard.dataset.recheck.run import Output, recheck
+from ingest_guard.dataset.tables.columns import read_given
+from ingest_guard.dataset.tables.fingerprints import EXACT_SIZES
+from ingest_guard.guard.allow_list import AllowList
 from ingest_guard.policy import Policy
 from ingest_guard.policy.lists import KeySource
-
-if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
-    from ingest_guard.dataset.recheck.plan import Plan
+from ingest_guard.signing.keys import read_signing_key
 
 
 @click.command("recheck")
@@ -83,11 +83,18 @@ def command(
     """
     if (clean is not None) + in_place + dry_run != 1:
         raise click.UsageError("name one: -o CLEAN, --in-place or --dry-run")
-    from ingest_guard.dataset.recheck.run import Output, recheck  # noqa: PLC0415 - loaded where it is asked for
-
     plan = make_plan(source, _policy(policy_file, blocklist, key_env, key_file), since=since, columns=columns)
-    output = Output(clean, in_place, tombstones, options.all_recipients(recipients, recipients_file), not_compared)
-    report = recheck(source, plan, replace(output, sign=_signer(sign_key, plan.policy), jobs=jobs))
+    signer = sign_key or plan.policy.dataset.sign_key
+    output = Output(
+        clean,
+        in_place,
+        tombstones,
+        options.all_recipients(recipients, recipients_file),
+        not_compared,
+        read_signing_key(signer) if signer else None,
+        jobs,
+    )
+    report = recheck(source, plan, output)
     if as_json:
         click.echo(json.dumps(report.to_json(), indent=2))
     else:
@@ -98,12 +105,6 @@ def command(
 
 def make_plan(source: Path, policy: Policy, *, since: str | None, columns: str) -> Plan:
     """Return what is compared with what; PolicyError where an option names something that does not exist."""
-    from ingest_guard.dataset.recheck import added_entries, provenance  # noqa: PLC0415 - as above
-    from ingest_guard.dataset.recheck.plan import Plan  # noqa: PLC0415 - as above
-    from ingest_guard.dataset.tables.columns import read_given  # noqa: PLC0415 - as above
-    from ingest_guard.dataset.tables.fingerprints import EXACT_SIZES  # noqa: PLC0415 - as above
-    from ingest_guard.guard.allow_list import AllowList  # noqa: PLC0415 - as above
-
     plan = Plan(policy)
     known = {*EXACT_SIZES, *plan.near_algorithms()} if columns else ()
     earlier: tuple[added_entries.Earlier, ...] = ()
@@ -127,12 +128,3 @@ def _policy(file: Path | None, blocklist: Path | None, key_env: str | None, key_
     if file is None:
         return Policy(**update)
     return Policy.load(file).model_copy(update=update)
-
-
-def _signer(file: Path | None, policy: Policy) -> Ed25519PrivateKey | None:
-    chosen = file or policy.dataset.sign_key
-    if chosen is None:
-        return None
-    from ingest_guard.signing.keys import read_signing_key  # noqa: PLC0415 - as above
-
-    return read_signing_key(chosen)

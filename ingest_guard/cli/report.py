@@ -6,7 +6,7 @@ import click
 
 from ingest_guard.cli.main import FAILED, OK, WRONG_USE
 from ingest_guard.errors import DatasetError
-from ingest_guard.files.atomic import hidden_name, publish
+from ingest_guard.files.atomic import whole_file
 
 _DEFAULT = "report.html"
 
@@ -45,18 +45,10 @@ def command(folder: Path, output: Path | None, name: str | None) -> int:
         return OK
     file = output or folder / _DEFAULT
     try:
-        _write(file, page)
+        with whole_file(file) as target:
+            target.write(page.encode())
     except OSError as error:
         click.echo(f"ingest-guard: {file} cannot be written ({error.strerror})", err=True)
         return WRONG_USE
     click.echo(f"Wrote {file} ({len(page) / 1000:.0f} kB)")
     return OK
-
-
-def _write(file: Path, page: str) -> None:
-    hidden = hidden_name(file)
-    try:
-        hidden.write_text(page, encoding="utf-8")
-        publish(hidden, file, replace=True)
-    finally:
-        hidden.unlink(missing_ok=True)

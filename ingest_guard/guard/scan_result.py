@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ingest_guard.guard import view_hashes
 from ingest_guard.guard.view_hashes import NAME, VIEW, check_rows
@@ -21,8 +21,7 @@ _PDQ_DIGITS = 64
 _MOST_DIGITS = 8192
 
 
-@dataclass(frozen=True, slots=True)
-class Hit:
+class Hit(NamedTuple):
     """One entry of a list that an image is near to; the number means nothing outside of its version of the blocklist.
 
     Only the count of images that an entry matches needs it (:mod:`ingest_guard.guard.flood`).
@@ -49,7 +48,7 @@ class Scan:
         return json.dumps(
             {
                 "matches": [[m.list_id, m.algorithm, m.distance, m.view] for m in self.matches],
-                "hits": [[hit.list_id, hit.algorithm, hit.entry] for hit in self.hits],
+                "hits": self.hits,
                 "reason": self.reason,
                 "low_detail": self.low_detail,
                 "image": facts
@@ -70,25 +69,23 @@ class Scan:
         """Read what :meth:`to_wire` wrote; ValueError, KeyError or TypeError for anything else."""
         read: dict[str, Any] = json.loads(wire)
         return cls(
-            matches=tuple(_read_match(*row) for row in check_rows(read["matches"], _MOST_MATCHES)),
-            hits=tuple(_read_hit(*row) for row in check_rows(read["hits"], MOST_HITS)),
+            matches=tuple(_read_match(row) for row in check_rows(read["matches"], _MOST_MATCHES)),
+            hits=tuple(
+                Hit(_name(list_id), _name(algorithm), _number(entry))
+                for list_id, algorithm, entry in check_rows(read["hits"], MOST_HITS)
+            ),
             reason=None if read["reason"] is None else Reason(read["reason"]),
             low_detail=bool(read["low_detail"]),
             image=None if read["image"] is None else _read_facts(*read["image"]),
         )
 
 
-def _read_match(*read: Any) -> Match:
+def _read_match(read: list[Any]) -> Match:
     """Return a match that looks as matches do: its names become keys of statistics."""
     list_id, algorithm, distance, view = read
     if type(view) is not str or not VIEW.fullmatch(view):
         raise TypeError("a view that is none")
     return Match(_name(list_id), _name(algorithm), _number(distance), view)
-
-
-def _read_hit(*read: Any) -> Hit:
-    list_id, algorithm, entry = read
-    return Hit(_name(list_id), _name(algorithm), _number(entry))
 
 
 def _name(read: Any) -> str:

@@ -124,7 +124,7 @@ class Scanner:
         return Scan(
             matches=tuple(found.matches),
             reason=None if found.matches else reason,
-            image=_facts(picture, first) if first.quality is not None else None,
+            image=None if first.quality is None else _facts(picture, first),
             low_detail=first.low_detail,
             hits=found.nearest(),
         )

@@ -142,11 +142,9 @@ def _shown(reader: Reader, chosen: Collection[int], prefix: str = "") -> Iterato
         if shot is None:
             return
         for frame in frames_of(shot):
-            yield frame if not prefix else replace(frame, name=_prefixed(prefix, frame.name))
-
-
-def _prefixed(prefix: str, name: str) -> str:
-    return prefix if name == "native" else f"{prefix}/{name}"
+            if prefix:
+                frame = replace(frame, name=prefix if frame.name == "native" else f"{prefix}/{frame.name}")  # noqa: PLW2901 - renamed, not replaced
+            yield frame
 
 
 def _try_open(data: bytes, budget: Budget) -> Reader | Reason:

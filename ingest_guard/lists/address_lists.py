@@ -15,8 +15,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from ingest_guard.lists.entries import Entry, Rejected, Row, Unsupported
 from ingest_guard.lists.streams.text_lines import lines, opened, readable
@@ -44,28 +44,6 @@ class Unusable(ValueError):  # noqa: N818 - caught where it is raised for; it ne
 
 class NotCompared(ValueError):  # noqa: N818 - as above
     """It is of a kind that is not compared; the text is one of a few fixed words."""
-
-
-def read_urls(path: Path) -> Iterator[Row]:
-    """Yield the rows of a list of addresses, one at a time.
-
-    Raises
-    ------
-    ListFormatError
-        The file cannot be read.
-    """
-    return _read(path, addresses)
-
-
-def read_domains(path: Path) -> Iterator[Row]:
-    """Yield the rows of a list of domains, one at a time.
-
-    Raises
-    ------
-    ListFormatError
-        The file cannot be read.
-    """
-    return _read(path, domains)
 
 
 def addresses(text: str) -> Values:
@@ -117,7 +95,14 @@ def domains(text: str) -> Values:
     return [("domain", _domain(_unruled(word))) for word in words]
 
 
-def _read(path: Path, parse: Callable[[str], Values]) -> Iterator[Row]:
+def read(path: Path, parse: Callable[[str], Values]) -> Iterator[Row]:
+    """Yield the rows of a list, one at a time; :func:`addresses` or :func:`domains` parses its lines.
+
+    Raises
+    ------
+    ListFormatError
+        The file cannot be read.
+    """
     with opened(path) as file:
         for row, line in lines(file):
             if line is None:
@@ -126,6 +111,10 @@ def _read(path: Path, parse: Callable[[str], Values]) -> Iterator[Row]:
                 yield Rejected(row, "unreadable_text")
             else:
                 yield from address_rows(parse, line, row)
+
+
+read_urls = partial(read, parse=addresses)
+read_domains = partial(read, parse=domains)
 
 
 def address_rows(
@@ -153,9 +142,9 @@ def _split(text: str) -> tuple[str, str]:
 def _address(url: str, *, dotted: bool) -> str:
     try:
         normalise(url)
-        host = hosts.canonical(urlsplit(url).hostname or "")
     except ValueError:
         raise Unusable("bad_url") from None
+    host = hosts.host_of(url)
     if not hosts.is_address(host) and (not hosts.is_name(host) or (dotted and "." not in host)):
         raise Unusable("bad_url")
     return url
@@ -176,22 +165,14 @@ def _unruled(word: str) -> str:
 def _domain(text: str) -> str:
     """Return the one spelling of a host, refusing what would be half the web."""
     scheme, rest = _split(text)
-    if scheme not in {"", "http", "https"}:
-        raise NotCompared("other_scheme")
-    rest = rest.removesuffix("/")
-    if re.search(r"[/?#\\]", rest):
-        raise Unusable("has_path")
-    rest = rest.removeprefix("*").lstrip(".") if rest.startswith(("*.", ".")) else rest
     try:
-        # Two colons or more and no bracket: an IPv6 address as hosts files have it.
-        bare = rest if rest.count(":") > 1 and "[" not in rest and "@" not in rest else urlsplit(f"//{rest}").hostname
-        host = hosts.canonical(bare or "")
-    except ValueError:
-        raise Unusable("bad_domain") from None
+        host = hosts.listed_host(f"{scheme}://{rest}" if scheme else rest)
+    except ValueError as reason:
+        if str(reason) == "other_scheme":
+            raise NotCompared("other_scheme") from None
+        raise Unusable(str(reason)) from None
     if hosts.is_address(host):
         return host
-    if not hosts.is_name(host):
-        raise Unusable("bad_domain")
     if "." not in host:
         raise Unusable("single_label")
     if _is_public_suffix(host):

@@ -4,6 +4,9 @@ import re
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+MAX_TEXT = 1 << 14
+"""Longest text of a value; a longer one is rejected unread."""
+
 _SEVERITY = re.compile(r"[A-Z0-9][A-Z0-9_.-]{0,15}")
 
 

@@ -28,31 +28,22 @@ alone where the type is known, which ``signals_reader("pdq")`` is for (``--list 
 """
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ingest_guard.errors import BlocklistError, ListFormatError
+from ingest_guard.lists.address_lists import address_rows, addresses
 from ingest_guard.lists.entries import Rejected, Removed, Row, Unsupported
 from ingest_guard.lists.streams.json_pages import Shape, is_true, read, text_of
 from ingest_guard.lists.streams.text_lines import lines, opened, readable
-from ingest_guard.lists.values import is_known, key_of, rows_of
+from ingest_guard.lists.values import PHOTODNA, key_of, photodna_row, value_row
 
 _STOPNCII = Shape("hashRecords", "hasMoreRecords", frozenset({"signalType", "hashValue", "hashStatus"}))
 _TAT = Shape("results", "next", frozenset({"id", "hash_digest", "algorithm", "deleted"}))
 _UPDATES = Shape("data", "next", frozenset({"id", "type", "indicator", "should_delete", "descriptors"}))
 _GONE = frozenset({"withdrawn", "deleted"})
 _HEAD = 1024
-
-
-def read_stopncii(path: Path) -> Iterator[Row]:
-    """Yield what a file of StopNCII's answers holds.
-
-    Raises
-    ------
-    ListFormatError
-        See :func:`ingest_guard.lists.streams.json_pages.read`; or a hasher plug-in for PhotoDNA is broken.
-    """
-    return read(path, _STOPNCII, stopncii_rows)
 
 
 def stopncii_rows(record: dict[str, Any], row: int) -> list[Row]:
@@ -70,21 +61,15 @@ def stopncii_rows(record: dict[str, Any], row: int) -> list[Row]:
     return rows_of(signal.removeprefix("image"), text, row, key)
 
 
-def read_tat(path: Path) -> Iterator[Row]:
-    """Yield what a file of Tech Against Terrorism's answers holds.
-
-    Raises
-    ------
-    ListFormatError
-        See :func:`ingest_guard.lists.streams.json_pages.read`; or a hasher plug-in for PhotoDNA is broken.
-    """
-    return read(path, _TAT, tat_rows)
-
-
 def tat_rows(record: dict[str, Any], row: int) -> list[Row]:
     """Return the rows of one of ``results``, the `row`-th."""
     is_removed = is_true(record.get("deleted"))
     return _keyed_rows(record, row, "algorithm", "hash_digest", is_removed=is_removed)
+
+
+# Files of answers: their readers raise what :func:`ingest_guard.lists.streams.json_pages.read` does.
+read_stopncii = partial(read, shape=_STOPNCII, rows=stopncii_rows)
+read_tat = partial(read, shape=_TAT, rows=tat_rows)
 
 
 def read_threatexchange(path: Path) -> Iterator[Row]:
@@ -156,3 +141,53 @@ def _signal(text: str, signal_type: str | None, row: int) -> list[Row]:
         return rows_of(name, value.strip(), row) if value else [Rejected(row, "no_value")]
     # Most likely a value alone: 64 hex digits may be PDQ as well as SHA-256.
     return [Rejected(row, "unknown_type" if value else "no_type")]
+
+
+_HASHES = {
+    "md5": "md5",
+    "sha1": "sha1",
+    "sha256": "sha256",
+    "pdq": "pdq",
+    "photodna": PHOTODNA,
+    "pdna": PHOTODNA,
+}
+_ADDRESSES = frozenset({"url", "uri", "rawuri"})
+# Compared word -> what it is counted as.
+_VIDEO = ("videomd5", "videosha1", "videosha256", "videopdq", "vpdq", "videotmk", "tmk", "tmkpdqf")
+_TEXT = ("rawtext", "text", "textstring", "trendquery", "texttlsh", "tlsh", "pdftlsh", "tlshpdf")
+_UNSUPPORTED = {
+    **dict.fromkeys(_VIDEO, "video"),
+    **dict.fromkeys(_TEXT, "text"),
+    **dict.fromkeys(("pdqocr", "urlmd5", "sha512"), "other"),
+}
+
+
+def folded(name: str) -> str:
+    """Return a kind's name as the tables have it: no case, no punctuation, no leading ``HASH_``."""
+    return name.lower().removeprefix("hash_").replace("_", "").replace("-", "").replace(" ", "")
+
+
+def is_known(name: str) -> bool:
+    """Return whether a kind is in the tables at all."""
+    word = folded(name)
+    return word in _HASHES or word in _ADDRESSES or word in _UNSUPPORTED
+
+
+def rows_of(name: str, text: str, row: int, key: str | None = None) -> list[Row]:
+    """Return the rows of one value of a kind; unknown kinds are unsupported.
+
+    Raises
+    ------
+    BlocklistError
+        A hasher plug-in for PhotoDNA is broken.
+    """
+    word = folded(name)
+    if word in _ADDRESSES:
+        found = address_rows(addresses, text, row, key) or [Rejected(row, "bad_url")]
+        return [Unsupported(row, "other") if isinstance(each, Unsupported) else each for each in found]
+    algorithm = _HASHES.get(word)
+    if algorithm is None:
+        return [Unsupported(row, _UNSUPPORTED.get(word, "other"))]
+    if algorithm == PHOTODNA:
+        return [photodna_row(text, row, key=key)]
+    return [value_row(algorithm, text, row, key=key)]

@@ -28,9 +28,9 @@ from io import BytesIO
 from pathlib import Path
 
 from ingest_guard.errors import BlocklistError, ListFormatError
-from ingest_guard.lists.entries import Rejected, Removed, Row, Unsupported, severity_of
+from ingest_guard.lists.entries import MAX_TEXT, Rejected, Removed, Row, Unsupported, severity_of
 from ingest_guard.lists.streams.xml_stream import DocumentError, feed, feed_file
-from ingest_guard.lists.values import MAX_TEXT, PHOTODNA, key_of, photodna_row, value_row
+from ingest_guard.lists.values import PHOTODNA, key_of, photodna_row, value_row
 
 NAMESPACE = "https://hashsharing.ncmec.org/hashsharing/v2"
 MAX_VALUES = 1000
@@ -38,16 +38,8 @@ MAX_VALUES = 1000
 
 _SUPPORTED = frozenset({"md5", "sha1", "sha256", "pdq"})
 # Names of elements -> what they are counted as. The last ones come as links to files, which are not followed.
-_UNSUPPORTED = {
-    "netclean": "netclean",
-    "videntifier": "videntifier",
-    "tmk-pdqf": "tmk_pdqf",
-    "tmk_pdqf": "tmk_pdqf",
-    "ssvh-pdna": "ssvh_pdna",
-    "ssvh_pdna": "ssvh_pdna",
-    "ssvh-safer-hash": "ssvh_safer_hash",
-    "ssvh_safer_hash": "ssvh_safer_hash",
-}
+_COUNTED = ("netclean", "videntifier", "tmk_pdqf", "ssvh_pdna", "ssvh_safer_hash")
+_UNSUPPORTED = {name: kind for kind in _COUNTED for name in (kind, kind.replace("_", "-"))}
 _RECORDS = frozenset({"image", "video"})
 _DELETED = frozenset({"deletedImage", "deletedVideo"})
 

@@ -16,12 +16,13 @@ import binascii
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
-from urllib.parse import urlsplit
 
 from ingest_guard.errors import BlocklistError, ListFormatError
 from ingest_guard.hashing.algorithms import Algorithm, Kind, find
 from ingest_guard.lists.address_lists import NotCompared, Unusable, domains
 from ingest_guard.lists.entries import Entry, Rejected
+from ingest_guard.urls import hosts
+from ingest_guard.urls.normalise import split
 
 MAX_LINE = 1 << 14
 """Longest line in bytes; longer ones are rejected, whatever they are, so that memory stays bounded."""
@@ -106,18 +107,20 @@ def _entry(algorithm: Algorithm, text: str, row: int) -> Entry | Rejected:
 
 def _domain(text: str, row: int) -> Entry | Rejected:
     try:
-        hosts = domains(text)
+        found = domains(text)
     except (NotCompared, Unusable) as reason:
         return Rejected(row, str(reason))
-    return Entry("domain", hosts[0][1], row) if hosts else Rejected(row, "bad_domain")
+    return Entry("domain", found[0][1], row) if found else Rejected(row, "bad_domain")
 
 
 def _is_url(text: str) -> bool:
     try:
-        parts = urlsplit(text)
-        return parts.scheme.lower() in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+        scheme, authority, _, _ = split(text)
     except ValueError:
         return False
+    host = hosts.host_of(text)
+    is_host = hosts.is_address(host) or hosts.is_name(host)
+    return is_host and scheme in {"http", "https"} and not authority.endswith(":0")
 
 
 def _lines(file: BinaryIO) -> Iterator[tuple[int, bytes | None]]:

@@ -9,12 +9,8 @@ import binascii
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 
-from ingest_guard.hashing.algorithms import Algorithm, built_in, find, get
-from ingest_guard.lists.address_lists import address_rows, addresses
-from ingest_guard.lists.entries import Entry, Rejected, Row, Unsupported
-
-MAX_TEXT = 1 << 14
-"""Longest text of a value; a longer one is rejected unread."""
+from ingest_guard.hashing.algorithms import built_in, find, get
+from ingest_guard.lists.entries import MAX_TEXT, Entry, Rejected, Unsupported
 
 ANY = ("hex", "base64", "base32", "bytes")
 """All encodings, in the order in which they are tried."""
@@ -76,14 +72,10 @@ def photodna_row(
     BlocklistError
         The plug-in is broken.
     """
-    claimed = _photodna()
+    claimed = find(PHOTODNA) or find("photodna")
     if claimed is None:
         return Unsupported(row, PHOTODNA)
     return value_row(claimed.name, text, row, key=key, severity=severity, encodings=("hex", "base64", "bytes"))
-
-
-def _photodna() -> Algorithm | None:
-    return find(PHOTODNA) or find("photodna")
 
 
 def decoded(text: str, size: int, encodings: Sequence[str] = ("hex",)) -> bytes | str:
@@ -149,67 +141,3 @@ def key_of(*parts: object) -> str | None:
     words = [str(part).strip() if isinstance(part, (str, int)) and not isinstance(part, bool) else "" for part in parts]
     key = "/".join(words)
     return key if all(words) and len(key) <= _LONGEST_KEY else None
-
-
-_HASHES = {
-    "md5": "md5",
-    "sha1": "sha1",
-    "sha256": "sha256",
-    "pdq": "pdq",
-    "photodna": PHOTODNA,
-    "pdna": PHOTODNA,
-}
-_ADDRESSES = frozenset({"url", "uri", "rawuri"})
-# Compared word -> what it is counted as.
-_UNSUPPORTED = {
-    "videomd5": "video",
-    "videosha1": "video",
-    "videosha256": "video",
-    "videopdq": "video",
-    "vpdq": "video",
-    "videotmk": "video",
-    "tmk": "video",
-    "tmkpdqf": "video",
-    "rawtext": "text",
-    "text": "text",
-    "textstring": "text",
-    "trendquery": "text",
-    "texttlsh": "text",
-    "tlsh": "text",
-    "pdftlsh": "text",
-    "tlshpdf": "text",
-    "pdqocr": "other",
-    "urlmd5": "other",
-    "sha512": "other",
-}
-
-
-def folded(name: str) -> str:
-    """Return a kind's name as the tables have it: no case, no punctuation, no leading ``HASH_``."""
-    return name.lower().removeprefix("hash_").replace("_", "").replace("-", "").replace(" ", "")
-
-
-def is_known(name: str) -> bool:
-    """Return whether a kind is in the tables at all."""
-    word = folded(name)
-    return word in _HASHES or word in _ADDRESSES or word in _UNSUPPORTED
-
-
-def rows_of(name: str, text: str, row: int, key: str | None = None) -> list[Row]:
-    """Return the rows of one value of a kind; unknown kinds are unsupported.
-
-    Raises
-    ------
-    BlocklistError
-        A hasher plug-in for PhotoDNA is broken.
-    """
-    word = folded(name)
-    if word in _ADDRESSES:
-        found = address_rows(addresses, text, row, key) or [Rejected(row, "bad_url")]
-        return [Unsupported(row, "other") if isinstance(each, Unsupported) else each for each in found]
-    algorithm = _HASHES.get(word)
-    if algorithm is None:
-        return [Unsupported(row, _UNSUPPORTED.get(word, "other"))]
-    if algorithm == PHOTODNA:
-        return [photodna_row(text, row, key=key)]
-    return [value_row(algorithm, text, row, key=key)]

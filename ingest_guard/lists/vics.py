@@ -22,9 +22,9 @@ from pathlib import Path
 from typing import Any
 
 from ingest_guard.errors import BlocklistError, ListFormatError
-from ingest_guard.lists.entries import Rejected, Row, Unsupported, severity_of
+from ingest_guard.lists.entries import MAX_TEXT, Rejected, Row, Unsupported, severity_of
 from ingest_guard.lists.streams.json_stream import Events, events
-from ingest_guard.lists.values import MAX_TEXT, PHOTODNA, key_of, photodna_row, value_row
+from ingest_guard.lists.values import PHOTODNA, key_of, photodna_row, value_row
 
 MAX_VALUES = 1000
 """Most different hashes of one record; the rest is rejected, so that a record's memory has a bound."""

@@ -8,14 +8,14 @@ import json
 import os
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Literal, Self, TypeVar
+from typing import Any, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
 from ingest_guard._yaml import YAMLProblem, describe_errors, load_with_lines, to_tuples
 from ingest_guard.errors import PolicyError
-from ingest_guard.policy.crawl import Fairness, Hygiene, Metrics, Report, SelfTest, Swap
 from ingest_guard.policy.lists import Allow, KeySource, ListPolicy, Signers, is_hex_key
+from ingest_guard.policy.operation import Fairness, Hygiene, Metrics, Report, SelfTest, Swap
 from ingest_guard.policy.records import Dataset, Extract, Filters, OptOutPolicy, Records
 from ingest_guard.policy.units import Bodies, Section, Size, Span, Workers
 
@@ -134,7 +134,7 @@ class Policy(Section):
             policy = cls.model_validate(to_tuples({} if document is None else document))
         except ValidationError as error:
             raise PolicyError(f"policy {file}: {'; '.join(describe_errors(error, lines, _TEXTS))}") from None
-        return _with_paths(policy, file)
+        return policy._with_paths(file)  # noqa: SLF001 - of the same class
 
     def to_json(self) -> str:
         """Return the policy for a worker process of the same crawl.
@@ -162,27 +162,22 @@ class Policy(Section):
             return max(1, len(os.sched_getaffinity(0)) - 1) if hasattr(os, "sched_getaffinity") else 1
         return self.workers
 
-
-_AnyPolicy = TypeVar("_AnyPolicy", bound=Policy)
-
-
-def _with_paths(policy: _AnyPolicy, file: Path) -> _AnyPolicy:
-    """Return the same policy with its paths counted from the folder of its file."""
-    allowed = tuple(_resolve(file, "allow.files", each) for each in policy.allow.files)
-    update: dict[str, Any] = {
-        "blocklist": _resolve(file, "blocklist", policy.blocklist),
-        "allow": policy.allow.model_copy(update={"files": allowed}),
-        "signer": tuple(
-            each if is_hex_key(each) else str(_resolve(file, "signer", Path(each))) for each in policy.signer
-        ),
-    }
-    if policy.dataset.sign_key:
-        sign_key = _resolve(file, "dataset.sign_key", policy.dataset.sign_key)
-        update["dataset"] = policy.dataset.model_copy(update={"sign_key": sign_key})
-    if policy.list_key and policy.list_key.file:
-        key_file = _resolve(file, "list_key.file", policy.list_key.file)
-        update["list_key"] = policy.list_key.model_copy(update={"file": key_file})
-    return policy.model_copy(update=update)
+    def _with_paths(self, file: Path) -> Self:
+        """Return the same policy with its paths counted from the folder of its file."""
+        allowed = tuple(_resolve(file, "allow.files", each) for each in self.allow.files)
+        signer = (each if is_hex_key(each) else str(_resolve(file, "signer", Path(each))) for each in self.signer)
+        update: dict[str, Any] = {
+            "blocklist": _resolve(file, "blocklist", self.blocklist),
+            "allow": self.allow.model_copy(update={"files": allowed}),
+            "signer": tuple(signer),
+        }
+        if self.dataset.sign_key:
+            sign_key = _resolve(file, "dataset.sign_key", self.dataset.sign_key)
+            update["dataset"] = self.dataset.model_copy(update={"sign_key": sign_key})
+        if self.list_key and self.list_key.file:
+            key_file = _resolve(file, "list_key.file", self.list_key.file)
+            update["list_key"] = self.list_key.model_copy(update={"file": key_file})
+        return self.model_copy(update=update)
 
 
 _WHAT = {"blocklist": "a folder; name the folder that 'ingest-guard blocklist build' wrote"}

@@ -7,15 +7,14 @@ from scrapy.settings import BaseSettings, get_settings_priority
 from ingest_guard.scrapy_plugin.core import placement
 from ingest_guard.scrapy_plugin.core.settings import LOG_FORMATTER_SETTING, load_policy
 from ingest_guard.scrapy_plugin.output import feeds
-from ingest_guard.scrapy_plugin.output.exporters import (
+from ingest_guard.scrapy_plugin.output.feed_exporters import (
     LINES_FORMATS,
     JsonLinesExporter,
     ParquetExporter,
     WholeFileStorage,
 )
-from ingest_guard.scrapy_plugin.startup import robots
 from ingest_guard.scrapy_plugin.startup.log_filter import GuardedLogFormatter
-from ingest_guard.scrapy_plugin.startup.protections import DOORS, require_level
+from ingest_guard.scrapy_plugin.startup.protections import DOORS, obey_by_default, require_level
 
 # At DEBUG this one prints header lines as the server sent them.
 _TALKATIVE = "scrapy.core.downloader.handlers.http11"
@@ -46,7 +45,7 @@ class Addon:
             settings.set_in_component_priority_dict(part.setting, placement.load_part(part), part.order)
         for name in DOORS:
             settings.set(name, False, priority="addon")  # noqa: FBT003 - Scrapy's signature
-        robots.obey_by_default(settings, policy)
+        obey_by_default(settings, policy)
         with placement.announced():
             require_level(settings, policy)
         logger = logging.getLogger(_TALKATIVE)

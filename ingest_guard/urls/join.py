@@ -1,11 +1,10 @@
 """Addresses on a page: made absolute as a browser makes them, and kept apart from what is no address of an image."""
 
 import re
-from urllib.parse import urlsplit
+from urllib.parse import quote
 
+from ada_url import check_url, join_url, normalize_url
 from w3lib.url import safe_url_string
-
-from ingest_guard.urls.normalise import remove_dot_segments
 
 _BLANKS = "".join(map(chr, range(0x21)))
 _LINE_ENDS = str.maketrans("", "", "\t\n\r")
@@ -15,6 +14,9 @@ _ORDINARY = re.compile(r"[A-Za-z0-9_.~:/?&=%+,;@!$'()*-]*")
 _BAD_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _UNFILLED = re.compile(r"\{\{|\$\{|<%|\[%|%7B%7B|\{%", re.IGNORECASE)
 _SCHEME = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*:")
+# A port that nothing listens at, a label that no name server knows.
+_UNREACHABLE = re.compile(r"https?://[^/]*(?::0/|[^/.:@]{64})")
+_BEYOND_ASCII = re.compile(r"[^\x00-\x7f]+")
 _PICTURES = frozenset(
     "jpg jpeg jpe jfif png apng gif webp avif bmp dib tif tiff ico jp2 j2k jpx".split()  # noqa: SIM905 - easier to read
 )
@@ -34,11 +36,12 @@ class Addresses:
     """
 
     def __init__(self, page_url: str, base: str | None, encoding: str) -> None:
-        self._encoding = encoding
-        self._base = page_url
+        # Browsers send what they have read as UTF-16 in UTF-8.
+        self._encoding = None if encoding.lower().startswith("utf") else encoding
+        self._base = page_url if check_url(page_url.encode("utf-8", "replace").decode()) else None
         self._known: dict[str, str | None] = {}
         if base is not None:
-            self._base = self.absolute(base) or page_url
+            self._base = self.absolute(base) or self._base
             self._known.clear()
 
     def absolute(self, text: str | None) -> str | None:
@@ -53,59 +56,28 @@ class Addresses:
         cleaned = text.strip(_BLANKS).translate(_LINE_ENDS).partition("#")[0]
         if not cleaned or _UNFILLED.search(cleaned):
             return None
-        if "\\" in cleaned:
-            path, mark, query = cleaned.partition("?")
-            cleaned = path.replace("\\", "/") + mark + query
         try:
-            joined = _lower(join(self._base, cleaned))
-            parts = urlsplit(joined)
-            if parts.scheme not in {"http", "https"} or not parts.hostname or parts.port == 0:
+            if self._encoding is not None and not cleaned.isascii():
+                cleaned = _with_query_in(cleaned, self._encoding)
+            url = normalize_url(cleaned) if self._base is None else join_url(self._base, cleaned)
+            if not url.startswith(("http://", "https://")) or _UNREACHABLE.match(url):
                 return None
-            if _ORDINARY.fullmatch(joined) and not _BAD_PERCENT.search(joined):
-                url = joined
-            else:
-                url = safe_url_string(joined, self._encoding, "utf-8", quote_path=True)
-        except (ValueError, UnicodeError, LookupError):
+            if not _ORDINARY.fullmatch(url) or _BAD_PERCENT.search(url) or url[-1] == "?":
+                # Scrapy escapes more than browsers do: the address of a record is the one that was asked for.
+                url = safe_url_string(url, quote_path=True)
+        except (ValueError, LookupError):
             return None
-        return url if len(url) <= _LONGEST and url.isascii() else None
+        return url if len(url) <= _LONGEST else None
 
 
-def join(base: str, reference: str) -> str:
-    """Return an address that is relative to another one, by RFC 3986, section 5.2.
-
-    Empty segments stay, as in a browser: Python's own ``urljoin`` takes ``a//b`` for ``a/b``.
-    """
-    scheme = _SCHEME.match(reference)
-    if scheme is not None:
-        base_scheme = base.partition(":")[0].lower()
-        if reference[scheme.end() :].startswith("//") or scheme[0][:-1].lower() != base_scheme:
-            return _without_dots(reference)
-        reference = reference[scheme.end() :]  # https:path, as browsers read it
-    start, _, rest = base.partition("://")
-    host, slash, path = rest.partition("?")[0].partition("/")
-    origin = f"{start}://{host}"
-    if reference.startswith("//"):
-        return _without_dots(f"{start}:{reference}")
-    if reference.startswith("/"):
-        return _without_dots(origin + reference)
-    if reference.startswith("?"):
-        return origin + (slash or "/") + path + reference
-    return _without_dots(f"{origin}/{path.rpartition('/')[0]}{'/' if '/' in path else ''}{reference}")
-
-
-def _without_dots(url: str) -> str:
-    """Return an absolute address without dot segments in its path."""
-    start, mark, rest = url.partition("://")
-    path, question, query = rest.partition("?")
-    return f"{start}{mark}{remove_dot_segments(path)}{question}{query}" if mark else url
-
-
-def _lower(url: str) -> str:
-    """Write scheme and host in lower case: two spellings of one address are one image."""
-    start, mark, rest = url.partition("://")
-    host, slash, path = rest.partition("/")
-    name, at, place = host.rpartition("@")
-    return f"{start.lower()}{mark}{name}{at}{place.lower() if '?' not in place else place}{slash}{path}"
+def _with_query_in(url: str, encoding: str) -> str:
+    """Return an address whose query is escaped in the encoding of the page, as browsers do; the path is UTF-8."""
+    path, mark, query = url.partition("?")
+    if not mark or query.isascii():
+        return url
+    # What the encoding lacks is sent as a character reference.
+    escaped = _BEYOND_ASCII.sub(lambda found: quote(found[0].encode(encoding, "xmlcharrefreplace"), safe=""), query)
+    return f"{path}?{escaped}"
 
 
 def names_picture(url: str) -> bool:

@@ -1,24 +1,90 @@
-"""One spelling for each address, so that a listed one is found however a page writes it.
+"""One spelling for each address, so that a listed one is found however a page, a list or Scrapy writes it.
 
-After RFC 3986, section 6.2: case of scheme and host, percent-encoding, dot segments, default port, empty path; the
-fragment goes, as no server ever sees it. What may name another resource stays: query, case of the path, ``http`` or
-``https``. Hosts are spelled by :mod:`ingest_guard.urls.hosts`.
+An address is read as browsers read it (the WHATWG's URL standard, by ``ada-url``). Then each escape of a printable
+ASCII character is undone that does not stand for a delimiter of its part, and a ``%`` that escapes nothing becomes
+``%25``: what browsers, Scrapy and list makers leave as it is or escape, each by rules of their own, is one. The
+fragment, which no server ever sees, and the user's name, with which the same is asked for, go. What may name another
+resource stays: query, case of the path, ``http`` or ``https``. Hosts are spelled by :mod:`ingest_guard.urls.hosts`.
 
 A listed domain is kept as the digest of its host, and looked up by the host of an address and each domain above it.
+What is changed here changes what blocklists hold: count :data:`ADDRESS_FORMAT` up.
 """
 
 import hashlib
 import re
-from urllib.parse import quote, urlsplit, urlunsplit
+from collections.abc import Mapping
 
 from ingest_guard.urls import hosts
 
-_PORTS = {"http": 80, "https": 443}
-_ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})")
-_UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
-_DOTS = {".": 0, "%2e": 0, "..": 1, "%2e%2e": 1, ".%2e": 1, "%2e.": 1}
-# Everything that may stand in a path or query as it is; anything else becomes %XX of its UTF-8 bytes.
-_KEPT = "%/?:@!$&'()*+,;=-._~[]|"
+ADDRESS_FORMAT = 2
+"""Number of the way in which :func:`url_key` and :func:`domain_key` are made."""
+
+_PORT = re.compile(r"(.*?)(:[0-9]+)?")
+_BACKSLASH = re.compile("%5c", re.IGNORECASE)
+# A lone percent sign, or an escape that is not left as it is: of ASCII, or with a digit in lower case.
+_ESCAPE = re.compile(r"%(?![0189A-F][0-9A-F])([0-9A-Fa-f]{2})?")
+
+
+def escapes(delimiters: str) -> Mapping[str | None, str]:
+    """Return what :func:`undo_escapes` makes of the two digits of an escape, and of none, in one part of an address.
+
+    Parameters
+    ----------
+    delimiters
+        Characters whose escapes stay, because they mean something else when they stand there themselves.
+    """
+    made: dict[str | None, str] = {None: "%25"}
+    for code in range(256):
+        stays = not 0x20 < code < 0x7F or chr(code) in delimiters  # noqa: PLR2004 - what is printable in ASCII
+        spelled = f"%{code:02X}" if stays else chr(code)
+        digits = f"{code:02x}"
+        for one in {digits[0], digits[0].upper()}:
+            for other in {digits[1], digits[1].upper()}:
+                made[one + other] = spelled
+    return made
+
+
+_IN_PATH = escapes("/\\?#%")
+_IN_QUERY = escapes("&=+;#%")
+
+
+def undo_escapes(text: str, made: Mapping[str | None, str]) -> str:
+    """Return one part of an address in its one spelling, where browsers have spelled it before.
+
+    Parameters
+    ----------
+    text
+        The part.
+    made
+        From :func:`escapes`.
+    """
+    return _ESCAPE.sub(lambda found: made[found[1]], text) if "%" in text else text
+
+
+def split(url: str) -> tuple[str, str, str, str]:
+    """Return the parts of an address in their one spelling: scheme, host with its port, path, and query.
+
+    Raises
+    ------
+    ValueError
+        Not an absolute address with a host; the text does not show it.
+    """
+    read = hosts.as_browsers(url)
+    if read is None:
+        raise ValueError("not an absolute address with a host")
+    scheme, authority, path, query = read
+    if "%5" in path and _BACKSLASH.search(path):
+        # Some releases of w3lib escape what browsers take for a slash.
+        return split(f"{scheme}://{authority}{_BACKSLASH.sub('/', path)}{'?' if query else ''}{query}")
+    if "." in (authority[0], authority[-1]) or ".:" in authority:
+        authority = _without_dots(authority)
+    return scheme, authority, undo_escapes(path, _IN_PATH) or "/", undo_escapes(query, _IN_QUERY)
+
+
+def _without_dots(authority: str) -> str:
+    found = _PORT.fullmatch(authority)
+    host, port = found.groups("") if found else (authority, "")
+    return f"{hosts.canonical(host)}{port}"
 
 
 def normalise(url: str) -> str:
@@ -29,18 +95,8 @@ def normalise(url: str) -> str:
     ValueError
         Not an absolute address with a host.
     """
-    parts = urlsplit(url.strip())
-    scheme, host = parts.scheme.lower(), parts.hostname
-    if not scheme or not host:
-        raise ValueError("not an absolute address with a host")
-    where = hosts.canonical(host)
-    if ":" in where:
-        where = f"[{where}]"
-    if parts.port is not None and parts.port != _PORTS.get(scheme):
-        where += f":{parts.port}"
-    if parts.username is not None or parts.password is not None:
-        where = f"{parts.netloc.rpartition('@')[0]}@{where}"
-    return urlunsplit((scheme, where, remove_dot_segments(_escaped(parts.path)) or "/", _escaped(parts.query), ""))
+    scheme, authority, path, query = split(url)
+    return f"{scheme}://{authority}{path}{'?' if query else ''}{query}"
 
 
 def url_key(url: str) -> str:
@@ -74,44 +130,11 @@ def domain_keys(url: str) -> list[str]:
     """Return the :func:`domain_key` of an address's host and of each domain that it lies in.
 
     Of ``http://a.example.org/`` those of ``a.example.org`` and ``example.org``; never of the last label alone, unless
-    it is the host. None for what is no address with a host.
+    it is the host. None for what is no address with a host. A host that no browser takes is looked up all the same.
     """
-    # Browsers take a backslash for a slash, Python for a part of the host: both hosts are looked up.
-    spellings = dict.fromkeys((url, url.replace("\\", "/")))
-    return [_digest(name) for name in dict.fromkeys(name for text in spellings for name in _domains(text))]
-
-
-def _domains(url: str) -> list[str]:
-    try:
-        return hosts.parents(hosts.host_of(url.strip()))
-    except ValueError:
-        return []
+    names = [name for reading in hosts.readings(url) for name in hosts.parents(hosts.host_of(reading))]
+    return [_digest(name) for name in dict.fromkeys(names)]
 
 
 def _digest(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def _escaped(text: str) -> str:
-    def once(match: re.Match[str]) -> str:
-        char = chr(int(match[1], 16))
-        return char if char in _UNRESERVED else match[0].upper()
-
-    return quote(_ESCAPE.sub(once, text), safe=_KEPT, errors="surrogatepass")
-
-
-def remove_dot_segments(path: str) -> str:
-    """Return a path with ``.`` and ``..`` removed (RFC 3986, section 5.2.4), also where they are written ``%2e``."""
-    first, *segments = path.split("/")
-    if not any(segment.lower() in _DOTS for segment in segments):
-        return path
-    kept: list[str] = []
-    for segment in segments:
-        steps = _DOTS.get(segment.lower())
-        if steps is None:
-            kept.append(segment)
-        elif steps and kept:
-            kept.pop()
-    if segments[-1].lower() in _DOTS:
-        kept.append("")
-    return "/".join([first, *kept])

@@ -4,11 +4,11 @@ The ranges are those of IANA's registries of special-purpose addresses (RFC 6890
 because Python's ``ipaddress`` changes its mind about some from version to version.
 """
 
+import re
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
-from urllib.parse import urlsplit
 
-from ingest_guard.urls.hosts import ends_in_number
+from ingest_guard.urls.hosts import readings, scheme_and_host
 
 _LOCAL_NAMES = ("localhost", "localhost.localdomain", "ip6-localhost")
 _LOCAL_SUFFIXES = (".localhost", ".local", ".localdomain", ".internal", ".home.arpa")
@@ -35,6 +35,8 @@ _NOT_GLOBAL = tuple(
 _GLOBAL6 = IPv6Network("2000::/3")
 _NOT_GLOBAL6 = tuple(IPv6Network(each) for each in ("2001::/23", "2001:db8::/32", "3fff::/20"))
 _NAT64 = IPv6Network("64:ff9b::/96")
+# What no browser takes for an address, and a resolver may.
+_NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
 
 
 def is_private(url: str) -> bool:
@@ -44,7 +46,7 @@ def is_private(url: str) -> bool:
     looked up: a public name that resolves to a private address counts as public here.
     """
     try:
-        return _is_private_host((urlsplit(url).hostname or "").rstrip("."))
+        return any(_is_private_host(scheme_and_host(each)[1]) for each in readings(url))
     except ValueError:
         return True
 
@@ -54,13 +56,18 @@ def _is_private_host(host: str) -> bool:
     try:
         address = ip_address(host)
     except ValueError:
-        return host in _LOCAL_NAMES or host.endswith(_LOCAL_SUFFIXES) or ends_in_number(host)
+        return host in _LOCAL_NAMES or host.endswith(_LOCAL_SUFFIXES) or _ends_in_number(host)
     if isinstance(address, IPv4Address):
         return _is_private4(address)
     inside = _inside(address)
     if inside:
         return any(_is_private4(each) for each in inside)
     return address not in _GLOBAL6 or any(address in network for network in _NOT_GLOBAL6)
+
+
+def _ends_in_number(host: str) -> bool:
+    """Return whether a resolver takes a host for an IPv4 address: https://url.spec.whatwg.org/#ends-in-a-number-checker."""
+    return _NUMBER.fullmatch(host.rpartition(".")[2]) is not None
 
 
 def _is_private4(address: IPv4Address) -> bool:

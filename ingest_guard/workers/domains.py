@@ -18,7 +18,7 @@ from weakref import WeakValueDictionary
 
 from cachetools import LRUCache
 
-from ingest_guard.policy.crawl import Fairness
+from ingest_guard.policy.operation import Fairness
 from ingest_guard.verdict import Reason
 
 logger = logging.getLogger(__name__)

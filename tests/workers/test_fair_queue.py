@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest_guard import Reason
-from ingest_guard.policy.crawl import Fairness
+from ingest_guard.policy.operation import Fairness
 from ingest_guard.workers.domains import Domain, Domains
 from ingest_guard.workers.fair_queue import FairQueue
 from ingest_guard.workers.worker import Job

@@ -9,15 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ingest_guard._version import __version__
 from ingest_guard.blocklist.build.activate import DEFAULT_KEEP, activate
 from ingest_guard.blocklist.build.changes import MAX_SHRINK, note_changes, previous_version, refuse_shrunk
 from ingest_guard.blocklist.build.collect import MAX_REJECTED_SHARE, ListSource, collect, version_of
 from ingest_guard.blocklist.build.report import BuildReport, ListReport
-from ingest_guard.blocklist.build.write import IndexEntry, by_kind, stem, write_filter, write_index, write_rows
+from ingest_guard.blocklist.build.write import GENERATOR, IndexEntry, by_kind, stem, write_filter, write_rows
 from ingest_guard.blocklist.canary import plant
 from ingest_guard.blocklist.index.sorted_rows import ListValues
-from ingest_guard.blocklist.parts import bloom
+from ingest_guard.blocklist.parts import bloom, near
 from ingest_guard.blocklist.parts.contents import is_near
 from ingest_guard.blocklist.parts.seal import Sealer
 from ingest_guard.blocklist.store import manifest as manifests
@@ -25,6 +24,7 @@ from ingest_guard.blocklist.store.draft import VersionDraft, building
 from ingest_guard.errors import BlocklistError
 from ingest_guard.hashing import algorithms
 from ingest_guard.lists import reader
+from ingest_guard.urls.normalise import ADDRESS_FORMAT
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -116,8 +116,9 @@ def build(
         bits, vectors = by_kind(_write_indexes(draft, parts))
         manifest = manifests.Manifest(
             format=manifests.FORMAT,
+            addresses=ADDRESS_FORMAT,
             created=manifests.now(),
-            generator=f"ingest-guard {__version__}",
+            generator=GENERATOR,
             error_rate=error_rate,
             confirm=confirm,
             salt=salt,
@@ -234,5 +235,6 @@ def _write_indexes(draft: VersionDraft, parts: Sequence[_Part]) -> dict[str, lis
     indexes: dict[str, list[IndexEntry]] = {}
     for name in sorted({name for part in parts for name in part.held if is_near(name)}):
         lists = {number: part.held[name].values for number, part in enumerate(parts) if name in part.held}
-        indexes[name] = [write_index(draft, name, lists, max(part.thresholds.get(name, 0) for part in parts))]
+        largest = int(max(part.thresholds.get(name, 0) for part in parts))
+        indexes[name] = [near.write(name, lists, max(algorithms.get(name).build_radius, largest), draft.write_array)]
     return indexes

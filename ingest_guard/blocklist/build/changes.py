@@ -14,20 +14,12 @@ from ingest_guard.blocklist.build.report import NO_SEVERITY, Change, ListReport,
 from ingest_guard.blocklist.parts.contents import stored_values
 from ingest_guard.blocklist.parts.load import Loaded, load
 from ingest_guard.blocklist.parts.seal import Sealer
-from ingest_guard.blocklist.store.manifest import CANARY
+from ingest_guard.blocklist.store.manifest import ADDRESSES, CANARY
 from ingest_guard.errors import BlocklistError
+from ingest_guard.urls.normalise import ADDRESS_FORMAT
 
 MAX_SHRINK = 0.2
 """Share of its entries that a list may lose from one version to the next without consent."""
-
-_ADDRESSES = frozenset({"url", "domain"})
-
-
-class _Everything:
-    """Contains anything."""
-
-    def __contains__(self, name: object) -> bool:
-        return True
 
 
 def previous_version(folder: Path) -> Loaded | None:
@@ -37,7 +29,7 @@ def previous_version(folder: Path) -> Loaded | None:
     from a manifest whose digest is the version's name, and counts for a report.
     """
     try:
-        return load(folder, later=_Everything())
+        return load(folder, unchecked=lambda _: True)
     except BlocklistError:
         return None
 
@@ -54,7 +46,8 @@ def note_changes(previous: Loaded, lists: Sequence[CollectedList], sealer: Seale
             continue
         after = each.report.accepted
         for name in sorted({*before[list_id], *after}):
-            kept = _kept(previous, each, name) if comparable else None
+            alike = name not in ADDRESSES or previous.manifest.addresses == ADDRESS_FORMAT
+            kept = _kept(previous, each, name) if comparable and alike else None
             each.report.changes[name] = Change(before[list_id][name], after[name], kept)
     named = {each.source.list_id for each in lists}
     return Counter({list_id: counts.total() for list_id, counts in before.items() if list_id not in named})
@@ -180,5 +173,7 @@ def _comparable(a: Loaded, b: Loaded, name: str) -> bool:
     """Tell whether equal values are stored alike: nothing is keyed, or both by the same key."""
     if a.manifest.sealed != b.manifest.sealed:
         return False
-    plain = a.manifest.sealed is None and name not in _ADDRESSES
+    if name in ADDRESSES and a.manifest.addresses != b.manifest.addresses:
+        return False
+    plain = a.manifest.sealed is None and name not in ADDRESSES
     return plain or a.manifest.salt == b.manifest.salt

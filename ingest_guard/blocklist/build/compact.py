@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ingest_guard._version import __version__
 from ingest_guard.blocklist.build.activate import DEFAULT_KEEP, activate
-from ingest_guard.blocklist.build.layers import Layering, OfTheBase
+from ingest_guard.blocklist.build.layers import Layering, is_of_base
 from ingest_guard.blocklist.build.report import BuildReport
-from ingest_guard.blocklist.build.write import IndexEntry, by_kind, stem, write_filter, write_rows
+from ingest_guard.blocklist.build.write import IndexEntry, follow, stem, write_filter, write_rows
 from ingest_guard.blocklist.index.sorted_rows import Keys, Values, among, distinct_pairs, rows_of
 from ingest_guard.blocklist.parts import near
 from ingest_guard.blocklist.parts.contents import StoredValues, references, stored_values
@@ -48,7 +47,7 @@ def compact(
     """
     folder = Path(folder)
     with building(folder):
-        loaded = load(folder, later=OfTheBase())
+        loaded = load(folder, unchecked=is_of_base)
         draft = VersionDraft(folder)
         manifest = _Compaction(loaded, draft).write()
         version, removed = activate(folder, draft, manifest.to_bytes(), keep, signing_key=signing_key)
@@ -73,20 +72,9 @@ class _Compaction:
     def write(self) -> manifests.Manifest:
         old = self._loaded.manifest
         lists = [self._entry(number, old.lists[number]) for number in self._kept]
-        bits, vectors = by_kind({name: self._index(name) for name in sorted(self._loaded.near) if self._total(name)})
-        return old.model_copy(
-            update={
-                "created": manifests.now(),
-                "generator": f"ingest-guard {__version__}",
-                "lists": lists,
-                "indexes": bits,
-                "vectors": vectors,
-                "files": dict(self._draft.files),
-            }
-        )
-
-    def _total(self, name: str) -> int:
-        return sum(entry.counts.get(name, 0) for entry in self._loaded.manifest.lists)
+        held = {name for entry in old.lists for name, count in entry.counts.items() if count}
+        indexes = {name: self._index(name) for name in sorted(held & set(self._loaded.near))}
+        return follow(old, self._draft, lists, indexes)
 
     def _entry(self, number: int, old: ListEntry) -> ListEntry:
         counts = {name: count for name, count in old.counts.items() if count}

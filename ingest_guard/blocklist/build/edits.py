@@ -5,12 +5,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from ingest_guard._version import __version__
 from ingest_guard.blocklist.build.collect import CollectedList, version_of
 from ingest_guard.blocklist.build.layers import Layering, Part
 from ingest_guard.blocklist.build.report import NO_SEVERITY, Change, ListReport
 from ingest_guard.blocklist.build.slots import Slot, version_after
-from ingest_guard.blocklist.build.write import by_kind
+from ingest_guard.blocklist.build.write import follow
 from ingest_guard.blocklist.index.sorted_rows import ListValues
 from ingest_guard.blocklist.parts.contents import is_near
 from ingest_guard.blocklist.parts.load import Loaded
@@ -19,6 +18,7 @@ from ingest_guard.blocklist.store import manifest as manifests
 from ingest_guard.blocklist.store.draft import VersionDraft
 from ingest_guard.errors import BlocklistError
 from ingest_guard.hashing import algorithms
+from ingest_guard.urls.normalise import ADDRESS_FORMAT
 
 _ADVICE = "build the blocklist again from whole lists, best with --confirm, which keeps what that takes"
 
@@ -41,7 +41,6 @@ class Changes:
         self._sealer = sealer
         self._accept = accept
         self._parts = [Part(entry) for entry in loaded.manifest.lists]
-        self.created = manifests.now()
 
     def apply(self, came: Mapping[str, CollectedList], went: Mapping[str, CollectedList]) -> list[ListReport]:
         """Apply what came and what went, by list id; return a report a list."""
@@ -163,22 +162,12 @@ class Changes:
 
     def write(self, draft: VersionDraft) -> manifests.Manifest:
         """Write the files of the new version and return its manifest."""
-        old = self._loaded.manifest
         layering = Layering(self._loaded, draft)
         entries = [self._entry(number, part, layering) for number, part in enumerate(self._parts)]
         names = sorted({*self._loaded.near, *(name for part in self._parts for name in part.slots if self._near(name))})
         indexes = {name: layering.index(name, self._parts, self._radius(name, entries)) for name in names}
-        bits, vectors = by_kind(indexes)
-        return old.model_copy(
-            update={
-                "created": self.created,
-                "generator": f"ingest-guard {__version__}",
-                "lists": entries,
-                "indexes": bits,
-                "vectors": vectors,
-                "files": dict(draft.files),
-            }
-        )
+        # Only lists whose addresses are made in this way, or that have none, are changed.
+        return follow(self._loaded.manifest, draft, entries, indexes).model_copy(update={"addresses": ADDRESS_FORMAT})
 
     def _radius(self, name: str, entries: list[manifests.ListEntry]) -> int:
         if name in self._loaded.near:

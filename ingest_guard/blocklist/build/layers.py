@@ -22,11 +22,9 @@ MAX_FILTERS = 32
 """Filters of one algorithm in one part. Without tables of values they cannot be merged, and each costs a look-up."""
 
 
-class OfTheBase:
-    """Contains the files whose digests are checked once, where they end up: in the new version."""
-
-    def __contains__(self, name: object) -> bool:
-        return DELTA not in str(name)
+def is_of_base(file: str) -> bool:
+    """Return whether a file's digest is checked once, where the file ends up: in the new version."""
+    return DELTA not in file
 
 
 @dataclass(slots=True)

@@ -16,11 +16,12 @@ from ingest_guard.blocklist.build.build import check_sources
 from ingest_guard.blocklist.build.changes import MAX_SHRINK, refuse_shrunk
 from ingest_guard.blocklist.build.collect import MAX_REJECTED_SHARE, CollectedList, ListSource, collect
 from ingest_guard.blocklist.build.edits import Changes
-from ingest_guard.blocklist.build.layers import OfTheBase
+from ingest_guard.blocklist.build.layers import is_of_base
 from ingest_guard.blocklist.build.report import BuildReport
 from ingest_guard.blocklist.parts.load import Loaded, load
 from ingest_guard.blocklist.parts.seal import open_sealer
 from ingest_guard.blocklist.store.draft import VersionDraft, building
+from ingest_guard.blocklist.store.manifest import refuse_old_addresses
 from ingest_guard.errors import BlocklistError
 
 if TYPE_CHECKING:
@@ -82,9 +83,9 @@ def update(
     for each in (came, went):
         check_sources(each)
     with building(folder):
-        loaded = load(folder, later=OfTheBase())
-        manifest = loaded.manifest
-        sealer = open_sealer(manifest.salt, manifest.sealed, key, str(loaded.where))
+        loaded = load(folder, unchecked=is_of_base)
+        refuse_old_addresses(loaded.manifest, loaded.where)
+        sealer = open_sealer(loaded.manifest.salt, loaded.manifest.sealed, key, str(loaded.where))
         _refuse_unknown(loaded, [*came, *went])
 
         def collect_all(files: Sequence[ListSource]) -> dict[str, CollectedList]:
@@ -98,8 +99,9 @@ def update(
         if not accept:
             refuse_shrunk(reports, Counter(), max_shrink)
         draft = VersionDraft(folder)
-        version, removed = activate(folder, draft, changes.write(draft).to_bytes(), keep, signing_key=signing_key)
-    return BuildReport(str(folder), version, changes.created, reports, removed, loaded.version)
+        manifest = changes.write(draft)
+        version, removed = activate(folder, draft, manifest.to_bytes(), keep, signing_key=signing_key)
+    return BuildReport(str(folder), version, manifest.created, reports, removed, loaded.version)
 
 
 def _refuse_unknown(loaded: Loaded, sources: Sequence[ListSource]) -> None:

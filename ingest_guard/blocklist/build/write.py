@@ -6,14 +6,15 @@ from typing import BinaryIO
 import numpy as np
 import numpy.typing as npt
 
+from ingest_guard._version import __version__
 from ingest_guard.blocklist.index.sorted_rows import Values
-from ingest_guard.blocklist.parts import bloom, near
+from ingest_guard.blocklist.parts import bloom
 from ingest_guard.blocklist.store import manifest as manifests
 from ingest_guard.blocklist.store.draft import VersionDraft
-from ingest_guard.hashing import algorithms
 
 IndexEntry = manifests.IndexEntry | manifests.VectorEntry
 
+GENERATOR = f"ingest-guard {__version__}"
 _HEX_CHUNK = 1 << 14
 
 
@@ -41,22 +42,6 @@ def write_filter(
     return manifests.FilterEntry(file=file, count=len(values), values=table), rates[0]
 
 
-def write_index(draft: VersionDraft, name: str, lists: Mapping[int, Values], largest: float) -> IndexEntry:
-    """Write the near index of one algorithm; see :func:`ingest_guard.blocklist.parts.near.write`.
-
-    Parameters
-    ----------
-    draft, name
-        Where to; the algorithm.
-    lists
-        Position in the manifest's lists -> stored values.
-    largest
-        The largest of the lists' thresholds.
-    """
-    radius = max(algorithms.get(name).build_radius, int(largest))
-    return near.write(name, lists, radius, draft.write_array)
-
-
 def write_rows(
     draft: VersionDraft, beginning: str, what: str, numbers: npt.NDArray[np.int64] | npt.NDArray[np.uint64]
 ) -> str:
@@ -78,6 +63,18 @@ def by_kind(
             else:
                 vectors.setdefault(name, []).append(entry)
     return bits, vectors
+
+
+def follow(
+    old: manifests.Manifest,
+    draft: VersionDraft,
+    lists: list[manifests.ListEntry],
+    indexes: Mapping[str, list[IndexEntry]],
+) -> manifests.Manifest:
+    """Return the manifest of a draft that follows another version."""
+    bits, vectors = by_kind(indexes)
+    made = {"created": manifests.now(), "generator": GENERATOR, "files": dict(draft.files)}
+    return old.model_copy(update={**made, "lists": lists, "indexes": bits, "vectors": vectors})
 
 
 def _hex(values: Values) -> Iterator[str]:

@@ -8,8 +8,8 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from ingest_guard.blocklist.index import bands, flat
-from ingest_guard.blocklist.index.probe import Prober
+from ingest_guard.blocklist.index import bands
+from ingest_guard.blocklist.index.probe import Prober, scan
 from ingest_guard.blocklist.index.sorted_rows import among
 from ingest_guard.blocklist.index.tables import Tables, cells, fill
 from ingest_guard.blocklist.index.words import VALUE_BYTES, Bytes, as_values, as_words
@@ -184,7 +184,7 @@ class HammingIndex:
             return np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.int16)
         words = as_words(values)
         if self._prober is None:
-            query, entry, distance = flat.scan(self._words, words, limits)
+            query, entry, distance = scan(self._words, words, limits)
         else:
             query, entry, distance = self._prober.search(words, limits)
         if without is not None and len(without):

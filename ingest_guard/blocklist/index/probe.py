@@ -9,9 +9,9 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from ingest_guard.blocklist.index import bands, flat
+from ingest_guard.blocklist.index import bands
 from ingest_guard.blocklist.index.tables import Tables, bases
-from ingest_guard.blocklist.index.words import Cutter, Words, close_pairs
+from ingest_guard.blocklist.index.words import Cutter, Words, close_pairs, distances
 
 Ints: TypeAlias = npt.NDArray[np.int64]
 Hits: TypeAlias = tuple[Ints, Ints, npt.NDArray[np.int16]]
@@ -21,6 +21,8 @@ _PROBES = 1 << 15
 _CANDIDATES = 1 << 16
 # A query with more candidates than this share of all entries is cheaper to compare with every entry.
 _HOPELESS = 0.05
+# Entries compared at a time: 128 KiB of PDQ values, so that block and intermediate results stay in the L2 cache.
+_BLOCK = 1 << 12
 
 
 @dataclass(slots=True)
@@ -69,7 +71,7 @@ class Prober:
             if length.sum() > hopeless_from:
                 hopeless = np.bincount(query, weights=length, minlength=len(queries)) > hopeless_from
                 rows = np.flatnonzero(hopeless)
-                which, entry, distance = flat.scan(self.words, queries[rows], limits[rows])
+                which, entry, distance = scan(self.words, queries[rows], limits[rows])
                 found.append((rows[which], entry, distance))
                 keep = ~hopeless[query]
                 query, start, length = query[keep], start[keep], length[keep]
@@ -139,6 +141,37 @@ class Prober:
             owner = np.repeat(query[part], taken)
             near, apart = close_pairs(self.words, queries, entry, owner, limits)
             yield owner[near], entry[near], apart.astype(np.int16)
+
+
+def scan(words: Words, queries: Words, limits: Ints) -> Hits:
+    """Compare each query with every entry: best for small lists, and the bound for hopeless queries.
+
+    Return every (query, entry, distance) within the query's limit, in no particular order.
+
+    Parameters
+    ----------
+    words
+        uint64[n, w]: the entries.
+    queries
+        uint64[m, w].
+    limits
+        int64[m]: largest distance of each query.
+
+    Returns
+    -------
+    query int64[k], entry int64[k], distance int16[k]
+    """
+    found: list[Hits] = []
+    for number in range(len(queries)):
+        # Repeated, not broadcast: NumPy's inner loop would be as short as a value, four words.
+        repeated = np.tile(queries[number : number + 1], (min(_BLOCK, len(words)), 1))
+        for start in range(0, len(words), _BLOCK):
+            block = words[start : start + _BLOCK]
+            apart = distances(block, repeated[: len(block)])
+            near = np.flatnonzero(apart <= limits[number])
+            if near.size:
+                found.append((np.full(near.size, number), near + start, apart[near].astype(np.int16)))
+    return _join(found)
 
 
 def _stack(parts: list[tuple[Ints, Ints]]) -> tuple[Ints, Ints]:

@@ -8,6 +8,7 @@ import numpy.typing as npt
 from ingest_guard.blocklist.index.sorted_rows import Keys, Numbers, Values, among, different, rows_of
 from ingest_guard.blocklist.parts.load import Loaded
 from ingest_guard.blocklist.parts.near import BitLists, VectorLists
+from ingest_guard.blocklist.store.manifest import KeysEntry
 from ingest_guard.errors import BlocklistError
 from ingest_guard.files.safe import REBUILD
 from ingest_guard.hashing import algorithms
@@ -124,9 +125,7 @@ def references(loaded: Loaded, number: int, name: str, of: StoredValues) -> Refe
     """
     none = np.empty(0, np.uint64)
     size = of.base.shape[1]
-    entry = loaded.manifest.lists[number].keys.get(name)
-    if entry is None:
-        return References(None, none, none, np.empty((0, size), np.uint8))
+    entry = loaded.manifest.lists[number].keys.get(name, KeysEntry())
     base = None if entry.base is None else _pairs(loaded, entry.base, len(of.base))
     voided = none if entry.voided is None else _numbers(loaded, entry.voided)
     if entry.delta is None:

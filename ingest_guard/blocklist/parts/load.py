@@ -1,7 +1,7 @@
 """From a version's folder to opened filters and indexes: verified first, then only what the manifest describes."""
 
 import mmap
-from collections.abc import Container, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,15 +50,15 @@ class Loaded:
         return array_over(self.maps[file], str(self.where / file))
 
 
-def load(folder: Path | str, *, later: Container[str] = ()) -> Loaded:
+def load(folder: Path | str, *, unchecked: Callable[[str], bool] | None = None) -> Loaded:
     """Verify and open the current version of a store, or a version's own folder; its key is not asked for.
 
     Parameters
     ----------
     folder
         The store or the version.
-    later
-        Names of files whose digests the caller has checked elsewhere, or will.
+    unchecked
+        Whether the caller has checked the digest of a file elsewhere, or will.
 
     Raises
     ------
@@ -66,7 +66,7 @@ def load(folder: Path | str, *, later: Container[str] = ()) -> Loaded:
         Missing, damaged, changed, or writable by others.
     """
     with opened_version(folder) as (descriptor, where, version):
-        manifest, maps = verify(descriptor, where, version, later=later)
+        manifest, maps = verify(descriptor, where, version, unchecked=unchecked)
     exact: dict[tuple[int, str], ExactValues] = {}
     for number, entry in enumerate(manifest.lists):
         _check_list(entry, manifest, where)

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ingest_guard import _clock
 from ingest_guard.errors import BlocklistError
+from ingest_guard.urls.normalise import ADDRESS_FORMAT
 
 NAME = "manifest.json"
 FORMAT: Literal[2] = 2
@@ -25,6 +26,8 @@ _LIST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 RESERVED_PREFIX = "ingest-guard"
 CANARY = "ingest-guard-canary"
 """Id of the list that each build plants: it knows the generated picture by which a running guard is tested."""
+ADDRESSES = frozenset({"url", "domain"})
+"""Algorithms whose values are digests of an address or of a host."""
 
 Count = Annotated[int, Field(ge=0)]
 Threshold = Count | Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -119,11 +122,13 @@ class Manifest(_Part):
     """A whole version.
 
     ``error_rate`` is what each filter was made for; ``confirm`` says whether the tables of exact values are kept;
-    ``salt`` keys the digests of addresses; ``sealed`` proves the key of a keyed list. Of an algorithm's indexes the
-    first is the base, the second what came since.
+    ``salt`` keys the digests of addresses, and ``addresses`` numbers the way in which these are made
+    (:data:`ingest_guard.urls.normalise.ADDRESS_FORMAT`); ``sealed`` proves the key of a keyed list. Of an algorithm's
+    indexes the first is the base, the second what came since.
     """
 
     format: Literal[2]
+    addresses: Annotated[int, Field(ge=1)] = 1
     created: str
     generator: str
     error_rate: Annotated[float, Field(gt=0, lt=1)]
@@ -139,6 +144,12 @@ class Manifest(_Part):
     def operators_lists(self) -> list[ListEntry]:
         """All but the canary, which no operator has brought."""
         return [entry for entry in self.lists if entry.id != CANARY]
+
+    @property
+    def has_old_addresses(self) -> bool:
+        """Whether it holds digests of addresses or domains that this release makes in another way."""
+        held = any(entry.counts.get(name) for entry in self.operators_lists for name in ADDRESSES)
+        return held and self.addresses != ADDRESS_FORMAT
 
     @property
     def created_at(self) -> datetime:
@@ -206,6 +217,22 @@ def parse_time(text: str) -> datetime:
         Another notation.
     """
     return datetime.strptime(text, _TIME).replace(tzinfo=UTC)
+
+
+def refuse_old_addresses(manifest: Manifest, where: object) -> None:
+    """Refuse a version whose addresses would never be found, because they are spelled in another way now.
+
+    Raises
+    ------
+    BlocklistError
+        Says what to do.
+    """
+    if manifest.has_old_addresses:
+        raise BlocklistError(
+            f"{where} holds addresses or domains as another release spelled them (format {manifest.addresses}; this "
+            f"release reads {ADDRESS_FORMAT}), so that some would not be found; rebuild it from its list files: "
+            "ingest-guard blocklist build"
+        )
 
 
 def check_list_id(list_id: str, *, reserved: bool = False) -> str:

@@ -7,7 +7,7 @@ and that descriptor is mapped. Nothing is looked up by name a second time, so no
 import hashlib
 import mmap
 import os
-from collections.abc import Container
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -21,7 +21,7 @@ _THREADS = 2
 
 
 def verify(
-    folder: int, where: Path, version: str, *, later: Container[str] = ()
+    folder: int, where: Path, version: str, *, unchecked: Callable[[str], bool] | None = None
 ) -> tuple[Manifest, dict[str, mmap.mmap]]:
     """Check a whole version and map its files.
 
@@ -33,8 +33,8 @@ def verify(
         Its path, for error texts.
     version
         The name that its manifest must hash to.
-    later
-        Names of files whose digests the caller has checked elsewhere, or will.
+    unchecked
+        Whether the caller has checked the digest of a file elsewhere, or will.
 
     Returns
     -------
@@ -51,7 +51,9 @@ def verify(
     names = sorted(manifest.files, key=lambda name: -manifest.files[name].size)
     with ThreadPoolExecutor(_THREADS) as threads:
         maps = threads.map(
-            lambda name: _map_file(folder, name, str(where / name), manifest.files[name], check=name not in later),
+            lambda name: _map_file(
+                folder, name, str(where / name), manifest.files[name], check=not (unchecked and unchecked(name))
+            ),
             names,
         )
         return manifest, dict(zip(names, maps, strict=True))

@@ -1,9 +1,7 @@
 """``ingest-guard blocklist build``: list files -> a new version."""
 
-from __future__ import annotations
-
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import click
 
@@ -12,9 +10,6 @@ from ingest_guard.blocklist.build.collect import ListSource
 from ingest_guard.blocklist.parts import bloom
 from ingest_guard.cli.blocklist import options, output
 from ingest_guard.policy import Policy
-
-if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 
 def _thresholds(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> dict[str, dict[str, int]]:
@@ -69,36 +64,13 @@ def build_command(
     sources: list[ListSource],
     *,
     policy: Policy | None,
-    thresholds: dict[str, dict[str, int]],
-    max_rejected: float,
-    max_shrink: float,
-    keep: int,
-    error_rate: float,
     key_env: str | None,
     key_file: Path | None,
-    signing_key: Ed25519PrivateKey | None,
     report_file: Path | None,
-    accept_false_matches: bool,
-    accept: bool,
-    allow_empty: bool,
-    confirm: bool,
     as_json: bool,
+    **chosen: Any,
 ) -> int:
     """Read list files and write a new version of the blocklist in FOLDER."""
-    report = build(
-        folder,
-        options.owned(sources, policy),
-        error_rate=error_rate,
-        thresholds=thresholds,
-        accept_false_matches=accept_false_matches,
-        accept=accept,
-        max_rejected=max_rejected,
-        max_shrink=max_shrink,
-        allow_empty=allow_empty,
-        keep=keep,
-        confirm=confirm,
-        key=options.key_of(key_env, key_file, policy),
-        signing_key=signing_key,
-    )
+    report = build(folder, options.owned(sources, policy), key=options.key_of(key_env, key_file, policy), **chosen)
     output.print_report(report, as_json=as_json, file=report_file)
     return 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -19,17 +19,21 @@ from ingest_guard.signing.keys import read_signing_key
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-_Command = TypeVar("_Command", bound="Callable[..., Any]")
+_Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
 FILE = click.Path(path_type=Path, dir_okay=False)
 
 
-def _with(command: _Command, *options: Callable[[_Command], _Command]) -> _Command:
-    """Add options, in the order in which help shows them."""
-    for option in reversed(options):
-        command = option(command)
-    return command
+def _together(*options: _Decorator) -> _Decorator:
+    """Return one decorator that adds several options, in the order in which help shows them."""
+
+    def add(command: Callable[..., Any]) -> Callable[..., Any]:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return add
 
 
 def _sources(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> list[ListSource]:
@@ -45,19 +49,6 @@ def _sources(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]
     return sources
 
 
-def lists(command: _Command) -> _Command:
-    """Add ``--list``."""
-    return click.option(
-        "--list",
-        "sources",
-        metavar="ID:FORMAT:FILE",
-        callback=_sources,
-        multiple=True,
-        help="A list file, what it is to be called, and its format: plain, ncmec, vics, stopncii, tat, threatexchange, "
-        "journal, urls, domains, or map=CONFIG.yaml for a table described there. Repeatable.",
-    )(command)
-
-
 def _take_from_policy(ctx: click.Context, param: click.Parameter, file: Path | None) -> Policy | None:
     """Take defaults from a policy's section ``build``; the option is read before all others."""
     del param
@@ -68,16 +59,76 @@ def _take_from_policy(ctx: click.Context, param: click.Parameter, file: Path | N
     return policy
 
 
-def policy(command: _Command) -> _Command:
-    """Add ``--policy``."""
-    return click.option(
-        "--policy",
-        metavar="FILE",
-        type=FILE,
-        is_eager=True,
-        callback=_take_from_policy,
-        help="A policy: its section 'build' stands for options that are not given, and it names owners and the key.",
-    )(command)
+def _signing_key(ctx: click.Context, param: click.Parameter, file: Path | None) -> Ed25519PrivateKey | None:
+    del ctx, param
+    return None if file is None else read_signing_key(file)
+
+
+lists = click.option(
+    "--list",
+    "sources",
+    metavar="ID:FORMAT:FILE",
+    callback=_sources,
+    multiple=True,
+    help="A list file, what it is to be called, and its format: plain, ncmec, vics, stopncii, tat, threatexchange, "
+    "journal, urls, domains, or map=CONFIG.yaml for a table described there. Repeatable.",
+)
+removals = click.option(
+    "--remove",
+    "removals",
+    metavar="ID:FORMAT:FILE",
+    callback=_sources,
+    multiple=True,
+    help="A file of values to take out of a list. Repeatable.",
+)
+policy = click.option(
+    "--policy",
+    metavar="FILE",
+    type=FILE,
+    is_eager=True,
+    callback=_take_from_policy,
+    help="A policy: its section 'build' stands for options that are not given, and it names owners and the key.",
+)
+keep = click.option(
+    "--keep", type=click.IntRange(1), default=DEFAULT_KEEP, show_default=True, help="Versions to retain."
+)
+_SHARE: dict[str, Any] = {"metavar": "SHARE", "type": click.FloatRange(0, 1), "show_default": True}
+brakes = _together(
+    click.option(
+        "--accept", is_flag=True, help="Go on even if many rows of a list cannot be used, or a list shrinks by much."
+    ),
+    click.option(
+        "--max-rejected",
+        default=MAX_REJECTED_SHARE,
+        help="Share of a list's rows that may be rejected without --accept.",
+        **_SHARE,
+    ),
+    click.option(
+        "--max-shrink",
+        default=MAX_SHRINK,
+        help="Share of its entries that a list may lose without --accept.",
+        **_SHARE,
+    ),
+)
+# The key itself never stands on a command line, which all users of a machine see.
+key = _together(
+    click.option(
+        "--key-env", metavar="NAME", help="Environment variable with the key of a keyed ('sealed') blocklist."
+    ),
+    click.option("--key-file", metavar="FILE", type=FILE, help="File with that key, in hex or Base64."),
+)
+signing = click.option(
+    "--sign-key",
+    "signing_key",
+    metavar="FILE",
+    type=FILE,
+    callback=_signing_key,
+    help="Sign the version with this private Ed25519 key, before it becomes the current one.",
+)
+reports = _together(
+    click.option("--json", "as_json", is_flag=True, help="Print the report as JSON."),
+    click.option("--report", "report_file", metavar="FILE", type=FILE, help="Write the report as JSON, too."),
+)
 
 
 def owned(sources: list[ListSource], policy: Policy | None) -> list[ListSource]:
@@ -87,90 +138,6 @@ def owned(sources: list[ListSource], policy: Policy | None) -> list[ListSource]:
         replace(source, owner=entries[source.list_id].owner) if source.list_id in entries else source
         for source in sources
     ]
-
-
-def removals(command: _Command) -> _Command:
-    """Add ``--remove``."""
-    return click.option(
-        "--remove",
-        "removals",
-        metavar="ID:FORMAT:FILE",
-        callback=_sources,
-        multiple=True,
-        help="A file of values to take out of a list. Repeatable.",
-    )(command)
-
-
-def keep(command: _Command) -> _Command:
-    """Add ``--keep``."""
-    return click.option(
-        "--keep", type=click.IntRange(1), default=DEFAULT_KEEP, show_default=True, help="Versions to retain."
-    )(command)
-
-
-def brakes(command: _Command) -> _Command:
-    """Add ``--accept``, ``--max-rejected`` and ``--max-shrink``."""
-    return _with(
-        command,
-        click.option(
-            "--accept",
-            is_flag=True,
-            help="Go on even if many rows of a list cannot be used, or a list shrinks by much.",
-        ),
-        click.option(
-            "--max-rejected",
-            metavar="SHARE",
-            type=click.FloatRange(0, 1),
-            default=MAX_REJECTED_SHARE,
-            show_default=True,
-            help="Share of a list's rows that may be rejected without --accept.",
-        ),
-        click.option(
-            "--max-shrink",
-            metavar="SHARE",
-            type=click.FloatRange(0, 1),
-            default=MAX_SHRINK,
-            show_default=True,
-            help="Share of its entries that a list may lose without --accept.",
-        ),
-    )
-
-
-def key(command: _Command) -> _Command:
-    """Add ``--key-env`` and ``--key-file``; the key itself never stands on a command line, which all users see."""
-    return _with(
-        command,
-        click.option(
-            "--key-env", metavar="NAME", help="Environment variable with the key of a keyed ('sealed') blocklist."
-        ),
-        click.option("--key-file", metavar="FILE", type=FILE, help="File with that key, in hex or Base64."),
-    )
-
-
-def _signing_key(ctx: click.Context, param: click.Parameter, file: Path | None) -> Ed25519PrivateKey | None:
-    del ctx, param
-    return None if file is None else read_signing_key(file)
-
-
-def signing(command: _Command) -> _Command:
-    """Add ``--sign-key``; the command gets the key."""
-    return click.option(
-        "--sign-key",
-        "signing_key",
-        metavar="FILE",
-        type=FILE,
-        callback=_signing_key,
-        help="Sign the version with this private Ed25519 key, before it becomes the current one.",
-    )(command)
-
-
-def reports(command: _Command) -> _Command:
-    """Add ``--json`` and ``--report``."""
-    return _with(
-        command,
-        click.option("--json", "as_json", is_flag=True, help="Print the report as JSON."),
-        click.option("--report", "report_file", metavar="FILE", type=FILE, help="Write the report as JSON, too."),
-    )
 
 
 def all_recipients(given: tuple[str, ...], file: Path | None) -> tuple[str, ...]:

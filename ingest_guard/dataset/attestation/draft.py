@@ -1,18 +1,27 @@
-"""While a crawl writes into a folder: a draft of its manifest. One that is killed leaves what it was held against.
+"""A draft of the manifest, while a crawl writes into a folder. A killed crawl leaves what it was held against.
 
 ``.attestation-running.json`` is a manifest whose last run has no end, and whose shards are those of before. A crawl
-that ends well makes ``attestation.json`` of it; one that starts after a crash goes on with it.
+that ends well makes ``attestation.json`` of it; one that starts after a crash goes on with it, and
+:func:`reissue` makes a manifest of it without a crawl.
 """
 
+from __future__ import annotations
+
+import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ingest_guard._clock import now
-from ingest_guard.dataset.attestation import croissant, files, inventory, signing
+from ingest_guard.dataset.attestation import croissant, files, inventory
 from ingest_guard.dataset.attestation.inventory import ShardFacts
 from ingest_guard.dataset.attestation.manifest import NAME, Manifest
 from ingest_guard.dataset.attestation.model import About, CheckSet, Run, Shard
+from ingest_guard.dataset.shards.location import lock_folder
 from ingest_guard.errors import AttestationError
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 DRAFT = ".attestation-running.json"
 
@@ -77,7 +86,7 @@ def end(draft: Manifest, reason: str, counts: Mapping[str, int]) -> Manifest:
 def save(folder: Path, draft: Manifest) -> None:
     """Write the draft, and take away what an earlier crawl said: it does not hold while another one writes."""
     files.write(folder, DRAFT, draft.to_bytes())
-    files.remove(folder, NAME, signing.NAME, croissant.NAME)
+    files.remove(folder, NAME, files.SIGNATURE, croissant.NAME)
 
 
 def require_unchanged(folder: Path, before: Iterable[Shard], found: Iterable[ShardFacts]) -> None:
@@ -99,3 +108,47 @@ def require_unchanged(folder: Path, before: Iterable[Shard], found: Iterable[Sha
                 f"{shard.name} was {'changed' if now_there else 'removed'} since the crawl that wrote it; put it back, "
                 "or make a cleaned data set of what is there: ingest-guard recheck"
             )
+
+
+def reissue(
+    folder: str | os.PathLike[str], *, about: About | None = None, key: Ed25519PrivateKey | None = None
+) -> Manifest:
+    """Write a folder's manifest anew, from its manifest, or from the draft of a crawl that did not end well.
+
+    Parameters
+    ----------
+    folder
+        With the shards. No crawl may be writing into it.
+    about
+        What the operator says of the data set; None keeps what was said.
+    key
+        Who signs it; None leaves it unsigned.
+
+    Raises
+    ------
+    AttestationError
+        Nothing is known of the folder; a shard was changed or is gone; or records name a check set that the manifest
+        does not describe.
+    """
+    where = Path(folder)
+    known = read_earlier(where)
+    if known is None:
+        raise AttestationError(
+            f"{folder} has no manifest, and no draft of one: nothing is known of how its records were made; compare "
+            "their fingerprints with your lists: ingest-guard recheck"
+        )
+    if about is not None:
+        known = known.model_copy(update={"about": about})
+    try:
+        lock = lock_folder(where)
+    except BlockingIOError:
+        raise AttestationError(f"a crawl is writing to {folder}; wait for its end") from None
+    try:
+        found = inventory.take_all(where)
+        require_unchanged(where, known.shards, found)
+        manifest = files.with_shards(known.counted(), found)
+        written = files.put(where, manifest, inventory.columns_in(where, manifest.shards, manifest.outfit), key)
+        files.remove(where, DRAFT)
+    finally:
+        os.close(lock)
+    return written

@@ -1,7 +1,8 @@
-"""The files of an attestation, read and written: ``attestation.json``, its signature, ``croissant.json``.
+"""The files of an attestation: ``attestation.json``, its signatures (``attestation.json.sig``), ``croissant.json``.
 
 Each is written whole under a hidden name, synced, and renamed. The manifest comes last, so whatever happens meanwhile
-leaves the old one, which then does not fit what is beside it, and never half of a new one.
+leaves the old one, which then does not fit what is beside it, and never half of a new one. Signatures are Ed25519, of
+the manifest's SHA-256; the keys are those that sign blocklists (``ingest-guard blocklist keygen --sign FILE``).
 """
 
 from __future__ import annotations
@@ -13,15 +14,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ingest_guard._clock import now
-from ingest_guard.dataset.attestation import croissant, inventory, signing
+from ingest_guard.dataset.attestation import croissant, inventory
 from ingest_guard.dataset.attestation.inventory import ShardFacts
 from ingest_guard.dataset.attestation.manifest import NAME, Manifest, read_manifest
 from ingest_guard.dataset.records.schema import Column
 from ingest_guard.errors import AttestationError
 from ingest_guard.files.atomic import whole_file
+from ingest_guard.signing.signature_file import ATTESTATION, MAX_BYTES, Signed
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+SIGNATURE = "attestation.json.sig"
 
 
 def manifest_digest(folder: str | os.PathLike[str]) -> str:
@@ -105,9 +109,9 @@ def put(folder: Path, manifest: Manifest, columns: tuple[Column, ...], key: Ed25
     manifest = manifest.model_copy(update={"croissant": hashlib.sha256(described).hexdigest()})
     data = manifest.to_bytes()
     if key is None:
-        remove(folder, signing.NAME)
+        remove(folder, SIGNATURE)
     else:
-        write(folder, signing.NAME, signing.signed(data, key))
+        write(folder, SIGNATURE, signed(data, key))
     write(folder, croissant.NAME, described)
     write(folder, NAME, data)
     return manifest
@@ -129,3 +133,82 @@ def write(folder: Path, name: str, data: bytes) -> None:
             file.write(data)
     except OSError as error:
         raise AttestationError(f"{folder / name} cannot be written: {error.strerror}") from None
+
+
+def countersign(folder: str | os.PathLike[str], sha256: str, key: Ed25519PrivateKey) -> tuple[bytes, ...]:
+    """Add a signature to a manifest that was verified; return the public keys of all who have signed it.
+
+    Parameters
+    ----------
+    folder
+        Of the manifest.
+    sha256
+        Of the manifest that was verified: another one is not signed.
+    key
+        Who signs.
+
+    Raises
+    ------
+    AttestationError
+        The manifest is another one by now, or the signature cannot be written.
+    """
+    where = Path(folder)
+    data = read_manifest(where)
+    if hashlib.sha256(data).hexdigest() != sha256:
+        raise AttestationError("the manifest was exchanged since it was verified; verify it again")
+    path = where / SIGNATURE
+    before = path.read_bytes() if path.exists() else None
+    write(where, SIGNATURE, signed(data, key, before))
+    return signers(where, data)
+
+
+def signed(data: bytes, key: Ed25519PrivateKey, before: bytes | None = None) -> bytes:
+    """Return the content of a signature file for a manifest.
+
+    Parameters
+    ----------
+    data
+        The manifest's bytes.
+    key
+        Who signs.
+    before
+        The content of its signature file so far: signatures of these very bytes stay in it.
+    """
+    digest = hashlib.sha256(data).hexdigest()
+    made = ATTESTATION.sign(digest, key)
+    others = () if before is None else _read(before).signatures
+    kept = [each for each in others if each.public_key != made.public_key and ATTESTATION.holds(each, digest)]
+    return ATTESTATION.to_bytes(digest, sorted([*kept, made]))
+
+
+def signers(folder: Path, data: bytes) -> tuple[bytes, ...]:
+    """Return the public keys (32 bytes each) that have signed a manifest; none where there is no signature.
+
+    Raises
+    ------
+    AttestationError
+        The file is damaged or of another manifest, or a signature in it does not hold.
+    """
+    try:
+        with (folder / SIGNATURE).open("rb") as file:
+            content = file.read(MAX_BYTES)
+    except FileNotFoundError:
+        return ()
+    except OSError as error:
+        raise AttestationError(f"{SIGNATURE} cannot be read: {error.strerror}") from None
+    digest = hashlib.sha256(data).hexdigest()
+    read = _read(content)
+    if read.digest != digest:
+        raise AttestationError(
+            f"{SIGNATURE} is a signature of another manifest: one of the two was exchanged or changed"
+        )
+    if not all(ATTESTATION.holds(each, digest) for each in read.signatures):
+        raise AttestationError(f"{SIGNATURE}: a signature does not hold; it was changed, or made with another key")
+    return tuple(each.public_key for each in read.signatures)
+
+
+def _read(content: bytes) -> Signed:
+    read = ATTESTATION.parse(content)
+    if read is None:
+        raise AttestationError(f"{SIGNATURE} was changed or damaged: it holds something else than signatures")
+    return read

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ingest_guard.dataset.attestation import croissant, inventory, signing
+from ingest_guard.dataset.attestation import croissant, files, inventory
 from ingest_guard.dataset.attestation.manifest import NAME, Manifest, group_counts, read_manifest
 from ingest_guard.dataset.attestation.model import Shard
 from ingest_guard.dataset.shards.names import shard_names
@@ -66,7 +66,7 @@ def verify(
     notes = list(_notes(where, manifest))
     found: tuple[bytes, ...] = ()
     try:
-        found = signing.signers(where, data)
+        found = files.signers(where, data)
     except AttestationError as error:
         problems.append(str(error))
     else:

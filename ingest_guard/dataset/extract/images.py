@@ -1,5 +1,7 @@
 """One page: from its bytes to its images."""
 
+from itertools import chain
+
 from ingest_guard.dataset.extract.document import parse, read_text
 from ingest_guard.dataset.extract.found import ImageDraft, PageImage, PageImages
 from ingest_guard.dataset.extract.json_ld import read_json_ld
@@ -40,26 +42,13 @@ def extract_images(
     walk = Walk(root, policy, addresses, found)
     walk.run()
     language = page_language(root)
-    if "meta" in policy.places:
-        _add_cards(walk, addresses, found, language)
+    named = list(walk.cards.found) if "meta" in policy.places else []
     if "json-ld" in policy.places:
-        _add_structured(walk, addresses, found, language)
-    return found.images()
-
-
-def _add_cards(walk: Walk, addresses: Addresses, found: PageImages, language: str | None) -> None:
-    for card in walk.cards.found:
-        if url := addresses.absolute(card.url):
-            draft = ImageDraft(url, card.source, [], width=card.width, height=card.height, language=language)
-            draft.add_text(card.source, clean(card.text), language)
+        named += chain.from_iterable(map(read_json_ld, walk.json_ld[:_MOST_BLOCKS]))
+    for each in named:
+        if address := addresses.absolute(each.url):
+            spoken = tag(each.language) or language
+            draft = ImageDraft(address, each.source, [], width=each.width, height=each.height, language=spoken)
+            draft.add_text(each.source, clean(each.text), spoken)
             found.add(draft)
-
-
-def _add_structured(walk: Walk, addresses: Addresses, found: PageImages, language: str | None) -> None:
-    for block in walk.json_ld[:_MOST_BLOCKS]:
-        for each in read_json_ld(block):
-            if url := addresses.absolute(each.url):
-                spoken = tag(each.language) or language
-                draft = ImageDraft(url, "json-ld", [], width=each.width, height=each.height, language=spoken)
-                draft.add_text("json-ld", each.text, spoken)
-                found.add(draft)
+    return found.images()

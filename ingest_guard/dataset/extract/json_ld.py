@@ -6,10 +6,10 @@ https://schema.org/ImageObject; https://www.w3.org/TR/json-ld11/#embedding-json-
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from html import unescape
 from typing import Any
 
+from ingest_guard.dataset.extract.social_cards import NamedImage
 from ingest_guard.dataset.extract.texts import clean
 
 _MOST_CHARACTERS = 4 << 20
@@ -21,18 +21,7 @@ _SUBJECT_TEXTS = ("name", "headline", "alternateName")
 _DIGITS = 9
 
 
-@dataclass(frozen=True, slots=True)
-class Structured:
-    """An image that structured data names."""
-
-    url: str
-    text: str
-    language: str | None
-    width: int | None
-    height: int | None
-
-
-def read_json_ld(source: str) -> list[Structured]:
+def read_json_ld(source: str) -> list[NamedImage]:
     """Return the images that one block of JSON-LD names; none of one that cannot be read."""
     if len(source) > _MOST_CHARACTERS:
         return []
@@ -54,7 +43,7 @@ def _unwrapped(source: str) -> str:
     return stripped
 
 
-def _walk(document: Any) -> Iterator[Structured]:
+def _walk(document: Any) -> Iterator[NamedImage]:
     """Look at each object once, in order, without recursion."""
     waiting: list[Any] = [document]
     left = _MOST_NODES
@@ -77,25 +66,25 @@ def _is_image(node: dict[str, Any]) -> bool:
     return any(isinstance(each, str) and each.rpartition("/")[2].rpartition(":")[2] == "ImageObject" for each in named)
 
 
-def _of_properties(node: dict[str, Any]) -> Iterator[Structured]:
+def _of_properties(node: dict[str, Any]) -> Iterator[NamedImage]:
     """Yield the images of a thing that is no image itself: with their own texts, else with its name."""
     subject = _first_text(node, _SUBJECT_TEXTS)
     for key in _IMAGE_KEYS:
         value = node.get(key)
         for each in value[:_MOST_NODES] if isinstance(value, list) else [value]:
             if isinstance(each, str):
-                yield Structured(unescape(each), subject, _language(node), None, None)
+                yield NamedImage("json-ld", unescape(each), subject, language=_language(node))
             elif isinstance(each, dict) and (key == "image" or _is_image(each)):
                 yield from _of_object(each, subject)
 
 
-def _of_object(node: dict[str, Any], subject: str) -> Iterator[Structured]:
+def _of_object(node: dict[str, Any], subject: str) -> Iterator[NamedImage]:
     for key in _ADDRESS_KEYS:
         address = node.get(key)
         if isinstance(address, str) and not address.startswith(("#", "_:")) and "#" not in address:
             text = _first_text(node, _OWN_TEXTS) or subject
             width, height = (_pixels(node.get(name)) for name in ("width", "height"))
-            yield Structured(unescape(address), text, _language(node), width, height)
+            yield NamedImage("json-ld", unescape(address), text, width, height, _language(node))
             return
 
 

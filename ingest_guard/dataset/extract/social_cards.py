@@ -18,21 +18,22 @@ _LONGEST_NUMBER = 6
 
 
 @dataclass(slots=True)
-class Card:
-    """One picture of a page's card."""
+class NamedImage:
+    """One image that a page names without showing it: in a card, or in structured data."""
 
     source: str
     url: str
     text: str = ""
     width: int | None = None
     height: int | None = None
+    language: str | None = None
 
 
 class Cards:
     """Collects the pictures of a page's cards from its ``meta`` elements, in order."""
 
     def __init__(self) -> None:
-        self.found: list[Card] = []
+        self.found: list[NamedImage] = []
         self._texts_before: dict[str, str] = {}
 
     def note(self, name: str, content: str) -> None:
@@ -62,7 +63,7 @@ class Cards:
         if name not in _BARE and current is not None:
             return  # og:image:url and og:image:secure_url after og:image: the same picture once more
         if len(self.found) < _MOST:
-            self.found.append(Card(source, content, self._texts_before.pop(source, "")))
+            self.found.append(NamedImage(source, content, self._texts_before.pop(source, "")))
 
-    def _current(self, source: str) -> Card | None:
+    def _current(self, source: str) -> NamedImage | None:
         return next((card for card in reversed(self.found) if card.source == source), None)

@@ -11,8 +11,6 @@ from lxml import etree
 
 if TYPE_CHECKING:
     from lxml.etree import _Element
-if TYPE_CHECKING:
-    from lxml.etree import _Element
 
 _UNPRINTABLE = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\ufeff\ufffe\uffff\ud800-\udfff]")
 _NOT_READ = frozenset({"script", "style", "noscript", "template"})

@@ -107,7 +107,7 @@ _BROWSERS = frozenset(
     {"applewebkit", "chrome", "chromium", "edg", "edge", "firefox", "gecko", "headlesschrome", "khtml", "mobile"}
     | {"mozilla", "opera", "safari", "version"}
 )
-_LONGEST = 2048
+_LONGEST_AGENT = 2048
 
 
 def agent_names(user_agents: Iterable[str | None], further: Iterable[str] = ()) -> frozenset[str]:
@@ -125,7 +125,7 @@ def agent_names(user_agents: Iterable[str | None], further: Iterable[str] = ()) 
     names = {name.lower() for name in further}
     for value in user_agents:
         if value:
-            names.update(_names(value[:_LONGEST]))
+            names.update(_names(value[:_LONGEST_AGENT]))
     return frozenset(names)
 
 

@@ -7,10 +7,12 @@ reservation stays one.
 """
 
 import json
-import re
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
+
+from ingest_guard.urls.hosts import as_browsers
+from ingest_guard.urls.normalise import escapes, undo_escapes
 
 WELL_KNOWN = "/.well-known/tdmrep.json"
 
@@ -18,10 +20,11 @@ _MOST_RULES = 1000
 _LONGEST_PATTERN = 2048
 _LONGEST_TARGET = 4096
 _MOST_TEXT = 1 << 16
-_ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})")
-_UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
-# An asterisk and a dollar sign are escaped: in a pattern, those that mean themselves are.
-_KEPT = "%/?:@!&'()+,;=-._~[]|"
+# Path and query are one text here. An asterisk and a dollar sign stay escaped: in a pattern, those that mean themselves
+# are.
+_ESCAPES = escapes("/?#%&=+;*$")
+_PRINTABLE = "".join(map(chr, range(0x21, 0x7F)))
+_LITERAL = str.maketrans({"*": "%2A", "$": "%24"})
 _RESERVED, _FREE = ("1", "true"), ("0", "false")
 
 
@@ -97,9 +100,8 @@ def reserved_by(rules: tuple[Rule, ...], url: str) -> bool | None:
     """Return what the first rule that matches an address says; None where none does, or it is no address."""
     if not rules:
         return None
-    try:
-        target = _target(url)
-    except ValueError:
+    target = _target(url)
+    if target is None:
         return None
     return next((rule.reserved for rule in rules if rule.matches(target)), None)
 
@@ -115,20 +117,18 @@ def _rule(entry: dict[Any, Any]) -> Rule | None:
     pattern = location.removesuffix("$")
     if not pattern.startswith(("/", "*")):
         pattern = "/" + pattern
-    return Rule(tuple(map(_escaped, pattern.split("*"))), anchored, reserved)
+    return Rule(tuple(map(_spelled, pattern.split("*"))), anchored, reserved)
 
 
-def _target(url: str) -> str:
-    parts = urlsplit(url)
-    path = parts.path or "/"
-    return _escaped(f"{path}?{parts.query}" if parts.query else path)[:_LONGEST_TARGET]
+def _target(url: str) -> str | None:
+    read = as_browsers(url)
+    if read is None:
+        return None
+    _, _, path, query = read
+    return undo_escapes(f"{path}?{query}".removesuffix("?"), _ESCAPES).translate(_LITERAL)[:_LONGEST_TARGET]
 
 
-def _escaped(text: str) -> str:
-    """Return one spelling: letters, digits and ``-._~`` as they are, other escapes in upper case, the rest escaped."""
-
-    def once(match: re.Match[str]) -> str:
-        char = chr(int(match[1], 16))
-        return char if char in _UNRESERVED else match[0].upper()
-
-    return quote(_ESCAPE.sub(once, text), safe=_KEPT, errors="surrogatepass")
+def _spelled(text: str) -> str:
+    """Return a part of a pattern in the spelling of addresses (:mod:`ingest_guard.urls.normalise`)."""
+    escaped = quote(text, safe=_PRINTABLE, errors="surrogatepass")
+    return undo_escapes(escaped, _ESCAPES).replace("$", "%24")

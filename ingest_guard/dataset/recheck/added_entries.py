@@ -101,7 +101,7 @@ class Baseline:
     def __init__(self, earlier: Earlier, key: bytes | None) -> None:
         self._earlier = earlier
         self._loaded: Loaded = load(earlier.folder)
-        self._blocklist = Blocklist.open(earlier.folder, key=key, allow_empty=True)
+        self._blocklist = Blocklist.open(earlier.folder, key=key, allow_empty=True, old_addresses=True)
         self._numbers = {(entry.id, entry.severity): n for n, entry in enumerate(self._loaded.manifest.lists)}
         self._exact: dict[tuple[str, str | None, str], ExactValues] = {
             (info.id, info.severity, name): values for info, name, values in self._blocklist.lookups.exact

@@ -49,6 +49,9 @@ class Comparer:
         Near algorithm -> how many entries are compared.
     addresses
         Whether addresses are compared.
+    names
+        All that is compared: algorithms, and ``url`` for addresses; empty where the lists, or what they gained, hold
+        nothing.
     """
 
     def __init__(self, blocklist: Blocklist, folder: Path, since: Sequence[Baseline] = ()) -> None:
@@ -73,6 +76,7 @@ class Comparer:
         self.near = {name: entries.size for name, entries in self._near.items()}
         self.near_entries = {name: entries.count for name, entries in self._near.items()}
         self.addresses = bool(lookups.addresses)
+        self.names = (*sorted(self.exact), *self.near, *([ADDRESS] if self.addresses else []))
 
     def compare(self, prints: Fingerprints) -> list[Hit]:
         """Return what the lists know of some records: each record, list and algorithm once, sorted by row."""

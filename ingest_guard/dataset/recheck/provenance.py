@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING
 from ingest_guard._clock import now
 from ingest_guard.dataset.attestation import inventory
 from ingest_guard.dataset.attestation.facts import describe_blocklist, policy_digest
-from ingest_guard.dataset.attestation.files import manifest_digest, write_manifest
+from ingest_guard.dataset.attestation.files import SIGNATURE, manifest_digest, write_manifest
 from ingest_guard.dataset.attestation.manifest import NAME, Manifest
 from ingest_guard.dataset.attestation.model import AllowListFacts, BlocklistFacts, Recheck, Source
-from ingest_guard.dataset.attestation.signing import NAME as SIGNATURE
 from ingest_guard.dataset.attestation.verify import verify
 from ingest_guard.dataset.recheck.added_entries import Earlier, version_folder
 from ingest_guard.dataset.recheck.plan import Opened

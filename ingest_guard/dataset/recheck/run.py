@@ -16,7 +16,7 @@ import numpy.typing as npt
 from ingest_guard._clock import now
 from ingest_guard.dataset.recheck import provenance, tombstones, writing
 from ingest_guard.dataset.recheck.plan import Opened, Plan
-from ingest_guard.dataset.recheck.search import Searched, nothing_to_compare, search, search_pages
+from ingest_guard.dataset.recheck.search import Searched, search, search_pages
 from ingest_guard.dataset.recheck.summary import Report
 from ingest_guard.dataset.tables.shard_files import find_shards
 from ingest_guard.errors import DatasetError, PolicyError
@@ -83,7 +83,9 @@ def recheck(source: Path, plan: Plan, output: Output) -> Report:
         Something cannot be read or written; no shard is half written then.
     """
     folder, shards = find_shards(source)
-    target = _target(source, output)
+    if output.clean is not None and output.in_place:
+        raise PolicyError("choose one: a folder for the cleaned shards (-o), or --in-place")
+    target = output.clean or source
     with ExitStack() as stack:
         if output.writes:
             stack.enter_context(writing.only_one(folder))
@@ -140,12 +142,6 @@ def _replace_shards(
         raise
 
 
-def _target(source: Path, output: Output) -> Path:
-    if output.clean is not None and output.in_place:
-        raise PolicyError("choose one: a folder for the cleaned shards (-o), or --in-place")
-    return source if output.clean is None else output.clean
-
-
 def _tombstone_path(source: Path, target: Path, folder: Path, output: Output) -> Path:
     """Return where the tombstones go, once it is known that they can."""
     tombstones.require_recipients(output.recipients)
@@ -172,11 +168,9 @@ def _search(shards: Mapping[str, Path], plan: Plan, opened: Opened, jobs: int) -
 
 def _require_usable(found: Mapping[str, Searched], opened: Opened) -> None:
     """Raise PolicyError where no shard has a column that could be compared: the columns have other names."""
-    comparer = opened.comparer
-    first = next(iter(found))
-    if any(each.usable or not each.rows for each in found.values()) or nothing_to_compare(comparer):
+    first, wanted = next(iter(found)), opened.comparer.names
+    if any(each.usable or not each.rows for each in found.values()) or not wanted:
         return
-    wanted = [*sorted(comparer.exact), *comparer.near, *(["url"] if comparer.addresses else [])]
     raise PolicyError(
         f"{first}: none of its columns can be compared: the lists hold {', '.join(wanted)}, and the columns are "
         f"{', '.join(found[first].columns) or 'none'}; name the right ones with --columns, as in --columns md5=MD5"
@@ -214,14 +208,12 @@ def _deleted_rows(found: Searched, output: Output) -> npt.NDArray[np.int64]:
 
 
 def _count(found: Mapping[str, Searched], opened: Opened, output: Output) -> Report:
-    comparer = opened.comparer
-    addresses = ["url"] if comparer.addresses else []
     report = Report(
         opened.version,
         opened.since,
         shards=len(found),
-        compared=(*sorted(comparer.exact), *comparer.near, *addresses),
-        near_entries=dict(comparer.near_entries),
+        compared=opened.comparer.names,
+        near_entries=dict(opened.comparer.near_entries),
     )
     for each in found.values():
         removed = len(_deleted_rows(each, output))

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from ingest_guard.dataset.recheck.comparer import Comparer, Hit
+from ingest_guard.dataset.recheck.comparer import Hit
 from ingest_guard.dataset.recheck.plan import Opened
 from ingest_guard.dataset.tables.columns import Columns, find_columns
 from ingest_guard.dataset.tables.fingerprints import EXACT_SIZES, Batch, Fingerprints
@@ -106,7 +106,7 @@ def search(path: Path, name: str, opened: Opened) -> Searched:
         removed, pages = find_matched(batch, prints, columns, opened)
         found.removed |= {row + start: record for row, record in removed.items()}
         found.pages |= pages
-    if missed and not nothing_to_compare(opened.comparer):
+    if missed and opened.comparer.names:
         found.not_compared = np.concatenate(missed)
     return found
 
@@ -135,11 +135,6 @@ def comparable(columns: Columns, opened: Opened) -> Columns:
     """Return those columns that there is something to compare with."""
     comparer = opened.comparer
     return columns.only({*comparer.exact, *comparer.near}, addresses=comparer.addresses, hashes=bool(comparer.near))
-
-
-def nothing_to_compare(comparer: Comparer) -> bool:
-    """Return whether the lists, or what they gained, hold nothing at all."""
-    return not (comparer.exact or comparer.near or comparer.addresses)
 
 
 def stamp(path: Path) -> tuple[int, int, int]:

@@ -16,13 +16,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from ingest_guard.dataset.recheck.plan import Opened, Plan
-from ingest_guard.dataset.recheck.search import Removed, comparable, find_matched, find_on_pages, table_columns
+from ingest_guard.dataset.recheck.search import Searched, comparable, find_matched, find_on_pages, table_columns
 from ingest_guard.dataset.recheck.tombstones import describe_matches
 from ingest_guard.errors import DatasetError, PolicyError
 
@@ -103,15 +102,7 @@ def _task(frame: DataFrame, plan: Plan) -> _Task:
     return _Task(plan, opened.version, frozenset(bytes(row["page"]) for row in found))
 
 
-class _Compared(NamedTuple):
-    """What the comparison of a batch found: as :class:`~ingest_guard.dataset.recheck.search.Searched`."""
-
-    removed: dict[int, Removed]
-    pages: set[bytes]
-    not_compared: npt.NDArray[np.int64]
-
-
-def _compare(batch: pa.RecordBatch, task: _Task) -> _Compared:
+def _compare(batch: pa.RecordBatch, task: _Task) -> Searched:
     from ingest_guard.dataset.tables.parquet import ArrowBatch  # noqa: PLC0415 - pyarrow is an extra
 
     opened, read = task.opened(), ArrowBatch(batch)
@@ -119,7 +110,7 @@ def _compare(batch: pa.RecordBatch, task: _Task) -> _Compared:
     prints = opened.reader(comparable(columns, opened)).read(read)
     removed, pages = find_matched(read, prints, columns, opened)
     removed = find_on_pages(read, columns, task.pages) | removed
-    return _Compared(removed, pages, np.flatnonzero(~opened.comparer.is_compared(prints)))
+    return Searched(removed=removed, pages=pages, not_compared=np.flatnonzero(~opened.comparer.is_compared(prints)))
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 _PARTIAL = ".recheck-partial"
 _RUNNING = ".recheck-running"
-_BLOCK = 1 << 20
 
 
 @contextmanager
@@ -64,20 +63,16 @@ def replaced_so_far(folder: Path) -> frozenset[str]:
 
 def begin(folder: Path) -> None:
     """Note that shards are about to be replaced."""
-    try:
+    with _writing(folder):
         (folder / _RUNNING).touch()
         flush_folder(folder)
-    except OSError as error:
-        raise _cannot(folder, error) from None
 
 
 def end(folder: Path) -> None:
     """Note that shards and manifest fit each other again."""
-    try:
+    with _writing(folder):
         (folder / _RUNNING).unlink(missing_ok=True)
         flush_folder(folder)
-    except OSError as error:
-        raise _cannot(folder, error) from None
 
 
 def remove_leftovers(shards: Iterable[Path]) -> int:
@@ -106,12 +101,11 @@ def replace_shard(folder: Path, path: Path, rows: npt.NDArray[np.int64], seen: t
     """
     hidden = hidden_name(path)
     try:
-        _write_without(path, rows, seen, hidden)
-        _note(folder, hidden)
-        hidden.replace(path)
-        flush_folder(path.parent)
-    except OSError as error:
-        raise _cannot(path, error) from None
+        with _writing(path):
+            _write_without(path, rows, seen, hidden)
+            _note(folder, hidden)
+            hidden.replace(path)
+            flush_folder(path.parent)
     finally:
         with contextlib.suppress(OSError):
             hidden.unlink(missing_ok=True)
@@ -125,7 +119,7 @@ def copy_shard(path: Path, rows: npt.NDArray[np.int64], seen: tuple[int, int, in
     DatasetError
         It was changed since it was searched, or cannot be written.
     """
-    try:
+    with _writing(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         if len(rows):
             _write_without(path, rows, seen, target)
@@ -134,8 +128,6 @@ def copy_shard(path: Path, rows: npt.NDArray[np.int64], seen: tuple[int, int, in
             shutil.copyfile(path, target)
             flush_closed(target, stat.S_IMODE(path.stat().st_mode))
             _require_unchanged(path, seen)
-    except OSError as error:
-        raise _cannot(target, error) from None
 
 
 def partial_folder(clean: Path) -> Path:
@@ -151,32 +143,26 @@ def partial_folder(clean: Path) -> Path:
     if os.path.lexists(clean) and not (clean.is_dir() and not clean.is_symlink() and not any(clean.iterdir())):
         raise PolicyError(f"{clean} exists and is no empty folder; choose a new name for -o")
     partial = clean.with_name(f".{clean.name}{_PARTIAL}")
-    try:
+    with _writing(clean):
         if partial.is_dir() and not partial.is_symlink():
             shutil.rmtree(partial)
         partial.mkdir(parents=True)
-    except OSError as error:
-        raise _cannot(clean, error) from None
     return partial
 
 
 def appear(partial: Path, clean: Path) -> None:
     """Give a whole folder its name."""
-    try:
+    with _writing(clean):
         for folder, _, _ in os.walk(partial):
             flush_folder(Path(folder))
         partial.rename(clean)
         flush_folder(clean.parent)
-    except OSError as error:
-        raise _cannot(clean, error) from None
 
 
 def _note(folder: Path, hidden: Path) -> None:
     """Note, on disk, what is about to take a shard's place: should this run be killed, the next one knows it again."""
-    digest = hashlib.sha256()
     with hidden.open("rb") as file:
-        while block := file.read(_BLOCK):
-            digest.update(block)
+        digest = hashlib.file_digest(file, "sha256")
     with (folder / _RUNNING).open("a") as file:
         file.write(f"{digest.hexdigest()}\n")
         flush(file)
@@ -194,5 +180,11 @@ def _require_unchanged(path: Path, seen: tuple[int, int, int]) -> None:
         raise DatasetError(f"{path} was changed while it was compared; let nothing write there, and start again")
 
 
-def _cannot(path: Path, error: OSError) -> DatasetError:
-    return DatasetError(f"{path} cannot be written ({error.strerror or type(error).__name__}); what was there stays")
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """Raise DatasetError where the system refuses a write."""
+    try:
+        yield
+    except OSError as error:
+        why = error.strerror or type(error).__name__
+        raise DatasetError(f"{path} cannot be written ({why}); what was there stays") from None

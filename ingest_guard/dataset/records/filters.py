@@ -14,6 +14,7 @@ from typing import Literal, get_args
 from ingest_guard.dataset.extract.found import PageImage
 from ingest_guard.dataset.extract.texts import is_among
 from ingest_guard.policy.records import Filters as FilterPolicy
+from ingest_guard.urls.hosts import host_of, is_within
 
 Why = Literal[
     "no_text",
@@ -60,7 +61,7 @@ class Filters:
     def __init__(self, policy: FilterPolicy) -> None:
         self._policy = policy
         self._words = BlockedWords(policy.blocked_words)
-        self._hosts = frozenset(host.lower().strip(".") for host in policy.blocked_hosts)
+        self._hosts = frozenset(policy.blocked_hosts)
 
     def of_page_image(self, image: PageImage) -> Why | None:
         """Return why an image that was found on a page is not worth a request, or None."""
@@ -97,13 +98,7 @@ class Filters:
 
     def blocks_host(self, url: str) -> bool:
         """Say whether the host of an address, or a domain above it, is a blocked one."""
-        host = url.partition("://")[2].partition("/")[0].partition("?")[0].rpartition("@")[2]
-        name = host.partition(":")[0].lower().strip(".")
-        while name:
-            if name in self._hosts:
-                return True
-            name = name.partition(".")[2]
-        return False
+        return bool(self._hosts) and is_within(host_of(url), self._hosts)
 
     def _of_sides(self, width: int | None, height: int | None) -> Why | None:
         policy = self._policy

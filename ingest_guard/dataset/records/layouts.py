@@ -95,41 +95,26 @@ def load_mmh3() -> ModuleType:
     return mmh3
 
 
-def _named(name: str, native: str, *, doc: str | None = None) -> Column:
-    column = _NATIVE[native]
-    return replace(column, name=name, doc=doc or column.doc)
+_KEPT = ("uid", "alt_source", "page_url", "format", "md5", "sha1", "sha256", "pdq", "pdq_quality")
+_Source = str | Callable[[Mapping[str, Any]], Any]
+_MADE: dict[_Source, Column] = {
+    absolute_url: replace(_NATIVE["url"], doc="address of the image, absolute"),
+    laion_hash: Column(
+        "hash", "int64", nullable=False, doc="MurmurHash3 (x64, first 64 bits) of URL + TEXT: LAION's join key"
+    ),
+}
 
 
-_URL = "address of the image, absolute"
-_KEPT = tuple(
-    _NATIVE[name] for name in ("uid", "alt_source", "page_url", "format", "md5", "sha1", "sha256", "pdq", "pdq_quality")
-)
-_LAION = (
-    _named("URL", "url", doc=_URL),
-    _named("TEXT", "alt"),
-    _named("WIDTH", "width"),
-    _named("HEIGHT", "height"),
-    _named("LANGUAGE", "language"),
-    Column("hash", "int64", nullable=False, doc="MurmurHash3 (x64, first 64 bits) of URL + TEXT: LAION's join key"),
-    *_KEPT,
-    _NATIVE["fetched_at"],
-    _NATIVE["attestation"],
-)
-_IMG2DATASET = (
-    _named("url", "url", doc=_URL),
-    _named("caption", "alt"),
-    _NATIVE["width"],
-    _NATIVE["height"],
-    *_KEPT,
-    _NATIVE["language"],
-    _NATIVE["fetched_at"],
-    _NATIVE["attestation"],
-)
+def _renamed(name: str, sources: Mapping[str, _Source], *others: str) -> Outfit:
+    """Return an outfit with columns of other names first, and then some native ones."""
+    own = (replace(_MADE.get(source) or _NATIVE[str(source)], name=column) for column, source in sources.items())
+    return Outfit(name, (*own, *(_NATIVE[each] for each in others)), sources)
+
+
 _OUTFITS = {
     "native": Outfit("native", COLUMNS, {}),
-    "laion": Outfit(
+    "laion": _renamed(
         "laion",
-        _LAION,
         {
             "URL": absolute_url,
             "TEXT": "alt",
@@ -138,6 +123,11 @@ _OUTFITS = {
             "LANGUAGE": "language",
             "hash": laion_hash,
         },
+        *(*_KEPT, "fetched_at", "attestation"),
     ),
-    "img2dataset": Outfit("img2dataset", _IMG2DATASET, {"url": absolute_url, "caption": "alt"}),
+    "img2dataset": _renamed(
+        "img2dataset",
+        {"url": absolute_url, "caption": "alt"},
+        *("width", "height", *_KEPT, "language", "fetched_at", "attestation"),
+    ),
 }

@@ -4,17 +4,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ingest_guard.dataset.attestation.files import SIGNATURE
 from ingest_guard.dataset.attestation.manifest import NAME, Manifest
 from ingest_guard.dataset.attestation.model import NOT_PROMISED, BlocklistFacts
+from ingest_guard.dataset.attestation.promises import numbered
 from ingest_guard.dataset.report import figures
 from ingest_guard.dataset.report.charts import Table
 from ingest_guard.dataset.shards.names import shard_files
 from ingest_guard.dataset.shards.read import count_rows
 from ingest_guard.errors import AttestationError, DatasetError, SetupError
 
-_SIGNATURE = f"{NAME}.sig"
 _SHORT = 12
-_BLOCK = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,24 +23,27 @@ class Attested:
 
     Attributes
     ----------
-    is_there
-        Whether there is a manifest that could be read.
     sentences
         What was done, in order.
-    promised, not_promised
-        In the manifest's own words.
     lists
         A row for each list; None where there is none.
     manifest
-        The manifest itself; None where there is none.
+        The manifest itself; None where there is none that could be read.
     """
 
-    is_there: bool
     sentences: tuple[str, ...]
-    promised: tuple[str, ...] = ()
-    not_promised: tuple[str, ...] = NOT_PROMISED
     lists: Table | None = None
     manifest: Manifest | None = None
+
+    @property
+    def promised(self) -> tuple[str, ...]:
+        """What is promised, in the manifest's own words."""
+        return self.manifest.promised if self.manifest else ()
+
+    @property
+    def not_promised(self) -> tuple[str, ...]:
+        """What is not promised; without a manifest, in the words of this release."""
+        return self.manifest.not_promised if self.manifest else NOT_PROMISED
 
 
 def read_attested(folder: Path) -> Attested:
@@ -50,24 +53,18 @@ def read_attested(folder: Path) -> Attested:
             f"There is no {NAME} in this folder: the crawl is still at work, was killed, or its guard failed. Until it "
             "has ended well, do not use its records."
         )
-        return Attested(is_there=False, sentences=(missing,))
+        return Attested((missing,))
     try:
         manifest = Manifest.load(folder)
     except AttestationError as error:
-        return Attested(is_there=False, sentences=(f"The attestation cannot be read: {error}.",))
+        return Attested((f"The attestation cannot be read: {error}.",))
     signed = (
         "It is signed. This page has not verified that, nor the digests of the shards"
-        if (folder / _SIGNATURE).exists()
+        if (folder / SIGNATURE).exists()
         else "It is not signed, and this page has not verified the digests of the shards"
     )
-    return Attested(
-        is_there=True,
-        sentences=(*_sentences(manifest), f"{signed}; 'ingest-guard attest verify DIR' does."),
-        promised=manifest.promised,
-        not_promised=manifest.not_promised,
-        lists=_lists(manifest),
-        manifest=manifest,
-    )
+    sentences = (*_sentences(manifest), f"{signed}; 'ingest-guard attest verify DIR' does.")
+    return Attested(sentences, _lists(manifest), manifest)
 
 
 def _sentences(manifest: Manifest) -> Iterable[str]:
@@ -92,7 +89,7 @@ def _sentences(manifest: Manifest) -> Iterable[str]:
             f"Since then the records' stored fingerprints were compared again, last at {last.at} with version "
             f"{last.blocklist.version[:_SHORT]}; what matched was removed."
         )
-    yield f"The folder held {figures.many(manifest.rows, 'record')} in {figures.many(len(manifest.shards), 'file')}."
+    yield f"The folder held {numbered(manifest.rows, 'record')} in {numbered(len(manifest.shards), 'file')}."
 
 
 def _outcomes(outcomes: Mapping[str, int], checked: int) -> str:
@@ -100,7 +97,7 @@ def _outcomes(outcomes: Mapping[str, int], checked: int) -> str:
     held = outcomes.get("held", 0)
     dropped = f"{figures.count(matched + held)} matched and were dropped"
     return (
-        f"Of {figures.many(checked, 'image')}, {figures.count(passed)} had no known match, {dropped}, and "
+        f"Of {numbered(checked, 'image')}, {figures.count(passed)} had no known match, {dropped}, and "
         f"{figures.count(unreadable)} could not be scanned and were dropped, too."
     )
 
@@ -147,7 +144,7 @@ def count_records(folder: Path) -> Records:
     shards = shard_files(folder)
     if not shards:
         return Records(None, 0, "")
-    place = "in 1 file" if len(shards) == 1 else f"in {len(shards):,} files"
+    place = f"in {numbered(len(shards), 'file')}"
     try:
         return Records(sum(map(count_rows, shards)), len(shards), place)
     except (DatasetError, SetupError):

@@ -15,11 +15,6 @@ def count(value: float) -> str:
     return f"{value:,.0f}"
 
 
-def many(number: int, what: str) -> str:
-    """``1 file``, ``2 files``."""
-    return f"{count(number)} {what}" if number == 1 else f"{count(number)} {what}s"
-
-
 def short(value: float) -> str:
     """``1234567`` -> ``1.23 M``: three digits and a unit, for axes and tiles."""
     for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):

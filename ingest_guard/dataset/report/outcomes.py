@@ -6,17 +6,7 @@ from typing import Any
 
 from ingest_guard.dataset.report import figures
 from ingest_guard.dataset.report.charts import Line, TimeChart
-from ingest_guard.dataset.report.sections import (
-    BROAD,
-    POINTS,
-    BarTable,
-    Row,
-    Section,
-    all_charts,
-    all_tables,
-    bar,
-    count_table,
-)
+from ingest_guard.dataset.report.sections import BROAD, POINTS, BarTable, Row, Section, all_charts, all_tables, bar
 from ingest_guard.dataset.report.telemetry import Run, number
 from ingest_guard.dataset.report.timeline import Timeline
 
@@ -69,9 +59,7 @@ def _outcome_table(totals: Counter[str]) -> BarTable | None:
         rows.append(_row(name, look, totals[key], checked))
         rows += [
             _row(part, look, count, checked, inner=True)
-            for part, count in sorted(_group(totals, f"{key}/").items(), key=lambda pair: (-pair[1], pair[0]))[
-                :_MOST_PARTS
-            ]
+            for part, count in _by_size(_group(totals, f"{key}/"))[:_MOST_PARTS]
         ]
     note = (
         "Under a known match stand the lists that knew it; an image that several lists know counts for each of them."
@@ -95,22 +83,34 @@ def left_out(line: Timeline) -> Section:
         "What was not taken though it may have passed: its host asks for that, the policy's filters left it out, "
         "or something was in the way.",
         bars=all_tables(
-            count_table("optouts", "Opt-outs honoured", ("Wish", "Number"), _group(totals, "opted_out/"), "other"),
-            count_table(
-                "filtered", "Filtered by the policy", ("Filter", "Number"), _group(totals, "filtered/"), "other"
-            ),
-            count_table(
+            _count_table("optouts", "Opt-outs honoured", "Wish", "Number", _group(totals, "opted_out/")),
+            _count_table("filtered", "Filtered by the policy", "Filter", "Number", _group(totals, "filtered/")),
+            _count_table(
                 "left",
                 "Images of items that made no record",
-                ("Why", "Images"),
+                "Why",
+                "Images",
                 _group(totals, "images_dropped/", {"match": DROPPED, "held": DROPPED, "not_scannable": DROPPED}),
-                "other",
             ),
         ),
     )
 
 
-def _group(totals: Counter[str], prefix: str, names: dict[str, str] | None = None) -> dict[str, int]:
+def _count_table(key: str, title: str, what: str, unit: str, numbers: Counter[str]) -> BarTable | None:
+    """Return a table of names and numbers, the largest first; None where there is none."""
+    largest = max(numbers.values(), default=0)
+    rows = [
+        Row(name, bar([("other", number)], largest), (figures.count(number), figures.percent(number, numbers.total())))
+        for name, number in _by_size(numbers)
+    ]
+    return BarTable(key, title, (what, unit, "Share"), tuple(rows)) if rows else None
+
+
+def _by_size(numbers: Counter[str]) -> list[tuple[str, int]]:
+    return sorted(numbers.items(), key=lambda pair: (-pair[1], pair[0]))
+
+
+def _group(totals: Counter[str], prefix: str, names: dict[str, str] | None = None) -> Counter[str]:
     """Return the parts of a statistic by the ends of their names; some of them together under another name."""
     parts = Counter[str]()
     for name, count in totals.items():

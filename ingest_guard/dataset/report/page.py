@@ -11,8 +11,9 @@ from pathlib import Path
 from ingest_guard._version import __version__
 from ingest_guard.dataset.report import charts, content, figures
 from ingest_guard.dataset.report.attested import Attested, Records, count_records, read_attested
-from ingest_guard.dataset.report.telemetry import FILE, Run, read_telemetry
+from ingest_guard.dataset.report.telemetry import Run, read_telemetry
 from ingest_guard.dataset.report.timeline import Timeline
+from ingest_guard.dataset.shards.names import TELEMETRY
 from ingest_guard.errors import DatasetError
 
 GENERATOR = f"ingest_guard {__version__}"
@@ -57,14 +58,15 @@ def build_report(folder: Path, *, name: str | None = None) -> str:
     if not folder.is_dir():
         raise DatasetError(f"{folder} is no folder; name the one that 'ingest-guard crawl -o' wrote")
     try:
-        runs = read_telemetry(folder / FILE)
+        runs = read_telemetry(folder / TELEMETRY)
         held = count_records(folder)
     except OSError as error:
         raise DatasetError(f"{folder} cannot be read ({error.strerror})") from None
     words = read_attested(folder)
-    if not runs and not held.files and not words.is_there:
+    if not runs and not held.files and not words.manifest:
         raise DatasetError(
-            f"{folder} holds neither {FILE} nor records: no crawl wrote here, or INGEST_GUARD_DATASET named another one"
+            f"{folder} holds neither {TELEMETRY} nor records: no crawl wrote here, or INGEST_GUARD_DATASET named "
+            "another one"
         )
     return _render(name or folder.resolve().name, runs, held, words)
 

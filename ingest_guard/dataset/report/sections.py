@@ -1,9 +1,8 @@
 """Parts of the page: sections, and tables with a bar in each row, for hosts, formats, outcomes and reasons."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ingest_guard.dataset.report import figures
 from ingest_guard.dataset.report.charts import Chart, Table, TimeChart
 
 POINTS = 240
@@ -47,22 +46,6 @@ class Section:
     charts: tuple[Chart, ...] = ()
     bars: tuple[BarTable, ...] = ()
     table: Table | None = None
-
-
-def count_table(
-    key: str, title: str, head: tuple[str, str], numbers: Mapping[str, int], look: str, *, note: str = ""
-) -> BarTable | None:
-    """Return a table of names and numbers, the largest first; None where all are 0."""
-    whole = sum(numbers.values())
-    if not whole:
-        return None
-    largest = max(numbers.values())
-    rows = [
-        Row(name, bar([(look, number)], largest), (figures.count(number), figures.percent(number, whole)))
-        for name, number in sorted(numbers.items(), key=lambda pair: (-pair[1], pair[0]))
-        if number
-    ]
-    return BarTable(key, title, (*head, "Share"), tuple(rows), note=note)
 
 
 def bar(parts: Sequence[tuple[str, float]], largest: float) -> tuple[tuple[str, float], ...]:

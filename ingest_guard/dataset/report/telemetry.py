@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-FILE = "telemetry.jsonl"
 HISTOGRAMS = ("scan", "body", "side", "text")
 _MOST_SAMPLES = 1024
 _LONGEST_LINE = 1 << 22

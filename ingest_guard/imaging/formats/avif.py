@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from PIL.AvifImagePlugin import AvifImageFile
 
-from ingest_guard.imaging.formats.base import frame_name, numbered
+from ingest_guard.imaging.formats.base import Reader, frame_name, numbered
 from ingest_guard.imaging.formats.boxes import file_end
 from ingest_guard.imaging.pixels.colour import from_cicp, from_icc
-from ingest_guard.imaging.pixels.exif import orientation
 from ingest_guard.imaging.pixels.model import Budget, Conversion, NotScannable, Shot
-from ingest_guard.imaging.pixels.pillow import load
+from ingest_guard.imaging.pixels.render import orientation
 from ingest_guard.verdict import Reason
 
 if TYPE_CHECKING:
@@ -23,14 +22,13 @@ _TOP = frozenset({b"ftyp", b"meta", b"mdat", b"moov", b"moof", b"free", b"skip",
 _CODE_POINTS = b"colrnclx"
 
 
-class AvifReader:
+class AvifReader(Reader):
     """One AVIF, to the end of its last box."""
 
-    format: str = "AVIF"
-    hidden: tuple[int, ...] = ()
+    format = "AVIF"
 
     def __init__(self, data: bytes, budget: Budget) -> None:
-        self._data, self._budget = data, budget
+        super().__init__(data, budget)
         self.end, found, self.problem = file_end(data, _TOP)
         if not any(box.name in {b"meta", b"moov"} for box in found):
             raise NotScannable(self.problem or Reason.CORRUPT)
@@ -44,9 +42,7 @@ class AvifReader:
             raise NotScannable(self.problem or Reason.CORRUPT) from None
         self.frame_count = int(getattr(self._image, "n_frames", 1))
         self._turn = orientation(self._image.info.get("exif") or b"")
-        size = self._image.size
-        budget.check(*size)
-        self.width, self.height = size[::-1] if self._turn > 4 else size  # noqa: PLR2004 - EXIF
+        self._show(*self._image.size, self._turn)
 
     def _open(self) -> ImageFile.ImageFile:
         if self.problem is None:
@@ -64,8 +60,7 @@ class AvifReader:
                 continue
             self._budget.spend(*image.size)
             image.seek(number)
-            reason = load(image)
-            self.problem = self.problem or reason
+            self._load(image)
             picture: Image.Image = image.copy() if self.frame_count > 1 else image
             yield Shot(frame_name(number), picture, self._turn, self._conversion())
 

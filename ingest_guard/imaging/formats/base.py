@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Iterator
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from ingest_guard.imaging.pixels.model import Shot
+from ingest_guard.imaging.pixels.model import Budget, NotScannable, Shot
+from ingest_guard.imaging.pixels.pillow import load
 from ingest_guard.verdict import Reason
+
+if TYPE_CHECKING:
+    from PIL import ImageFile
 
 _Item = TypeVar("_Item")
 
 
-class Reader(Protocol):
+class Reader(ABC):
     """A file whose container has been read; no pixel has been decoded yet.
 
     Attributes
@@ -33,17 +38,35 @@ class Reader(Protocol):
     format: str
     width: int
     height: int
-    frame_count: int
+    frame_count: int = 1
     end: int
-    problem: Reason | None
-    hidden: tuple[int, ...]
+    problem: Reason | None = None
+    hidden: tuple[int, ...] = ()
 
+    def __init__(self, data: bytes, budget: Budget) -> None:
+        self._data, self._budget = data, budget
+
+    @abstractmethod
     def shots(self, chosen: Collection[int]) -> Iterator[Shot]:
         """Yield the frames whose numbers, counted from 0, are in ``chosen``.
 
         Raises :class:`~ingest_guard.imaging.pixels.model.NotScannable` after the last that can be shown where one
         cannot.
         """
+
+    def _show(self, width: int, height: int, orientation: int = 1) -> None:
+        """Take the size as displayed from the one as stored; refuse an empty picture, and one over a limit."""
+        if width <= 0 or height <= 0:
+            raise NotScannable(self.problem or Reason.CORRUPT)
+        self._budget.check(width, height)
+        self.width, self.height = (height, width) if orientation in range(5, 9) else (width, height)
+
+    def _load(self, image: ImageFile.ImageFile, size: tuple[int, int] | None = None) -> None:
+        """Decode a picture, which must be of this size, and keep the first problem."""
+        if size is not None and image.size != size:
+            raise NotScannable(Reason.CORRUPT)
+        reason = load(image)
+        self.problem = self.problem or reason
 
 
 def numbered(items: Iterable[_Item], chosen: Collection[int], start: int = 0) -> Iterator[tuple[int, _Item]]:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from PIL.BmpImagePlugin import BmpImageFile
 
+from ingest_guard.imaging.formats.base import Reader
 from ingest_guard.imaging.pixels.model import Budget, NotScannable, Shot
-from ingest_guard.imaging.pixels.pillow import load
 from ingest_guard.verdict import Reason
 
 _FILE_HEADER, _CORE_HEADER = 14, 12
@@ -54,21 +54,15 @@ def read_dib(data: bytes, at: int) -> Dib:
     return Dib(length, width, abs(height), bits, compression, size)
 
 
-class BmpReader:
+class BmpReader(Reader):
     """One BMP, as long as its samples are."""
 
-    format: str = "BMP"
-    frame_count: int = 1
-    hidden: tuple[int, ...] = ()
+    format = "BMP"
 
     def __init__(self, data: bytes, budget: Budget) -> None:
-        self._data, self._budget = data, budget
-        self.problem: Reason | None = None
+        super().__init__(data, budget)
         dib = read_dib(data, _FILE_HEADER)
-        if dib.width <= 0 or dib.height <= 0:
-            raise NotScannable(Reason.CORRUPT)
-        self.width, self.height = dib.width, dib.height
-        budget.check(self.width, self.height)
+        self._show(dib.width, dib.height)
         stated, offset = struct.unpack_from("<I4xI", data, 2)
         if dib.compression in {_RAW, _BITFIELDS}:
             stop = offset + dib.row * dib.height
@@ -88,8 +82,5 @@ class BmpReader:
             image = BmpImageFile(io.BytesIO(self._data))
         except OSError:  # a compression, depth or mask that Pillow does not know
             raise NotScannable(self.problem or Reason.UNSUPPORTED_CODEC) from None
-        if image.size != (self.width, self.height):
-            raise NotScannable(Reason.CORRUPT)
-        reason = load(image)
-        self.problem = self.problem or reason
+        self._load(image, (self.width, self.height))
         yield Shot("native", image)

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING
 
 from PIL.GifImagePlugin import GifImageFile
 
-from ingest_guard.imaging.formats.base import frame_name, numbered
+from ingest_guard.imaging.formats.base import Reader, frame_name, numbered
 from ingest_guard.imaging.pixels.compose import Canvas, Disposal
 from ingest_guard.imaging.pixels.model import Budget, NotScannable, Shot
-from ingest_guard.imaging.pixels.pillow import load
 from ingest_guard.verdict import Reason
 
 if TYPE_CHECKING:
@@ -34,10 +33,8 @@ class GifFrame:
         left, top, width, height, pixels.
     flags
         Of the image descriptor: a colour table of its own, interlacing.
-    table
-        Offset of its own colour table; its length follows from the flags.
     start, stop
-        Of the compressed indices: code size, sub-blocks, and the empty block.
+        Of the compressed indices: code size, sub-blocks, and the empty block. A colour table of its own stands before.
     disposal
         As stored.
     clear
@@ -46,7 +43,6 @@ class GifFrame:
 
     box: tuple[int, int, int, int]
     flags: int
-    table: int
     start: int
     stop: int
     disposal: int
@@ -90,7 +86,7 @@ def read_blocks(data: bytes, most_frames: int) -> Blocks:
             left, top, wide, high, image_flags = struct.unpack_from("<4HB", data, at + 1)
             start = at + 10 + table_length(image_flags)
             at = _skip(data, start + 1)
-            frame = GifFrame((left, top, wide, high), image_flags, start, start, at, disposal, clear)
+            frame = GifFrame((left, top, wide, high), image_flags, start, at, disposal, clear)
             blocks.frames.append(frame)
             disposal, clear = 0, None
         else:
@@ -136,26 +132,22 @@ def single(data: bytes, blocks: Blocks, frame: GifFrame, size: tuple[int, int]) 
     )
 
 
-class GifReader:
+class GifReader(Reader):
     """One GIF, from its signature to its trailer."""
 
-    format: str = "GIF"
-    hidden: tuple[int, ...] = ()
+    format = "GIF"
 
     def __init__(self, data: bytes, budget: Budget) -> None:
-        self._data, self._budget = data, budget
+        super().__init__(data, budget)
         self._blocks = blocks = read_blocks(data, budget.most_frames)
         if not blocks.frames:
             raise NotScannable(blocks.problem or Reason.CORRUPT)
-        self.problem = blocks.problem
-        self.end = blocks.end
         self.frame_count = len(blocks.frames)
         first = blocks.frames[0].box
         # A first frame that is larger than its screen makes the screen larger, in every browser.
-        self.width, self.height = max(blocks.screen[0], first[2]), max(blocks.screen[1], first[3])
-        if not (self.width and self.height):
-            raise NotScannable(Reason.CORRUPT)
-        budget.check(self.width, self.height)
+        self._show(max(blocks.screen[0], first[2]), max(blocks.screen[1], first[3]))
+        self.problem = blocks.problem
+        self.end = blocks.end
 
     def shots(self, chosen: Collection[int]) -> Iterator[Shot]:
         """Yield the frames as they are seen, one on top of the other."""
@@ -182,6 +174,5 @@ class GifReader:
         size = frame.box[2] or self.width, frame.box[3] or self.height
         self._budget.check(*size)
         image = GifImageFile(io.BytesIO(single(self._data, self._blocks, frame, size)))
-        reason = load(image)
-        self.problem = self.problem or reason
+        self._load(image)
         return image

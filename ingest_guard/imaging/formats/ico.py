@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from PIL.IcoImagePlugin import IcoImageFile
 
-from ingest_guard.imaging.formats.base import frame_name, numbered
+from ingest_guard.imaging.formats.base import Reader, frame_name, numbered
 from ingest_guard.imaging.formats.bmp import read_dib
 from ingest_guard.imaging.formats.png import PngReader
 from ingest_guard.imaging.formats.png_chunks import SIGNATURE
@@ -24,15 +24,12 @@ class _Entry(NamedTuple):
     stop: int
 
 
-class IcoReader:
+class IcoReader(Reader):
     """One icon or cursor; ``native`` is its largest picture, which is what a browser shows."""
 
-    hidden: tuple[int, ...] = ()
-
     def __init__(self, data: bytes, budget: Budget) -> None:
-        self._data, self._budget = data, budget
+        super().__init__(data, budget)
         self.format = "CUR" if data[2:3] == b"\2" else "ICO"
-        self.problem: Reason | None = None
         count = int.from_bytes(data[4:6], "little")
         entries: dict[tuple[int, int], _Entry] = {}
         for number in range(count):

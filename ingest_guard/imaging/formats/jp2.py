@@ -6,26 +6,23 @@ from collections.abc import Collection, Iterator
 
 from PIL.Jpeg2KImagePlugin import Jpeg2KImageFile
 
+from ingest_guard.imaging.formats.base import Reader
 from ingest_guard.imaging.formats.boxes import Box, boxes, file_end
 from ingest_guard.imaging.pixels.colour import from_icc
 from ingest_guard.imaging.pixels.model import Budget, NotScannable, Shot
-from ingest_guard.imaging.pixels.pillow import load
 from ingest_guard.verdict import Reason
 
 _TOP = frozenset({b"jP  ", b"ftyp", b"jp2h", b"jp2c", b"jp2i", b"xml ", b"uuid", b"uinf", b"rreq", b"res ", b"free"})
 _SIZ, _SOT, _EOC = 0xFF51, 0xFF90, b"\xff\xd9"
 
 
-class Jp2Reader:
+class Jp2Reader(Reader):
     """One JPEG 2000 picture, to the end of its code stream or of its last box."""
 
-    format: str = "JPEG2000"
-    frame_count: int = 1
-    hidden: tuple[int, ...] = ()
+    format = "JPEG2000"
 
     def __init__(self, data: bytes, budget: Budget) -> None:
-        self._data, self._budget = data, budget
-        self.problem: Reason | None = None
+        super().__init__(data, budget)
         self._profile = b""
         start, stop = 0, len(data)
         self.end = stop
@@ -40,10 +37,9 @@ class Jp2Reader:
         if start + 50 > stop or struct.unpack_from(">HH", data, start) != (0xFF4F, _SIZ):
             raise NotScannable(Reason.TRUNCATED if start + 50 > len(data) else Reason.CORRUPT)
         right, bottom, left, top = struct.unpack_from(">4I", data, start + 8)
-        self.width, self.height = right - left, bottom - top
-        if self.width <= 0 or self.height <= 0:
+        if right <= left or bottom <= top:
             raise NotScannable(Reason.CORRUPT)
-        budget.check(self.width, self.height)
+        self._show(right - left, bottom - top)
         after = _stream_end(data, start, stop)
         self._start = start
         if after < 0:
@@ -62,10 +58,7 @@ class Jp2Reader:
             else _mended(self._data[self._start :], self._budget.limits.bytes)
         )
         image = Jpeg2KImageFile(io.BytesIO(whole))
-        if image.size != (self.width, self.height):
-            raise NotScannable(Reason.CORRUPT)
-        reason = load(image)
-        self.problem = self.problem or reason
+        self._load(image, (self.width, self.height))
         profile = self._profile
         conversion = from_icc(profile, image.mode if image.mode in {"L", "CMYK"} else "RGB") if profile else None
         yield Shot("native", image, conversion=conversion)

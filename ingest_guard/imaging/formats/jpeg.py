@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL.JpegImagePlugin import JpegImageFile
 
-from ingest_guard.imaging.formats.base import find_all
+from ingest_guard.imaging.formats.base import Reader, find_all
 from ingest_guard.imaging.pixels.colour import from_icc
-from ingest_guard.imaging.pixels.exif import orientation
 from ingest_guard.imaging.pixels.model import Budget, NotScannable, Shot
-from ingest_guard.imaging.pixels.pillow import decoding, load
+from ingest_guard.imaging.pixels.pillow import decoding
+from ingest_guard.imaging.pixels.render import orientation
 from ingest_guard.verdict import Reason
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ _MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7]")
 """FF 00 is a stuffed byte, D0 to D7 are restarts: both belong to the entropy-coded data."""
 
 
-class JpegReader:
+class JpegReader(Reader):
     """One JPEG stream, from its SOI to its EOI.
 
     Attributes
@@ -54,12 +54,11 @@ class JpegReader:
         It announces further JPEGs behind its end.
     """
 
-    format: str = "JPEG"
-    frame_count: int = 1
+    format = "JPEG"
+    _sound_end: int
 
     def __init__(self, data: bytes, budget: Budget) -> None:
-        self._data = data
-        self._budget = budget
+        super().__init__(data, budget)
         self._kept: list[tuple[int, int]] = []
         self._icc: dict[int, bytes] = {}
         self._turn = 1
@@ -68,21 +67,17 @@ class JpegReader:
         self._progressive = False
         self._components = 0
         self.is_multi_picture = False
-        self.problem: Reason | None = None
-        self.hidden: tuple[int, ...] = ()
         self._scan = self._walk_header()
         if self._frame is None:
             raise NotScannable(Reason.CORRUPT)
         precision, height, width, self._components = self._frame
         if precision != 8 or self._components not in {1, 3, 4}:  # noqa: PLR2004 - what is read: 8 bits; grey, colour, CMYK
             raise NotScannable(Reason.UNSUPPORTED_CODEC)
-        if not (width and height):
-            raise NotScannable(Reason.CORRUPT)
-        budget.check(width, height)
-        self.width, self.height = (height, width) if self._turn > 4 else (width, height)  # noqa: PLR2004 - EXIF
+        self._show(width, height, self._turn)
         self._stored: tuple[int, int] = width, height
-        self._sound_end: int = 0
-        self.end, self._sound_end = self._find_end()
+        # Tables between scans may hold what looks like an EOI: only the very last one needs no walk.
+        after = _first_pair(data, self._scan)
+        self.end, self._sound_end = (after, after) if after == len(data) else self._walk_scans()
         if self._progressive and data.count(b"\xff\xda", self._scan, self.end) > _MAX_SCANS:
             raise NotScannable(Reason.CORRUPT)
         self.hidden = tuple(find_all(data, b"\xff\xd8\xff", 3, self._scan))
@@ -136,16 +131,11 @@ class JpegReader:
             self.is_multi_picture = True
         return marker in _TABLES
 
-    def _find_end(self) -> tuple[int, int]:
-        """Return the offset after the EOI, and the last offset up to which the stream is whole."""
-        data, scan = self._data, self._scan
-        after = _first_pair(data, scan)
-        if after == len(data):
-            return after, after
-        return self._walk_scans()
-
     def _walk_scans(self) -> tuple[int, int]:
-        """Step from marker to marker after the first scan: tables between scans may hold what looks like an EOI."""
+        """Step from marker to marker after the first scan.
+
+        Return the offset after the EOI, and the last offset up to which the stream is whole.
+        """
         data, at = self._data, self._scan
         while True:
             length = int.from_bytes(data[at + 2 : at + 4], "big")
@@ -154,10 +144,11 @@ class JpegReader:
             if stop > len(data) or at + 4 > len(data):
                 break
             if marker == _SOS:
-                stop = _entropy_end(data, stop)
-                if stop >= len(data):
+                found = _MARKER.search(data, stop)
+                if found is None:
                     self.problem = Reason.TRUNCATED
                     return len(data), len(data)
+                stop = found.start()
             else:
                 stop = data.find(b"\xff", stop)
                 if stop < 0:
@@ -185,8 +176,7 @@ class JpegReader:
             if image.size != self._stored:
                 raise NotScannable(Reason.CORRUPT)
             image.draft(mode, (DRAFT, DRAFT))  # type: ignore[no-untyped-call,unused-ignore]
-        reason = load(image)
-        self.problem = self.problem or reason
+        self._load(image)
         return image
 
     def shots(self, chosen: Collection[int]) -> Iterator[Shot]:
@@ -224,9 +214,3 @@ def _first_pair(data: bytes, start: int) -> int:
             at = start + shift + 2 * int(found.argmax()) + 2
             first = at if first < 0 else min(first, at)
     return first
-
-
-def _entropy_end(data: bytes, at: int) -> int:
-    """Return the offset of the first marker after the entropy-coded data that starts at ``at``."""
-    found = _MARKER.search(data, at)
-    return found.start() if found else len(data)

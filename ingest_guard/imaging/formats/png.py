@@ -10,13 +10,12 @@ import numpy as np
 from PIL import Image
 from PIL.PngImagePlugin import PngImageFile
 
-from ingest_guard.imaging.formats.base import find_all, frame_name, numbered
+from ingest_guard.imaging.formats.base import Reader, find_all, frame_name, numbered
 from ingest_guard.imaging.formats.png_chunks import Chunks, Pixels, clean_file, read_chunks
 from ingest_guard.imaging.pixels.colour import MAX_PROFILE, from_cicp, from_gamma, from_icc
 from ingest_guard.imaging.pixels.compose import Canvas, Disposal
-from ingest_guard.imaging.pixels.exif import orientation
 from ingest_guard.imaging.pixels.model import Budget, Conversion, NotScannable, Shot
-from ingest_guard.imaging.pixels.pillow import load
+from ingest_guard.imaging.pixels.render import orientation
 from ingest_guard.verdict import Reason
 
 _GREY, _RGB, _PALETTE, _GREY_ALPHA = 0, 2, 3, 4
@@ -24,29 +23,28 @@ _DEPTHS = {0: {1, 2, 4, 8, 16}, 2: {8, 16}, 3: {1, 2, 4, 8}, 4: {8, 16}, 6: {8, 
 _DISPOSALS = {1: Disposal.CLEAR, 2: Disposal.RESTORE}
 
 
-class PngReader:
+class PngReader(Reader):
     """One PNG, from its signature to its IEND."""
 
-    format: str = "PNG"
+    format = "PNG"
 
     def __init__(self, data: bytes, budget: Budget) -> None:
-        self._data, self._budget = data, budget
+        super().__init__(data, budget)
         self._chunks = chunks = read_chunks(data, budget.most_frames)
         header = chunks.header
         self._stored = int.from_bytes(header[:4], "big"), int.from_bytes(header[4:8], "big")
         self._depth, self._type = header[8], header[9]
-        if self._depth not in _DEPTHS.get(self._type, ()) or not all(self._stored):
+        if self._depth not in _DEPTHS.get(self._type, ()):
             raise NotScannable(Reason.CORRUPT)
-        budget.check(*self._stored)
+        exif = chunks.known.get(b"eXIf", b"")
+        self._turn = orientation(exif)
+        self._show(*self._stored, self._turn)
         if not chunks.still.spans:
             raise NotScannable(chunks.problem or Reason.CORRUPT)
         if self._type == _PALETTE and b"PLTE" not in chunks.known:
             chunks.problem = chunks.problem or Reason.CORRUPT
         self.problem = chunks.problem
         self.end = chunks.end
-        exif = chunks.known.get(b"eXIf", b"")
-        self._turn = orientation(exif)
-        self.width, self.height = self._stored[::-1] if self._turn > 4 else self._stored  # noqa: PLR2004 - EXIF
         self.hidden = tuple(find_all(data, b"\xff\xd8\xff", chunks.exif_at, chunks.exif_at + len(exif)))
         self._animated = bool(chunks.frames)
         self._apart = self._animated and chunks.frames[0] is not chunks.still
@@ -80,10 +78,7 @@ class PngReader:
         size = self._stored if pixels.control is None else (pixels.control.width, pixels.control.height)
         self._budget.check(*size)
         image = PngImageFile(io.BytesIO(clean_file(self._data, self._chunks, pixels)))
-        if image.size != size:
-            raise NotScannable(Reason.CORRUPT)
-        reason = load(image)
-        self.problem = self.problem or reason
+        self._load(image, size)
         key = self._chunks.known.get(b"tRNS", b"")
         if self._type == _GREY and len(key) >= 2:  # noqa: PLR2004 - one 16-bit sample
             return _grey_with_key(image, int.from_bytes(key[:2], "big"), self._depth)

@@ -80,13 +80,10 @@ def read_chunks(data: bytes, most_frames: int) -> Chunks:
     NotScannable
         There is no sound IHDR.
     """
-    chunks, view, at, last = Chunks(), memoryview(data), len(SIGNATURE), None
+    chunks, view, at = Chunks(), memoryview(data), len(SIGNATURE)
     while True:
         if at + 12 > len(data):
             chunks.problem, chunks.end = chunks.problem or Reason.TRUNCATED, len(data)
-            if last in {b"IDAT", b"fdAT"} or not chunks.header or at + 8 > len(data):
-                break
-            last = b"cut"
             break
         length, name = struct.unpack_from(">I4s", data, at)
         start, stop = at + 8, at + 8 + length
@@ -102,7 +99,7 @@ def read_chunks(data: bytes, most_frames: int) -> Chunks:
         if not whole:
             chunks.problem, stop = Reason.TRUNCATED, min(stop, len(data))
         _take(chunks, name, data, start, stop)
-        at, last = stop + 4, name
+        at = stop + 4
         chunks.end = min(at, len(data))
         if name == b"IEND" or not whole or len(chunks.frames) > most_frames:
             break

@@ -5,15 +5,13 @@ from __future__ import annotations
 import io
 import struct
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from PIL.TiffImagePlugin import TiffImageFile
 
-from ingest_guard.imaging.formats.base import frame_name, numbered
+from ingest_guard.imaging.formats.base import Reader, frame_name, numbered
 from ingest_guard.imaging.pixels.colour import from_icc
 from ingest_guard.imaging.pixels.model import Budget, Conversion, NotScannable, Shot
-from ingest_guard.imaging.pixels.pillow import load
 from ingest_guard.verdict import Reason
 
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
@@ -21,7 +19,6 @@ _KINDS = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}
 _WIDTH, _HEIGHT, _BITS, _TURN, _SUB = 256, 257, 258, 274, 330
 _OFFSETS, _COUNTS = (273, 324, 513), (279, 325, 514)
 _MAX_ENTRIES, _MAX_VALUES = 4096, 1 << 20
-_TURNED = frozenset({5, 6, 7, 8})
 
 
 class Page(NamedTuple):
@@ -35,117 +32,96 @@ class Page(NamedTuple):
     end: int
 
 
-@dataclass(frozen=True)
 class Layout:
     """Byte order and the pages, main ones first in the file's order, then those inside others."""
 
-    order: str
-    big: bool
-    pages: list[Page]
-    end: int
-    problem: Reason | None
-
-
-class _Walker:
     def __init__(self, data: bytes) -> None:
         self.data = data
         self.order = "<" if data[:2] == b"II" else ">"
         self.big = data[2:4] in {b"+\0", b"\0+"}
         self.word = "Q" if self.big else "I"
         self.end = 16 if self.big else 8
+        self.pages: list[Page] = []
         self.problem: Reason | None = None
 
-    def unpack(self, form: str, at: int) -> tuple[int, ...]:
+    def _unpack(self, form: str, at: int) -> tuple[int, ...]:
         return struct.unpack_from(self.order + form, self.data, at)
 
-    def directory(self, at: int) -> tuple[dict[int, tuple[int, ...]], int]:
+    def _directory(self, at: int) -> tuple[dict[int, tuple[int, ...]], int]:
         """Return tag -> values of one directory, and the offset of the next."""
-        (count,) = self.unpack("Q" if self.big else "H", at)
+        (count,) = self._unpack("Q" if self.big else "H", at)
         first, size = at + (8 if self.big else 2), 20 if self.big else 12
         if count > _MAX_ENTRIES:
             raise NotScannable(Reason.CORRUPT)
         tags = {}
         for number in range(count):
             entry = first + size * number
-            tag, kind, values = self.unpack("HH" + self.word, entry)
+            tag, kind, values = self._unpack("HH" + self.word, entry)
             place, inline = entry + size - (8 if self.big else 4), 8 if self.big else 4
             length = values * _SIZES.get(kind, 0)
             if length > inline:
-                (place,) = self.unpack(self.word, place)
+                (place,) = self._unpack(self.word, place)
                 self.end = max(self.end, place + length)
             if kind in _KINDS and 0 < values <= _MAX_VALUES:
-                tags[tag] = self.unpack(f"{values}{_KINDS[kind]}", place)
-        (following,) = self.unpack(self.word, first + size * count)
+                tags[tag] = self._unpack(f"{values}{_KINDS[kind]}", place)
+        (following,) = self._unpack(self.word, first + size * count)
         self.end = max(self.end, first + size * count + (8 if self.big else 4))
         return tags, following
 
+    def walk(self, most_pages: int) -> None:
+        """Walk the directories; stop after one page more than ``most_pages``.
 
-def read_layout(data: bytes, most_pages: int) -> Layout:
-    """Walk the directories of a TIFF; stop after one page more than ``most_pages``.
-
-    Raises
-    ------
-    NotScannable
-        There is no page at all.
-    """
-    walker = _Walker(data)
-    pages: list[Page] = []
-    seen: set[int] = set()
-    nested: list[int] = []
-    try:
-        (at,) = walker.unpack(walker.word, 8 if walker.big else 4)
-        while at or nested:
-            at = at or nested.pop(0)
-            if at in seen or len(pages) > most_pages or len(seen) > 4 * most_pages:
-                at = 0
-                if len(pages) > most_pages or len(seen) > 4 * most_pages:
-                    break
-                continue
-            seen.add(at)
-            tags, following = walker.directory(at)
-            nested += [sub for sub in tags.get(_SUB, ())[: most_pages + 1] if sub]
-            _take(pages, at, tags)
-            at = following
-    except struct.error:
-        walker.problem = Reason.TRUNCATED
-    if not pages:
-        raise NotScannable(walker.problem or Reason.CORRUPT)
-    end = max(walker.end, *(page.end for page in pages))
-    if end > len(data):
-        walker.problem = Reason.TRUNCATED
-    return Layout(walker.order, walker.big, pages, min(end, len(data)), walker.problem)
+        Raises
+        ------
+        NotScannable
+            There is no page at all.
+        """
+        pages, seen = self.pages, set[int]()
+        nested: list[int] = []
+        try:
+            (at,) = self._unpack(self.word, 8 if self.big else 4)
+            while (at or nested) and len(pages) <= most_pages and len(seen) <= 4 * most_pages:
+                at = at or nested.pop(0)
+                if at in seen:
+                    at = 0
+                    continue
+                seen.add(at)
+                tags, following = self._directory(at)
+                nested += [sub for sub in tags.get(_SUB, ())[: most_pages + 1] if sub]
+                if _WIDTH in tags and _HEIGHT in tags:
+                    pages.append(_page(at, tags))
+                at = following
+        except struct.error:
+            self.problem = Reason.TRUNCATED
+        if not pages:
+            raise NotScannable(self.problem or Reason.CORRUPT)
+        self.end = max(self.end, *(page.end for page in pages))
+        if self.end > len(self.data):
+            self.end, self.problem = len(self.data), Reason.TRUNCATED
 
 
-def _take(pages: list[Page], at: int, tags: dict[int, tuple[int, ...]]) -> None:
-    """Add the page that a directory describes, if it is one."""
-    if _WIDTH not in tags or _HEIGHT not in tags:
-        return
+def _page(at: int, tags: dict[int, tuple[int, ...]]) -> Page:
+    """Return the page that a directory describes."""
     end = 0
     for offsets, counts in zip(_OFFSETS, _COUNTS, strict=True):
         ends = [start + length for start, length in zip(tags.get(offsets, ()), tags.get(counts, ()), strict=False)]
         end = max([end, *ends])
     orientation = tags.get(_TURN, (1,))[0]
-    pages.append(Page(at, tags[_WIDTH][0], tags[_HEIGHT][0], tags.get(_BITS, (1,))[0], orientation, end))
+    return Page(at, tags[_WIDTH][0], tags[_HEIGHT][0], tags.get(_BITS, (1,))[0], orientation, end)
 
 
-class TiffReader:
+class TiffReader(Reader):
     """One TIFF, to the last byte that any of its directories refers to."""
 
-    format: str = "TIFF"
-    hidden: tuple[int, ...] = ()
+    format = "TIFF"
 
     def __init__(self, data: bytes, budget: Budget) -> None:
-        self._data, self._budget = data, budget
-        self._layout = read_layout(data, budget.most_frames)
-        first = self._layout.pages[0]
-        if not (first.width and first.height):
-            raise NotScannable(self._layout.problem or Reason.CORRUPT)
-        budget.check(first.width, first.height)
-        self.problem = self._layout.problem
-        self.end = self._layout.end
-        self.frame_count = len(self._layout.pages)
-        turned = first.orientation in _TURNED
-        self.width, self.height = (first.height, first.width) if turned else (first.width, first.height)
+        super().__init__(data, budget)
+        self._layout = layout = Layout(data)
+        layout.walk(budget.most_frames)
+        self.problem, self.end, self.frame_count = layout.problem, layout.end, len(layout.pages)
+        first = layout.pages[0]
+        self._show(first.width, first.height, first.orientation)
 
     def shots(self, chosen: Collection[int]) -> Iterator[Shot]:
         """Yield the pages; one that is broken does not keep the others from being seen."""
@@ -176,8 +152,7 @@ class TiffReader:
             raise NotScannable(self.problem or Reason.UNSUPPORTED_CODEC) from None
         if sorted(image.size) != sorted((page.width, page.height)):
             raise NotScannable(Reason.CORRUPT)
-        reason = load(image)
-        self.problem = self.problem or reason
+        self._load(image)
         return Shot(name, image, conversion=_conversion(image), depth=min(16, max(8, page.bits)))
 
 

@@ -6,26 +6,23 @@ from collections.abc import Collection, Iterator
 
 from PIL.WebPImagePlugin import WebPImageFile
 
-from ingest_guard.imaging.formats.base import find_all, frame_name, numbered
+from ingest_guard.imaging.formats.base import Reader, find_all, frame_name, numbered
 from ingest_guard.imaging.pixels.colour import from_icc
-from ingest_guard.imaging.pixels.exif import orientation
 from ingest_guard.imaging.pixels.model import Budget, NotScannable, Shot
-from ingest_guard.imaging.pixels.pillow import load
+from ingest_guard.imaging.pixels.render import orientation
 from ingest_guard.verdict import Reason
 
 _HEADER = 12
 _PIXELS = frozenset({b"VP8 ", b"VP8L", b"ANMF"})
 
 
-class WebpReader:
+class WebpReader(Reader):
     """One WebP, as long as its RIFF header says that it is."""
 
-    format: str = "WEBP"
+    format = "WEBP"
 
     def __init__(self, data: bytes, budget: Budget) -> None:
-        self._data, self._budget = data, budget
-        self.problem: Reason | None = None
-        self.hidden: tuple[int, ...] = ()
+        super().__init__(data, budget)
         self.end = 8 + int.from_bytes(data[4:8], "little")
         if self.end > len(data):
             self.problem = Reason.TRUNCATED
@@ -42,10 +39,7 @@ class WebpReader:
             elif name == b"ICCP":
                 self._profile = data[start:stop]
         self._stored = self._size()
-        if not all(self._stored):
-            raise NotScannable(self.problem or Reason.CORRUPT)
-        budget.check(*self._stored)
-        self.width, self.height = self._stored[::-1] if self._turn > 4 else self._stored  # noqa: PLR2004 - EXIF
+        self._show(*self._stored, self._turn)
 
     def _walk(self) -> None:
         """List the chunks: name, start and end of the data, the last of them as long as it claims to be."""
@@ -95,8 +89,7 @@ class WebpReader:
             if number:
                 self._budget.spend(*self._stored)
             image.seek(number)
-            reason = load(image)
-            self.problem = self.problem or reason
+            self._load(image)
             if number in chosen:
                 picture = image.copy() if image.n_frames > 1 else image
                 yield Shot(frame_name(number), picture, self._turn, conversion)

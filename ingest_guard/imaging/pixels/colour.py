@@ -93,23 +93,13 @@ def _build(profile: bytes, mode: str) -> Conversion | None:
 
 def lab_to_rgb(image: Image.Image) -> Image.Image:
     """Return a picture in CIE L*a*b* as sRGB."""
-    return _lab()(image)
+    converted: Image.Image | None = ImageCms.applyTransform(image, _lab_transform())
+    return cast("Image.Image", converted)  # None only where it works in place
 
 
-def _lab() -> Conversion:
-    with _lock:
-        known = _cache.get((b"", "LAB"))
-    if known is not None:
-        return known
-    transform = ImageCms.buildTransform(ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB"), "LAB", "RGB")
-
-    def convert(image: Image.Image) -> Image.Image:
-        converted: Image.Image | None = ImageCms.applyTransform(image, transform)
-        return cast("Image.Image", converted)  # None only where it works in place
-
-    with _lock:
-        _cache[b"", "LAB"] = convert
-    return convert
+@lru_cache(maxsize=1)
+def _lab_transform() -> ImageCms.ImageCmsTransform:
+    return ImageCms.buildTransform(ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB"), "LAB", "RGB")
 
 
 def negligible(conversion: Conversion, mode: str) -> bool:

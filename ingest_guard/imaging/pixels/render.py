@@ -1,5 +1,6 @@
 """From one decoded picture to the views of it that a browser, or another program, would show."""
 
+import struct
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -10,6 +11,9 @@ from ingest_guard.imaging.pixels.model import Frame, Shot
 from ingest_guard.imaging.pixels.modes import flatten_mode, stretched
 from ingest_guard.imaging.pixels.pillow import borrowed, decoding
 
+_ORIENTATION = 0x0112
+_SHORT, _LONG = 3, 4
+_MAX_ENTRIES = 1000
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -25,6 +29,40 @@ _VISIBLE = 0.5
 """Mean levels of luma, of 255, by which a second view must differ from the first to be worth a hash."""
 
 
+def orientation(exif: bytes) -> int:
+    """Return the orientation, 1 to 8, that an EXIF block asks for: the one value of it that changes what browsers show.
+
+    Read by hand from the first directory: Pillow's EXIF reader parses every tag, warns, and falls back to XMP, which
+    browsers ignore.
+
+    Parameters
+    ----------
+    exif
+        A TIFF header and what follows, with or without the six bytes before it that say ``Exif``.
+
+    Returns
+    -------
+    int
+        As in EXIF 2.32, tag 0x0112; 1 (as stored) where there is none or it makes no sense.
+    """
+    if exif.startswith(b"Exif\0"):
+        exif = exif[6:]
+    order = {b"II": "<", b"MM": ">"}.get(exif[:2])
+    if order is None:
+        return 1
+    try:
+        (first,) = struct.unpack_from(order + "I", exif, 4)
+        (count,) = struct.unpack_from(order + "H", exif, first)
+        for entry in range(min(count, _MAX_ENTRIES)):
+            tag, kind, _ = struct.unpack_from(order + "HHI", exif, first + 2 + 12 * entry)
+            if tag == _ORIENTATION and kind in {_SHORT, _LONG}:
+                (value,) = struct.unpack_from(order + ("H" if kind == _SHORT else "I"), exif, first + 10 + 12 * entry)
+                return int(value) if 1 <= value <= 8 else 1  # noqa: PLR2004 - the eight that EXIF knows
+    except struct.error:
+        pass
+    return 1
+
+
 def frames_of(shot: Shot) -> Iterator[Frame]:
     """Yield the views of one picture: first as it is on white, then those that differ from it."""
     with decoding():
@@ -35,14 +73,12 @@ def frames_of(shot: Shot) -> Iterator[Frame]:
         yield _frame(shot, wide, "stretched")
     if shot.conversion is not None:
         with decoding():
-            coloured = shot.in_colour() if shot.in_colour is not None else None
-            converted = shot.conversion(coloured if coloured is not None else _for_conversion(shot, opaque))
+            if shot.in_colour is not None:
+                made_for = shot.in_colour()
+            else:  # CMYK as it is, anything else as RGB or L
+                made_for = shot.image if shot.image.mode == "CMYK" else opaque
+            converted = shot.conversion(made_for)
         yield from _grounds(shot, converted, alpha, "icc")
-
-
-def _for_conversion(shot: Shot, opaque: Image.Image) -> Image.Image:
-    """Return what the conversion was made for: CMYK as it is, anything else as RGB or L."""
-    return shot.image if shot.image.mode == "CMYK" else opaque
 
 
 def _grounds(shot: Shot, opaque: Image.Image, alpha: Image.Image | None, view: str) -> Iterator[Frame]:

@@ -29,6 +29,7 @@ _CSS: Final = re.compile(
     rb"\s*(?:@(?:charset|import|media|font-face|namespace)|[\w.#:*\[\], >+~-]{1,200}\{[^{}\"]{0,200}:)"
 )
 _MHTML: Final = re.compile(rb"(?:[\w-]+:[^\n]*\n(?:[ \t][^\n]*\n)*){0,20}?content-type:\s*multipart/", re.IGNORECASE)
+_AFTER_BRACKET: Final = frozenset({b'"', b"{", b"[", b"}", b"]", b"-", *(b"%d" % digit for digit in range(10))})
 _PNM: Final = re.compile(rb"P[1-7][ \t\r\n]")
 _PNM_HEAD: Final = 1 << 16
 
@@ -77,15 +78,11 @@ def text_format(data: bytes) -> str:
         if svg and (not html or svg.start() < html.start()):
             return "SVG"
         return "HTML" if html else "XML" if head.startswith((b"<?xml", b"<!DOCTYPE")) else "HTML"
-    if head[:1] in {b"{", b"["} and _looks_like_json(head):
+    if head[:1] in {b"{", b"["} and head[1:].lstrip()[:1] in _AFTER_BRACKET:
         return "JSON"
     if _CSS.match(head):
         return "CSS"
     return "HTML" if _HTML.search(head[:1024]) else "TEXT"
-
-
-def _looks_like_json(head: bytes) -> bool:
-    return head[1:].lstrip()[:1] in {b'"', b"{", b"[", b"}", b"]", b"-", *(b"%d" % digit for digit in range(10))}
 
 
 def _has_pnm_head(head: bytes) -> bool:

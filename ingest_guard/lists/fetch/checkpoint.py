@@ -49,16 +49,7 @@ class State:
 
     def save(self, path: Path) -> None:
         """Write the checkpoint so that a kill or a power cut leaves the old one or the new one."""
-        state = {
-            "version": VERSION,
-            "source": self.source,
-            "position": dict(self.position),
-            "journal": asdict(self.journal),
-            "pending": None if self.pending is None else asdict(self.pending),
-            "live": self.live,
-            "full_from": self.full_from,
-            "completed": self.completed,
-        }
+        state = {"version": VERSION, **asdict(self)}
         with whole_file(path, FILE_MODE) as file:
             file.write(json.dumps({"state": state, "sha256": state_digest(state)}, indent=1).encode())
 

@@ -161,14 +161,12 @@ class Http:
                         f"{self.host}: {error}, at try {attempt} of {tries}{later}; fetch again later, it goes on "
                         "from the checkpoint"
                     ) from None
-                self._sleep(self._backoff(attempt) if wait is None else wait)
+                if wait is None:
+                    # Spread, so that many clients that met the same fault do not come back together.
+                    spread = random.uniform(0.5, 1.0)  # noqa: S311 - not a secret
+                    wait = spread * min(self._patience.wait * 2.0 ** (attempt - 1), self._patience.longest_wait)
+                self._sleep(wait)
         raise AssertionError
-
-    def _backoff(self, attempt: int) -> float:
-        # Spread, so that many clients that met the same fault do not come back together.
-        spread = random.uniform(0.5, 1.0)  # noqa: S311 - not a secret
-        wait = self._patience.wait * 2.0 ** (attempt - 1)
-        return spread * min(wait, self._patience.longest_wait)
 
     def _open(self, url: str, body: bytes | None) -> Answer:
         for _ in range(_MOST_REDIRECTS + 1):
@@ -215,7 +213,7 @@ class Http:
             raise _Passing(_network_fault(error.reason)) from None
         except (OSError, http.client.HTTPException) as error:
             raise _Passing(_network_fault(error)) from None
-        self._note_time(answer.headers)
+        self.server_time = _http_time(answer.headers.get("Date", ""))
         return answer
 
     def _read(self, response: http.client.HTTPResponse, deadline: float) -> bytes:
@@ -236,9 +234,6 @@ class Http:
         if announced.isdecimal() and int(announced) != length:
             raise AnswerError("cut-off answer")
         return b"".join(parts)
-
-    def _note_time(self, headers: Message) -> None:
-        self.server_time = _http_time(headers.get("Date", ""))
 
 
 def same_origin(url: str, base: str) -> bool:

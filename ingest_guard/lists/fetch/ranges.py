@@ -117,7 +117,10 @@ class Ranges:
                 f"this machine's clock is {self._from - now} s behind the checkpoint; set the clock, then fetch again"
             )
         end = now - _SETTLE
-        resumed = self._resumable(position)
+        resumed = _Open(**position["open"]) if position.get("open") else None
+        # A negative age: the clock was set back, and nothing can be said of the page's.
+        if resumed and not 0 <= self._now() - resumed.at <= PAGE_LIFE:
+            resumed = None
         begin = resumed.begin if resumed else max(0, self._from - _OVERLAP)
         restarts = 0
         while resumed or begin < end:
@@ -150,7 +153,7 @@ class Ranges:
             page = self._follow(resumed.next)
         else:
             page = yield from self._first(begin, to)
-            while self._overfull(page, begin, to):
+            while self._most is not None and page.next is not None and to - begin > 1 and page.estimate > self._most:
                 self._shrink(begin, to, page.estimate)
                 to = min(to, begin + (self._span or to))
                 page = yield from self._first(begin, to)
@@ -200,17 +203,9 @@ class Ranges:
                 raise PagingError("the address of a page is not valid any more") from None
             raise
 
-    def _resumable(self, position: Mapping[str, Any]) -> _Open | None:
-        opened = _Open(**position["open"]) if position.get("open") else None
-        # A negative age: the clock was set back, and nothing can be said of the page's.
-        return opened if opened and 0 <= self._now() - opened.at <= PAGE_LIFE else None
-
     def _position(self, opened: _Open | None) -> dict[str, Any]:
         position = {"from": self._from, "span": self._span, "open": asdict(opened) if opened else None}
         return position if self._ceiling is None else {**position, "ceiling": self._ceiling}
-
-    def _overfull(self, page: RangePage, begin: int, to: int) -> bool:
-        return self._most is not None and page.next is not None and to - begin > 1 and page.estimate > self._most
 
     def _shrink(self, begin: int, to: int, estimate: int = 0) -> None:
         if self._most is None:

@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ingest_guard.errors import BlocklistError, ListFormatError
-from ingest_guard.lists.entries import Rejected, Row
+from ingest_guard.lists.entries import MAX_TEXT, Rejected, Row
 from ingest_guard.lists.streams.json_stream import Events, events
-from ingest_guard.lists.values import MAX_TEXT
 
 if TYPE_CHECKING:
     Record = dict[str, Any]

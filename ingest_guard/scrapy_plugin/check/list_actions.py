@@ -8,6 +8,8 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin
 
+from w3lib.url import safe_url_string
+
 from ingest_guard.blocklist.store.manifest import CANARY
 from ingest_guard.guard.guard import Guard, Inquiry
 from ingest_guard.guard.scan_result import Scan
@@ -25,15 +27,9 @@ _REDIRECTS = range(300, 400)
 
 def count_match(state: GuardState, verdict: Verdict) -> None:
     """Count a response that matched: under ``matched``, or apart where its lists only hold."""
-    if verdict.action is Action.HOLD:
-        state.count("held")
-    else:
-        state.count("matched")
+    state.count("held" if verdict.action is Action.HOLD else "matched")
     for list_id in {match.list_id for match in verdict.matches}:
-        if state.is_held(list_id):
-            state.count(f"held/{list_id}")
-        else:
-            state.count(f"matched/{list_id}")
+        state.count(f"held/{list_id}" if state.is_held(list_id) else f"matched/{list_id}")
     for algorithm in {match.algorithm for match in verdict.matches if not state.is_held(match.list_id)}:
         state.count(f"matched_by/{algorithm}")
 
@@ -42,10 +38,7 @@ def note_listed_url(state: GuardState, url: str) -> Action:
     """Count a URL on lists, condemn it as a page where they say so, and return what is to be done about it."""
     list_ids = set(state.lists_with_url(url))
     for list_id in list_ids:
-        if state.is_held(list_id):
-            state.count(f"held/{list_id}")
-        else:
-            state.count(f"listed_urls/{list_id}")
+        state.count(f"held/{list_id}" if state.is_held(list_id) else f"listed_urls/{list_id}")
     action = state.guard.action_on(list_ids)
     if action is Action.DROP_PAGE:
         state.dropped_pages.add([url])
@@ -62,7 +55,7 @@ def note_response(state: GuardState, request: Request, response: Response, verdi
         return
     if response.status in _REDIRECTS and (location := response.headers.get("Location")):
         with contextlib.suppress(ValueError):  # an address that is none is not followed
-            state.dropped_pages.note_redirect(request.url, urljoin(request.url, location.decode("latin-1")))
+            state.dropped_pages.note_redirect(request.url, urljoin(request.url, safe_url_string(location)))
     if verdict.outcome is not Outcome.MATCH or verdict.action is not Action.DROP_PAGE:
         return
     state.dropped_pages.add([request.url])
@@ -78,8 +71,7 @@ def watch_for_floods(state: GuardState, guard: Guard, inquiry: Inquiry, scans: S
             _alarm(state, state.flood.note(guard.version, [hit[:3]], hit.sha256))
     for part, scan in zip(inquiry.parts, scans, strict=True):
         # The self-test shows many variants of the canary.
-        hits = [(hit.list_id, hit.algorithm, hit.entry) for hit in scan.hits if hit.list_id != CANARY]
-        if hits:
+        if hits := [hit for hit in scan.hits if hit.list_id != CANARY]:
             _alarm(state, state.flood.note(guard.version, hits, part.sha256))
 
 

@@ -49,8 +49,6 @@ def require_allowed(state: GuardState, request: Request, ticket: Ticket | None) 
     why = refusal(state, request, ticket)
     if why is None:
         return
-    action = None
-    if why == "url_list":
-        action = note_listed_url(state, request.url)
+    action = note_listed_url(state, request.url) if why == "url_list" else None
     state.count(f"refused/{why}")
     raise RequestRefused(f"ingest_guard does not let this request out: {why}", action)

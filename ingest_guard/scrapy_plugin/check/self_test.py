@@ -89,7 +89,7 @@ class SelfTest:
 
     def start(self) -> None:
         """Repeat it at the policy's interval; needs a running event loop."""
-        ticker = create_looping_call(self._begin)
+        ticker = create_looping_call(lambda: _schedule_coro(self.again()))
         ticker.start(self._state.policy.self_test.interval.total_seconds(), now=False)
         self._end = ticker.stop
 
@@ -98,9 +98,6 @@ class SelfTest:
         if self._end is not None:
             self._end()
             self._end = None
-
-    def _begin(self) -> None:
-        _schedule_coro(self.again())
 
     def _canaries(self) -> Iterator[tuple[str, Callable[[], Response]]]:
         yield "an image", self._listed

@@ -62,22 +62,19 @@ class DroppedPages:
         """Return whether one of these pages is dropped."""
         return any(page is not None and self._pages.get(key_of(page), False) for page in pages)
 
-    def note_request(self, url: str, page: str) -> None:
-        """Remember from which page a spider asks for something."""
-        self._add_askers(url, (page,))
+    def note_request(self, url: str, *pages: str) -> None:
+        """Remember from which pages a spider asks for something."""
+        key = key_of(url)
+        self._askers[key] = tuple(dict.fromkeys((*self._askers.get(key, ()), *pages)))[-_MOST_ASKERS:]
 
     def note_redirect(self, url: str, target: str) -> None:
         """Remember that what a page asked for is elsewhere."""
         if askers := self.askers(url):
-            self._add_askers(target, askers)
+            self.note_request(target, *askers)
 
     def askers(self, url: str) -> tuple[str, ...]:
         """Return the pages from which a spider has asked for something."""
         return self._askers.get(key_of(url), ())
-
-    def _add_askers(self, url: str, pages: tuple[str, ...]) -> None:
-        key = key_of(url)
-        self._askers[key] = tuple(dict.fromkeys((*self._askers.get(key, ()), *pages)))[-_MOST_ASKERS:]
 
 
 def key_of(url: str) -> str:

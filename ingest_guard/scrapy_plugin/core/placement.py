@@ -158,12 +158,10 @@ def require_chain(crawler: Crawler) -> None:
 def is_class(value: Any, path: str) -> bool:
     """Return whether a component key, a class or a path of any spelling, means the class at ``path``."""
     loaded = _load(value)
-    return isinstance(loaded, type) and f"{loaded.__module__}.{loaded.__qualname__}" == _real_path(path)
-
-
-def _real_path(path: str) -> str:
-    loaded: Any = load_object(path)
-    return f"{loaded.__module__}.{loaded.__qualname__}"
+    wanted: Any = load_object(path)
+    return isinstance(loaded, type) and (
+        (loaded.__module__, loaded.__qualname__) == (wanted.__module__, wanted.__qualname__)
+    )
 
 
 def _load(value: Any) -> Any:

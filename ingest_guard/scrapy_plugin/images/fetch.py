@@ -26,7 +26,7 @@ from ingest_guard.scrapy_plugin.core.single_flight import SingleFlight
 from ingest_guard.scrapy_plugin.core.state import GuardState
 from ingest_guard.scrapy_plugin.core.tickets import META_KEY, Ticket
 from ingest_guard.scrapy_plugin.images.opt_outs import OptOuts
-from ingest_guard.urls.hosts import host_of
+from ingest_guard.urls.hosts import host_of, with_host_spelled
 from ingest_guard.urls.private import is_private
 from ingest_guard.urls.registrable import domain_of
 from ingest_guard.verdict import Action, Outcome, Verdict
@@ -115,7 +115,7 @@ class Fetcher:
         came_from
             Of the response that the item was made from, where that is known: a page cannot claim to be another one.
         """
-        url = url.split("#", 1)[0]
+        url = with_host_spelled(url.split("#", 1)[0])
         is_inside = all(page is None or _is_inside(page) for page in (page_url, came_from))
         is_inside = is_inside and (page_url or came_from) is not None
         key = _key(url, is_inside=is_inside)

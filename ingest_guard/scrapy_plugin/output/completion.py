@@ -12,7 +12,7 @@ from scrapy import signals
 
 from ingest_guard._clock import now
 from ingest_guard._version import __version__
-from ingest_guard.files.atomic import hidden_name, publish
+from ingest_guard.files.atomic import whole_file
 from ingest_guard.scrapy_plugin.core import placement
 from ingest_guard.scrapy_plugin.core.meter import failed_feeds, own_counts
 from ingest_guard.scrapy_plugin.core.settings import COMPLETION_SETTING
@@ -65,10 +65,9 @@ class Ending:
             resume.close(self._job)
         if (file := self._file()) is not None:
             stats = self._state.crawler.stats.get_stats()
-            _write(
-                file,
-                {**self._facts, "ended": now(), "counts": own_counts(stats), "feeds_failed": failed_feeds(stats)},
-            )
+            self._facts |= {"ended": now(), "counts": own_counts(stats), "feeds_failed": failed_feeds(stats)}
+            with whole_file(file) as target:
+                target.write((json.dumps(self._facts, indent=1, sort_keys=True) + "\n").encode())
 
     def _file(self) -> Path | None:
         value = self._settings.get(COMPLETION_SETTING)
@@ -84,9 +83,3 @@ def _held_against(state: GuardState) -> dict[str, Any]:
         "list_version": state.guard.version,
         "check_set": state.guard.attestation["check_set"],
     }
-
-
-def _write(file: Path, facts: dict[str, Any]) -> None:
-    hidden = hidden_name(file)
-    hidden.write_text(json.dumps(facts, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    publish(hidden, file, replace=True)

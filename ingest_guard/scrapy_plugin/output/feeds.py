@@ -74,7 +74,7 @@ def dataset_settings(
         "batch_item_count": rows,
         "store_empty": False,
         "item_export_kwargs": {"outfit": outfit},
-        "item_filter": "ingest_guard.scrapy_plugin.output.exporters.RecordsOnly",
+        "item_filter": "ingest_guard.scrapy_plugin.output.feed_exporters.RecordsOnly",
         "uri_params": "ingest_guard.scrapy_plugin.output.feeds.numbered_on",
     }
     return {"FEEDS": {f"{dataset_uri(folder).replace('%', _ESCAPED)}/{_NAME}.{format}": feed}}

@@ -25,7 +25,7 @@ from scrapy.utils.defer import _schedule_coro, ensure_awaitable
 from scrapy.utils.misc import build_from_crawler, load_object
 
 from ingest_guard._clock import now
-from ingest_guard.dataset.attestation import croissant, facts, files, inventory, signing
+from ingest_guard.dataset.attestation import croissant, facts, files, inventory
 from ingest_guard.dataset.attestation import draft as drafts
 from ingest_guard.dataset.attestation.inventory import ShardFacts
 from ingest_guard.dataset.attestation.manifest import NAME, Manifest
@@ -40,6 +40,7 @@ from ingest_guard.scrapy_plugin.core.meter import own_counts
 from ingest_guard.scrapy_plugin.core.settings import OUTFIT_SETTING, SIGN_KEY_VARIABLE
 from ingest_guard.scrapy_plugin.core.state import GuardState
 from ingest_guard.scrapy_plugin.output.buckets import open_store
+from ingest_guard.signing.keys import read_signing_key
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -63,11 +64,7 @@ def sign_key(policy: Policy) -> Ed25519PrivateKey | None:
         The file cannot be read, others have access to it, or it holds no such key.
     """
     path = os.environ.get(SIGN_KEY_VARIABLE) or policy.dataset.sign_key
-    if not path:
-        return None
-    from ingest_guard.signing.keys import read_signing_key  # noqa: PLC0415 - loaded where somebody signs
-
-    return read_signing_key(path)
+    return read_signing_key(path) if path else None
 
 
 class ManifestKeeper:
@@ -202,7 +199,7 @@ class BucketKeeper(ManifestKeeper):
             found.append(replace(lent, shard=lent.shard.model_copy(update={"name": name})))
         drafts.require_unchanged(folder, manifest.shards, found)
         written = files.put(folder, self._with_shards(manifest, found), columns, sign_key(self._state.policy))
-        names = (signing.NAME, croissant.NAME, NAME)
+        names = (files.SIGNATURE, croissant.NAME, NAME)
         return written, {name: (folder / name).read_bytes() for name in names if (folder / name).exists()}
 
     async def _upload(self, name: str, data: bytes) -> None:

@@ -26,9 +26,9 @@ from urllib.parse import unquote, urlsplit
 from ingest_guard.dataset.records.seen import Keys
 from ingest_guard.dataset.shards.read import cut_torn_line, is_parquet, read_uids
 from ingest_guard.errors import SetupError
-from ingest_guard.files.atomic import hidden_name, publish
+from ingest_guard.files.atomic import whole_file
 from ingest_guard.scrapy_plugin.core.settings import RECOVER_SETTING
-from ingest_guard.scrapy_plugin.output.exporters import LINES_FORMATS
+from ingest_guard.scrapy_plugin.output.feed_exporters import LINES_FORMATS
 from ingest_guard.scrapy_plugin.output.feeds import Dataset, chosen_settings
 
 if TYPE_CHECKING:
@@ -176,6 +176,5 @@ def _read_note(folder: Path) -> str | None:
 
 def _write_note(folder: Path, state: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    hidden = hidden_name(folder / NOTE)
-    hidden.write_text(json.dumps({"state": state}), encoding="utf-8")
-    publish(hidden, folder / NOTE, replace=True)
+    with whole_file(folder / NOTE) as file:
+        file.write(json.dumps({"state": state}).encode())

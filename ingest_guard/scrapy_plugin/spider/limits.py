@@ -7,6 +7,7 @@ from cachetools import LRUCache
 from scrapy import Request, signals
 from scrapy.crawler import Crawler
 
+from ingest_guard.errors import SetupError
 from ingest_guard.urls import hosts
 
 ANYWHERE = "*"
@@ -19,9 +20,14 @@ class Hosts:
     Parameters
     ----------
     allowed
-        Domains; a host below one of them is allowed, too. ``*`` for all hosts.
+        Domains, as a list of domains has them; a host below one of them is allowed, too. ``*`` for all hosts.
     pages
         Most pages of one host; 0: no bound. It holds for the 100,000 hosts that were asked most recently.
+
+    Raises
+    ------
+    SetupError
+        What is allowed is no domain, so that no page would ever be of it.
     """
 
     def __init__(self, allowed: Iterable[str], pages: int) -> None:
@@ -31,14 +37,8 @@ class Hosts:
 
     def allows(self, url: str) -> bool:
         """Return whether the host of a URL is one of them."""
-        name = host_of(url)
-        if name and ANYWHERE in self.domains:
-            return True
-        while name:
-            if name in self.domains:
-                return True
-            name = name.partition(".")[2]
-        return False
+        host = host_of(url)
+        return host is not None and (ANYWHERE in self.domains or hosts.is_within(host, self.domains))
 
     def has_room(self, url: str) -> bool:
         """Return whether one more page of a URL's host may be asked for, and count it."""
@@ -51,8 +51,8 @@ class Hosts:
 
 
 def host_of(url: str) -> str | None:
-    """Return the host of an http or https URL, lower case; None for anything else."""
-    return hosts.host_of(url, {"http", "https"}).strip(".") or None
+    """Return the host of an http or https URL in its one spelling; None for anything else."""
+    return hosts.host_of(url, {"http", "https"}) or None
 
 
 def can_be_asked(url: str) -> bool:
@@ -66,7 +66,15 @@ def can_be_asked(url: str) -> bool:
 
 def _without_www(domain: str) -> str:
     """Drop ``www.``: with and without it, it is one site as a rule, and one redirects to the other."""
-    return domain.lower().strip(".").removeprefix("www.")
+    if domain.strip() == ANYWHERE:
+        return ANYWHERE
+    try:
+        return hosts.listed_host(domain).removeprefix("www.")
+    except ValueError:
+        raise SetupError(
+            f"ingest_guard: {domain[:100]!r} is no domain, so no page could be fetched there; write a host such as "
+            "example.org, or * for anywhere"
+        ) from None
 
 
 class PendingLimit:

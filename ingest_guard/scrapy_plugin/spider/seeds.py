@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ingest_guard.errors import SetupError
 from ingest_guard.scrapy_plugin.spider.limits import can_be_asked, host_of
+from ingest_guard.urls.hosts import is_address, is_name, with_host_spelled
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 # mailto:x@y is not a host with a port.
@@ -20,7 +21,8 @@ class Seeds:
     ----------
     source
         Path of a file with one address in each line (blank lines and lines that begin with ``#`` do not count); or
-        addresses, in one text with blanks or commas between them, or as a list. ``https://`` is the default scheme.
+        addresses, in one text with blanks or commas between them, or as a list. ``https://`` is the default scheme,
+        and a host in its own letters is asked for as a browser asks for it.
     """
 
     def __init__(self, source: str | Path | Iterable[str]) -> None:
@@ -40,9 +42,10 @@ class Seeds:
             text = line.strip()
             if not text or text.startswith("#"):
                 continue
-            url = text if _SCHEME.match(text) else f"https://{text}"
+            url = with_host_spelled(text if _SCHEME.match(text) else f"https://{text}")
             is_other = _OTHER.match(text) or any(blank in url for blank in " \t")
-            if is_other or host_of(url) is None or not can_be_asked(url):
+            host = host_of(url) or ""
+            if is_other or not (is_name(host) or is_address(host)) or not can_be_asked(url):
                 self.unusable += 1
             else:
                 yield url

@@ -31,9 +31,11 @@ from ingest_guard._version import __version__
 from ingest_guard.dataset.extract import PageImage, extract_images
 from ingest_guard.dataset.extract.document import is_too_costly
 from ingest_guard.dataset.records.filters import Filters
+from ingest_guard.errors import SetupError
 from ingest_guard.scrapy_plugin.core.state import GuardState
 from ingest_guard.scrapy_plugin.spider.limits import ANYWHERE, Hosts, PendingLimit, can_be_asked
 from ingest_guard.scrapy_plugin.spider.seeds import Seeds
+from ingest_guard.urls.hosts import with_host_spelled
 
 logger = logging.getLogger(__name__)
 
@@ -111,17 +113,34 @@ class ImageTextSpider(SitemapSpider):
         self.depth = self.depth if depth is None else int(depth)
         self.sitemap = self.sitemap if sitemap is None else str(sitemap).lower() not in _FALSE
         self.pages_per_host = self.pages_per_host if pages_per_host is None else int(pages_per_host)
-        self.links = LinkExtractor()
+        self.links = LinkExtractor(process_value=with_host_spelled)
 
     @classmethod
     def from_crawler(cls, crawler: Crawler, *args: Any, **arguments: Any) -> Self:
         """Make the spider; Scrapy's own off-site rules get its domains, because they know redirects, too."""
         spider = super().from_crawler(crawler, *args, **arguments)
+        spider.require_seeds()
         domains = spider.hosts.domains
         # They are slow with many domains; then only the spider itself checks each page.
         are_few = len(domains) <= _MOST_OFFSITE_DOMAINS and ANYWHERE not in domains
         spider.allowed_domains = sorted(domains) if are_few else []
         return spider
+
+    def require_seeds(self) -> None:
+        """Make sure that the seeds, where there are any, lead to a page.
+
+        Raises
+        ------
+        SetupError
+            None of them lies in the domains, or what should be a domain is none; or there are neither.
+        """
+        seeds = iter(self.seeds)
+        first = next(seeds, None)
+        if first is not None and not self.hosts.allows(first) and not any(map(self.hosts.allows, seeds)):
+            raise SetupError(
+                "ingest_guard: no seed lies in the domains, so that no page would be fetched; name the seeds' domains, "
+                "too (--domains), or leave the domains out"
+            )
 
     @classmethod
     def update_settings(cls, settings: BaseSettings) -> None:
@@ -153,13 +172,21 @@ class ImageTextSpider(SitemapSpider):
     async def start(self) -> AsyncIterator[Any]:
         """Request the seeds, as fast as the crawl can take them."""
         room = PendingLimit(self.crawler, self.waiting_seeds)
+        elsewhere = 0
         for url in self.seeds:
+            if not self.hosts.allows(url):
+                elsewhere += 1
+                self._state.count("spider/seeds_elsewhere")
+                continue
             await room.wait_for_room()
             yield Request(url)
         if self.seeds.unusable:
             logger.warning("Of the seeds, %d lines are no address and were passed over", self.seeds.unusable)
+        if elsewhere:
+            logger.warning("Of the seeds, %d lie in none of the domains and were not asked for", elsewhere)
         if self.sitemap:
-            self.sitemap_urls = sorted({_origin(url) + file for url in self.seeds for file in _SITEMAPS})
+            origins = {_origin(url) for url in self.seeds if self.hosts.allows(url)}
+            self.sitemap_urls = sorted(origin + file for origin in origins for file in _SITEMAPS)
             async for request in super().start():
                 await room.wait_for_room()
                 yield request
@@ -214,8 +241,9 @@ class ImageTextSpider(SitemapSpider):
     def sitemap_filter(self, entries: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         """Yield the entries that a link could lead to as well."""
         for entry in entries:
-            url = str(entry.get("loc", "")).strip()
+            url = with_host_spelled(str(entry.get("loc", "")).strip())
             if can_be_asked(url) and self._may_follow(url):
+                entry["loc"] = url
                 yield entry
 
     def _may_follow(self, url: str) -> bool:

@@ -19,7 +19,7 @@ from ingest_guard.scrapy_plugin.check import browsers
 from ingest_guard.scrapy_plugin.check.receivers import RAW
 from ingest_guard.scrapy_plugin.core.settings import load_policy
 from ingest_guard.scrapy_plugin.output import resume
-from ingest_guard.scrapy_plugin.startup import process, protections, robots
+from ingest_guard.scrapy_plugin.startup import process, protections
 from ingest_guard.scrapy_plugin.startup.doctor import Finding, settings_of_all
 from ingest_guard.scrapy_plugin.stores import stores
 from ingest_guard.scrapy_plugin.stores.stores import Store
@@ -46,7 +46,7 @@ def examine_environment(settings: Settings) -> list[Finding]:
         *_handlers(each, policy),
         *_listeners(each, policy),
         *_pipelines(each),
-        *map(_note, robots.unheeded(each, policy)),
+        *map(_note, protections.unheeded_opt_outs(each, policy)),
         *_log(each, policy),
         *(_age(policy, held[1]) if held else ()),
         *_machine(policy),

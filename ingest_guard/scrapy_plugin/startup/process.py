@@ -11,7 +11,7 @@ import resource
 import sys
 from pathlib import Path
 
-from ingest_guard.policy.crawl import Hygiene
+from ingest_guard.policy.operation import Hygiene
 
 logger = logging.getLogger(__name__)
 

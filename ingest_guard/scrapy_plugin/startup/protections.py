@@ -1,10 +1,11 @@
-"""Start-up checks beside those of the guard's own place: event loop, stores, handlers, listeners, log, process.
+"""Start-up checks beside those of the guard's own place: event loop, stores, handlers, listeners, log, process, robots.
 
 There are three moments: :func:`require` from the final settings, before anything is built; :func:`require_built` before
 the first request; :func:`begin` once the spider is open. In the first two, what the policy's level forbids is an error.
 """
 
 import logging
+from collections.abc import Iterable, Iterator
 from weakref import WeakSet
 
 import scrapy
@@ -25,6 +26,7 @@ from ingest_guard.scrapy_plugin.stores import stores
 
 logger = logging.getLogger(__name__)
 
+ROBOTS_SETTING = "ROBOTSTXT_OBEY"
 DOORS = ("TELNETCONSOLE_ENABLED", "REMOTE_CONTROL_ENABLED")
 """Both let other programs on this machine read the memory of the crawl."""
 
@@ -158,3 +160,26 @@ def untested_scrapy(version: str = scrapy.__version__) -> str | None:
 def _minor(version: str) -> tuple[int, int]:
     major, minor = version.split(".")[:2]
     return int(major), int("".join(filter(str.isdigit, minor)) or 0)
+
+
+def obey_by_default(settings: BaseSettings, policy: Policy) -> None:
+    """Switch ROBOTSTXT_OBEY on, unless the policy leaves it to Scrapy; a project's or spider's own value stays."""
+    if not policy.opt_outs.robots_txt:
+        return
+    settings.set(ROBOTS_SETTING, True, priority="addon")  # noqa: FBT003 - Scrapy's signature
+    if not settings.getbool(ROBOTS_SETTING):
+        logger.info("ingest_guard: %s is off in the settings of this crawl: no robots.txt is heeded", ROBOTS_SETTING)
+
+
+def unheeded_opt_outs(each: Iterable[BaseSettings], policy: Policy) -> Iterator[str]:
+    """Yield a text for doctor on opt-outs that would not be heeded, with the setting that says so."""
+    off = [name for name, value in policy.opt_outs if value is False and name != "robots_txt"]
+    if off:
+        yield f"opt-outs that the policy switches off (opt_outs): {', '.join(off)}"
+    for one in each:
+        is_set = (one.getpriority(ROBOTS_SETTING) or 0) > 0
+        if not one.getbool(ROBOTS_SETTING) and (is_set or not policy.opt_outs.robots_txt):
+            source = (
+                f"{ROBOTS_SETTING} is off in the settings" if is_set else "opt_outs.robots_txt is off in the policy"
+            )
+            yield f"{source}: no robots.txt is heeded"

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest_guard.blocklist.index import HammingIndex, bands, flat, probe, words
+from ingest_guard.blocklist.index import HammingIndex, bands, probe, words
 
 Found = list[tuple[int, int, int]]
 
@@ -112,13 +112,13 @@ def test_hopeless_queries_are_compared_with_everything(monkeypatch: pytest.Monke
     queries = values[[0, 250, 251]]
     scanned = []
 
-    scan = flat.scan
+    scan = probe.scan
 
     def counted(entries: np.ndarray, asked: np.ndarray, limits: np.ndarray) -> Any:
         scanned.append(len(asked))
         return scan(entries, asked, limits)
 
-    monkeypatch.setattr(flat, "scan", counted)
+    monkeypatch.setattr(probe, "scan", counted)
     found = rows(HammingIndex.build(values).search(queries))
     assert found == brute(values, queries, np.full(3, 31))
     assert scanned == [1]

@@ -123,6 +123,7 @@ def test_every_command_is_there() -> None:
     shown = CliRunner().invoke(cli, ["blocklist", "--help"]).output
     for name in ("build", "compact", "diff", "fetch", "info", "keygen", "pack", "sign", "unpack", "update", "verify"):
         assert f"\n  {name} " in shown
+        assert run(name, "--help").exit_code == 0
     assert "No such command" in str(run("burn").exception)
 
 

@@ -12,7 +12,7 @@ from support.attested import CHECK_SET, OTHER, check_set, data_set, manifest, re
 
 from ingest_guard._clock import now
 from ingest_guard.dataset.attestation import draft as drafts
-from ingest_guard.dataset.attestation import reissue
+from ingest_guard.dataset.attestation import files
 from ingest_guard.dataset.attestation.files import manifest_digest, write_manifest
 from ingest_guard.dataset.attestation.inventory import columns_in
 from ingest_guard.dataset.attestation.manifest import Manifest, group_counts
@@ -101,7 +101,7 @@ def test_signatures_are_of_what_the_documentation_says(tmp_path: Path) -> None:
     """A line of text, and the SHA-256 of the manifest in hex: anybody can verify it without this package."""
     key = Ed25519PrivateKey.generate()
     data_set(tmp_path)
-    reissue.countersign(tmp_path, manifest_digest(tmp_path), key)
+    files.countersign(tmp_path, manifest_digest(tmp_path), key)
     said = json.loads((tmp_path / "attestation.json.sig").read_text())
     assert said["sha256"] == manifest_digest(tmp_path)
     signature = said["signatures"][0]
@@ -113,7 +113,7 @@ def test_another_manifest_than_the_verified_one_is_not_signed(tmp_path: Path) ->
     """It may have been exchanged meanwhile."""
     data_set(tmp_path)
     with pytest.raises(AttestationError, match="exchanged since it was verified"):
-        reissue.countersign(tmp_path, "0" * 64, Ed25519PrivateKey.generate())
+        files.countersign(tmp_path, "0" * 64, Ed25519PrivateKey.generate())
 
 
 def test_files_appear_whole_and_can_be_read_by_all(tmp_path: Path) -> None:

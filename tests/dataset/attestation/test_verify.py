@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from support.attested import CHECK_SET, OTHER, check_set, data_set, manifest, record, run, write_shard
 
+from ingest_guard.dataset.attestation import files
 from ingest_guard.dataset.attestation import manifest as manifest_module
-from ingest_guard.dataset.attestation import signing
 from ingest_guard.dataset.attestation.files import write_manifest
 from ingest_guard.dataset.attestation.manifest import Manifest
 from ingest_guard.dataset.attestation.verify import verify
@@ -228,13 +228,13 @@ class TestSigned:
 
     def test_a_missing_signature_is_found_where_one_is_demanded(self, tmp_path: Path, public: bytes) -> None:
         """And only there."""
-        (tmp_path / "set" / signing.NAME).unlink()
+        (tmp_path / "set" / files.SIGNATURE).unlink()
         assert problems(tmp_path / "set", signers=[public]) == "the manifest is not signed"
         assert problems(tmp_path / "set") == ""
 
     def test_any_changed_byte_of_a_signature_is_found(self, tmp_path: Path, public: bytes) -> None:
         """One spelling, and numbers that hold."""
-        file = tmp_path / "set" / signing.NAME
+        file = tmp_path / "set" / files.SIGNATURE
         whole = file.read_bytes()
         for at in range(0, len(whole), 7):
             file.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
@@ -245,7 +245,7 @@ class TestSigned:
 
     def test_a_signature_by_a_key_that_did_not_make_it_is_found(self, tmp_path: Path, public: bytes) -> None:
         """A key that is put in the place of another, and one that is none."""
-        file = tmp_path / "set" / signing.NAME
+        file = tmp_path / "set" / files.SIGNATURE
         for stranger in (b"\2" * 32, b"\xff" * 32):
             file.write_bytes(re.sub(public.hex().encode(), stranger.hex().encode(), file.read_bytes()))
             assert "a signature does not hold" in problems(tmp_path / "set")
@@ -254,7 +254,7 @@ class TestSigned:
     def test_a_manifest_written_without_a_key_has_no_old_signature(self, tmp_path: Path, public: bytes) -> None:
         """It would be one of other bytes."""
         write_manifest(tmp_path / "set", manifest())
-        assert not (tmp_path / "set" / signing.NAME).exists()
+        assert not (tmp_path / "set" / files.SIGNATURE).exists()
 
 
 def test_a_run_that_did_not_end_is_told(tmp_path: Path) -> None:

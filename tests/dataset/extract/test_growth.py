@@ -49,7 +49,7 @@ CASES: dict[str, tuple[int, Callable[[int], Callable[[], object]]]] = {
         20_000,
         lambda n: lambda: tdmrep.Rule(("/", *"a" * n), is_anchored=True, reserved=True).matches("/" * n),
     ),
-    "escapes of a host's file": (30_000, lambda n: lambda: tdmrep._escaped("%4" * n)),
+    "escapes of a host's file": (30_000, lambda n: lambda: tdmrep._spelled("%4" * n)),
 }
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scrapy import Request
 
 from ingest_guard.dataset.optouts.markup import meta_elements
 from ingest_guard.dataset.optouts.rules import REASONS, agent_names, parse_rules
@@ -100,6 +101,13 @@ def test_unavailable_after_the_very_moment() -> None:
     value = "unavailable_after: Thu, 01 Jan 2026 00:00:00 GMT"
     assert parse_rules(value, US, NOW) == {"unavailable_after"}
     assert parse_rules(value, US, NOW - timedelta(seconds=1)) == set()
+
+
+def test_rules_far_back_in_a_long_value() -> None:
+    """Sixteen KiB of a value are read, and no more."""
+    now = datetime.now(UTC)
+    assert parse_rules("max-snippet:5," * 1000 + "noai", set(), now) == {"noai"}
+    assert parse_rules("max-snippet:5," * 2000 + "noai", set(), now) == set()
 
 
 def test_rules_that_are_not_addressed() -> None:
@@ -400,3 +408,16 @@ def test_each_reason_has_its_switch(reason: str) -> None:
     said = Signals((reason,))
     assert said.reason(OptOutPolicy()) == reason
     assert said.reason(OptOutPolicy.model_validate({reason: False})) is None
+
+
+@pytest.mark.parametrize(
+    "char", [chr(code) for code in range(0x21, 0x7F) if chr(code) not in "#?*$%&+/;=\\"] + ["\u00fc", "%c3%bc", "%7e"]
+)
+def test_a_rule_is_the_same_for_an_address_as_written_and_as_sent(char: str) -> None:
+    """In path and query, whatever Scrapy escapes."""
+    rules = parse_file(json.dumps([{"location": f"/a{char}b?c{char}d$", "tdm-reservation": 1}]).encode())
+    assert rules
+    url = f"https://a.example/a{char}b?c{char}d"
+    assert reserved_by(rules, url) is reserved_by(rules, Request(url).url) is True
+    assert reserved_by(rules, "https://a.example/ab?cd") is None
+    assert reserved_by(rules, "https://[/") is None

@@ -203,21 +203,31 @@ def test_a_match_may_cost_its_page(tmp_path: Path) -> None:
 
 def test_addresses(tmp_path: Path) -> None:
     """A listed address or domain is found in each of a record's addresses, however it is spelled."""
+    odd = "[]|'\\^`{}\""
     store = make_blocklist(
-        tmp_path / "b", {"l": [("url", "https://images.example.org/1.jpg"), ("url", "https://w.example/p")]}
+        tmp_path / "b",
+        {
+            "l": [
+                ("url", "https://images.example.org/1.jpg"),
+                ("url", "https://w.example/p"),
+                *(("url", f"https://odd.example/{char}?{char}") for char in odd),
+            ]
+        },
     )
     rows = [
         record(1, url="HTTPS://images.example.org:443/./1.jpg#x"),
         record(2, page_url="https://w.example/p"),
         record(3, final_url=None),
         record(4, url=None, final_url=None, page_url=None),
+        *(record(5, uid=f"{char}1", url=f"https://odd.example/{char}?{char}") for char in odd),
+        *(record(5, uid=f"{char}2", url=f"https://odd.example/%{ord(char):x}?%{ord(char):X}") for char in odd),
     ]
     write_lines(tmp_path / "out" / "a.jsonl", rows)
     schema = pa.schema([(name, pa.string()) for name in ("uid", "url", "final_url", "page_url")])
     pq.write_table(pa.Table.from_pylist(rows, schema), tmp_path / "out" / "b.parquet")
     report = recheck(tmp_path / "out", Plan(Policy(blocklist=store)), Output(tmp_path / "clean"))
-    assert (report.removed, report.not_compared) == (4, 2)
-    assert report.algorithms == {"url": 4}
+    assert (report.removed, report.not_compared) == (44, 2)
+    assert report.algorithms == {"url": 44}
     assert "byte for byte" in " ".join(report.recall())
 
 

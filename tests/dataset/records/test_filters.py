@@ -125,6 +125,14 @@ def test_hosts(url: str, *, blocked: bool) -> None:
     assert why_text(url=url, blocked_hosts=("Ads.example",)) == ("blocked_host" if blocked else None)
 
 
+def test_hosts_in_their_own_letters() -> None:
+    """Both sides are the host that browsers ask for."""
+    for host in ("b\u00fccher.example", "xn--bcher-kva.example"):
+        assert why_text(url=f"http://a.{host}/x", blocked_hosts=("B\u00dcCHER.example",)) == "blocked_host"
+    assert why_text(url="http://strasse.example/", blocked_hosts=("stra\u00dfe.example",)) is None
+    assert why_text(url="http://a.example/", blocked_hosts=("example",)) == "blocked_host"
+
+
 @pytest.mark.parametrize(
     ("text", "found"),
     [

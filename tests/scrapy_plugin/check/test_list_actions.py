@@ -165,6 +165,19 @@ def test_an_item_that_cannot_be_read(make_chain: Callable[..., Chain], filled: S
     assert filled.asked == []
 
 
+def test_a_redirect_in_letters_beyond_ascii(make_chain: Callable[..., Chain], filled: Site, world: World) -> None:
+    """The page that asked is found by the address that Scrapy reads in the header."""
+    chain = make_chain(DROP_PAGE)
+    target = "https://site.example/%C3%BC.jpg"
+    headers = {"Location": "/\u00fc.jpg".encode()}
+    filled.answers["https://site.example/moved"] = Response("https://site.example/moved", status=302, headers=headers)
+    filled.answers[target] = world.exact
+    (request,) = through(chain, Response(PAGE), Request("https://site.example/moved"))
+    with pytest.raises(ImageBlocked):
+        chain.get(request)
+    assert through(chain, Response(PAGE), {"image_url": CLEAN}) == []
+
+
 def test_an_image_that_the_spider_asks_for(make_chain: Callable[..., Chain], filled: Site) -> None:
     """It condemns the page whose callback asked, through redirects; Referer and meta condemn nobody."""
     chain = make_chain(DROP_PAGE)

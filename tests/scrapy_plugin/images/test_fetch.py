@@ -40,6 +40,15 @@ def test_clean_image(chain: Chain, site: Site, world: World) -> None:
     assert len(fetched.fetched_at) == len("2026-01-02T03:04:05Z")
 
 
+def test_a_host_in_its_own_letters_is_the_one_that_browsers_ask_for(chain: Chain, site: Site, world: World) -> None:
+    """Scrapy's own codec would ask strasse.example, another site."""
+    url = "https://xn--strae-oqa.example/a.jpg"
+    site.answers[url] = world.clean
+    assert fetch(chain, "https://stra\u00dfe.example/a.jpg").final_url == url
+    assert fetch(chain, url).final_url == url
+    assert [request.url for request in site.asked] == [url]
+
+
 def test_request_of_a_fetch(chain: Chain, site: Site, world: World) -> None:
     """It goes to any host, past the cache, with the page as its referrer."""
     site.answers[URL] = world.clean

@@ -15,7 +15,7 @@ from ingest_guard.policy.policy import Policy
 from ingest_guard.scrapy_plugin.core.tickets import META_KEY, Ticket
 from ingest_guard.scrapy_plugin.images import tdm_files
 from ingest_guard.scrapy_plugin.images.tdm_files import WELL_KNOWN, TdmFiles, origin_of
-from ingest_guard.scrapy_plugin.startup import robots
+from ingest_guard.scrapy_plugin.startup import protections
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -405,18 +405,18 @@ def test_robots_txt_by_default(
     """It is obeyed unless the policy leaves it to Scrapy, or the project has said otherwise; that is told."""
     settings = Settings(said)
     with caplog.at_level(logging.INFO):
-        robots.obey_by_default(settings, policy(tmp_path, text))
+        protections.obey_by_default(settings, policy(tmp_path, text))
     assert settings.getbool("ROBOTSTXT_OBEY") is obeyed
     assert ("no robots.txt is heeded" in caplog.text) == (said == {"ROBOTSTXT_OBEY": False})
 
 
 def test_what_doctor_tells(tmp_path: Path) -> None:
     """Which opt-outs are off, and who has said so; nothing where all are heeded."""
-    assert list(robots.unheeded([Settings(), Settings({"ROBOTSTXT_OBEY": True})], policy(tmp_path))) == []
-    (told,) = robots.unheeded([Settings({"ROBOTSTXT_OBEY": False})], policy(tmp_path))
+    assert list(protections.unheeded_opt_outs([Settings(), Settings({"ROBOTSTXT_OBEY": True})], policy(tmp_path))) == []
+    (told,) = protections.unheeded_opt_outs([Settings({"ROBOTSTXT_OBEY": False})], policy(tmp_path))
     assert told == "ROBOTSTXT_OBEY is off in the settings: no robots.txt is heeded"
     off = policy(tmp_path, "opt_outs: {robots_txt: false, noai: false, tdm_file: false}\n")
-    first, second = robots.unheeded([Settings()], off)
+    first, second = protections.unheeded_opt_outs([Settings()], off)
     assert first == "opt-outs that the policy switches off (opt_outs): noai, tdm_file"
     assert second == "opt_outs.robots_txt is off in the policy: no robots.txt is heeded"
 

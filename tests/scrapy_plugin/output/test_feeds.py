@@ -15,7 +15,7 @@ from ingest_guard.errors import SetupError
 from ingest_guard.scrapy_plugin.addon import _write_shards
 from ingest_guard.scrapy_plugin.output import feeds
 from ingest_guard.scrapy_plugin.output.buckets import open_store
-from ingest_guard.scrapy_plugin.output.exporters import ParquetExporter, WholeFileStorage
+from ingest_guard.scrapy_plugin.output.feed_exporters import ParquetExporter, WholeFileStorage
 from ingest_guard.scrapy_plugin.output.feeds import Dataset, chosen_settings, dataset_settings, numbered_on
 
 if TYPE_CHECKING:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from scrapy import Request, signals
+from scrapy.http import HtmlResponse
 from scrapy.settings import Settings
 from scrapy.signalmanager import SignalManager
 
@@ -37,6 +38,25 @@ def test_allowed_hosts(url: str, *, allowed: bool) -> None:
     """A domain and all below it; www. makes no difference; only http and https."""
     assert Hosts(["www.Example.org."], 0).allows(url) is allowed
     assert Hosts(["*"], 0).allows(url) is (host_of(url) is not None)
+
+
+@pytest.mark.parametrize(
+    "domain", ["b\u00fccher.example", "xn--bcher-kva.example", "*.B\u00dcCHER.example", "https://b\u00fccher.example/"]
+)
+def test_a_domain_in_its_own_letters_is_the_one_in_punycode(domain: str) -> None:
+    """However the domain and the address are written."""
+    allowed = Hosts([domain], 0)
+    assert allowed.domains == {"xn--bcher-kva.example"}
+    assert allowed.allows("http://xn--bcher-kva.example/")
+    assert allowed.allows("http://www.B\u00fccher.example./")
+    assert not allowed.allows("http://bucher.example/")
+
+
+@pytest.mark.parametrize("domain", ["example.org/path", "", "ftp://example.org", "two words", "*.*"])
+def test_what_is_no_domain_is_an_error(domain: str) -> None:
+    """No page would ever be of it."""
+    with pytest.raises(SetupError, match="is no domain, so no page could be fetched there; write a host"):
+        Hosts([domain], 0)
 
 
 def test_pages_of_one_host_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -105,6 +125,31 @@ def test_seeds_of_a_file(tmp_path: Path) -> None:
     assert Seeds(file).hosts() == {"a.example", "example.org"}
 
 
+def test_seeds_in_their_own_letters_are_asked_for_as_browsers_do() -> None:
+    """A Request of their own letters would be for what IDNA 2003 makes of them."""
+    seeds = Seeds(["http://b\u00fccher.example/\u00fc", "stra\u00dfe.example", "http://xn--bcher-kva.example/"])
+    assert list(seeds) == [
+        "http://xn--bcher-kva.example/\u00fc",
+        "https://xn--strae-oqa.example",
+        "http://xn--bcher-kva.example/",
+    ]
+    assert seeds.hosts() == {"xn--bcher-kva.example", "xn--strae-oqa.example"}
+
+
+def test_links_and_sitemaps_lead_to_the_host_that_browsers_ask_for() -> None:
+    """Scrapy's own link extractor has forgotten what the page said when it hands out an address."""
+    spider = ImageTextSpider("http://stra\u00dfe.example/")
+    page = HtmlResponse(
+        "http://xn--strae-oqa.example/", body="<a href=//stra\u00dfe.example/a>x".encode(), encoding="utf-8"
+    )
+    assert [link.url for link in spider.links.extract_links(page)] == ["http://xn--strae-oqa.example/a"]
+    spider.crawler = crawler()
+    spider.settings = Settings()
+    spider.__dict__["_filters"] = SimpleNamespace(blocks_host=lambda _: False)
+    entries = spider.sitemap_filter([{"loc": " http://stra\u00dfe.example/b "}, {"loc": "http://strasse.example/b"}])
+    assert list(entries) == [{"loc": "http://xn--strae-oqa.example/b"}]
+
+
 @pytest.mark.parametrize("bad", ["http://e.example:80a/", "http://[e"])
 def test_a_seed_that_no_request_can_be_made_of_does_not_end_the_others(bad: str) -> None:
     """It is counted and passed over: an error among the seeds would end the crawl early, and well."""
@@ -157,6 +202,27 @@ def test_what_a_spider_is_told() -> None:
     )().hosts.domains == {"y"}
 
 
+def test_seeds_that_lie_elsewhere_are_a_fault_of_their_own(caplog: pytest.LogCaptureFixture) -> None:
+    """None in the domains: no crawl. Some of them: they are counted and said, and the others are asked for."""
+    from scrapy.utils.test import get_crawler  # noqa: PLC0415 - as below
+
+    made = get_crawler(ImageTextSpider)
+    with pytest.raises(SetupError, match="no seed lies in the domains"):
+        ImageTextSpider.from_crawler(made, seeds="http://a.example/ http://b.example/", domains="c.example")
+    spider = ImageTextSpider("http://a.example/ http://sub.c.example/ http://b.example/", domains="c.example")
+    spider.require_seeds()
+    spider.crawler = crawler()
+    counted: list[str] = []
+    spider.__dict__["_runtime"] = SimpleNamespace(count=counted.append)
+
+    async def asked() -> list[str]:
+        return [request.url async for request in spider.start()]
+
+    assert asyncio.run(asked()) == ["http://sub.c.example/"]
+    assert counted == ["spider/seeds_elsewhere"] * 2
+    assert "Of the seeds, 2 lie in none of the domains" in caplog.text
+
+
 def test_scrapys_own_off_site_rules_know_the_domains() -> None:
     """They see redirects before these are fetched; with * or very many domains the spider looks by itself."""
     from scrapy.utils.test import get_crawler  # noqa: PLC0415 - it installs a reactor when it is imported
@@ -164,6 +230,8 @@ def test_scrapys_own_off_site_rules_know_the_domains() -> None:
     made = get_crawler(ImageTextSpider)
     of = ImageTextSpider.from_crawler
     assert of(made, seeds="http://a.example/").allowed_domains == ["a.example"]
+    own = of(made, seeds="http://b\u00fccher.example/", domains="B\u00dcCHER.example").allowed_domains
+    assert own == ["xn--bcher-kva.example"]
     assert of(made, seeds="http://a.example/", domains="*").allowed_domains == []
     assert of(made, seeds=[f"http://{number}.example/" for number in range(1001)]).allowed_domains == []
 
@@ -196,6 +264,6 @@ def test_the_projects_settings_win() -> None:
 def test_outside_of_a_project_there_is_no_place_for_a_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A crawl of seeds is started anywhere; that Scrapy has no folder for a cache there must not stop it."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("SCRAPY_SETTINGS_MODULE", "ingest_guard.scrapy_plugin.spider.settings")
+    monkeypatch.setenv("SCRAPY_SETTINGS_MODULE", "ingest_guard.scrapy_plugin.spider.standalone")
     assert cache_folders(Settings()) == []
     assert cache_folders(Settings({"HTTPCACHE_DIR": str(tmp_path / "cache")})) == [tmp_path / "cache"]

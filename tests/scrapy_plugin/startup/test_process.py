@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ingest_guard.policy.crawl import Hygiene
+from ingest_guard.policy.operation import Hygiene
 from ingest_guard.scrapy_plugin.startup import process
 
 if TYPE_CHECKING:

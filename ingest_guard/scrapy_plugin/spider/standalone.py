@@ -1,6 +1,6 @@
 """The settings of a crawl without a project: the guard with its second line of defence, and the spider for seeds.
 
-A settings module for Scrapy: ``SCRAPY_SETTINGS_MODULE=ingest_guard.scrapy_plugin.spider.settings``.
+A settings module for Scrapy: ``SCRAPY_SETTINGS_MODULE=ingest_guard.scrapy_plugin.spider.standalone``.
 """
 
 BOT_NAME = "ingest_guard"

@@ -14,7 +14,7 @@ from support.records import record
 from ingest_guard.errors import DatasetError
 from ingest_guard.files.atomic import hidden_name
 from ingest_guard.scrapy_plugin.addon import _write_whole_lines
-from ingest_guard.scrapy_plugin.output.exporters import (
+from ingest_guard.scrapy_plugin.output.feed_exporters import (
     LINES_FORMATS,
     JsonLinesExporter,
     ParquetExporter,
