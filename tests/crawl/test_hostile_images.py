@@ -27,6 +27,7 @@ class Tested(scrapy.Spider):
 POLICY = """
     records: {hashes: [hostile]}
     limits: {seconds: 1, memory: 256 MiB}
+    fairness: {failures: 0}
 """
 # What the hostile hasher does at these widths, and what becomes of the image.
 KILLERS = {101: "worker_crashed", 105: "worker_crashed", 102: "timeout", 103: "memory", 104: "hasher_failed"}
