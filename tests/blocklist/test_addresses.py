@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ingest_guard.blocklist.build.changes import compare
 from scrapy import Request
 
 from ingest_guard.blocklist.blocklist import Blocklist
 from ingest_guard.blocklist.build.build import ListSource, build
+from ingest_guard.blocklist.build.changes import compare
 from ingest_guard.blocklist.build.update import update
 from ingest_guard.errors import BlocklistError
 from ingest_guard.guard.allow_list import AllowList
