@@ -10,6 +10,7 @@ from __future__ import annotations
 import binascii
 import re
 import string
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import unquote_to_bytes
 
@@ -66,39 +67,56 @@ def read_data_url(value: str) -> DataUrl | None:
     value
         As in an attribute: with the blanks around it, its line breaks and its fragment.
     """
-    url = value.strip(_C0_AND_SPACE).translate(_REMOVED)
+    value = value.strip(_C0_AND_SPACE)
+    url = value.translate(_REMOVED)
     if url[: len(_SCHEME)].lower() != _SCHEME:
         return None
-    path, _, _ = url[len(_SCHEME) :].partition("#")
-    kind, comma, body = path.partition(",")
-    if not comma:
+    spec = _split(url[len(_SCHEME) :])
+    if spec is None:
         return None
-    kind = kind.strip("\t\n\f\r ")
-    raw = body.encode("utf-8", "replace") if body.isascii() else _to_utf8(body)
+    # Chromium keeps tabs and line breaks behind the comma, and looks for the flag among all the parameters.
+    chromium = _split(value.partition(":")[2]) or spec
+    kind = spec.kind.strip("\t\n\f\r ")
     flagged = _FLAG.search(kind)
-    bare = kind[: flagged.start()] if flagged else kind
-    media_type = _essence(bare)
-    bodies = list(_bodies(raw, media_type, is_base64=flagged is not None, kind=kind))
-    charset = _CHARSET.search(bare[:_LONGEST_TYPE])
-    return DataUrl(bodies, charset[1].strip() if charset else None)
+    kind = kind[: flagged.start()] if flagged else kind
+    media_type = _essence(kind)
+    flags = {flagged is not None, any(part.strip(" ").lower() == "base64" for part in chromium.kind.split(";")[1:])}
+    if media_type is None or len(flags) > 1:
+        flags |= {False}
+    found = list(_read_bodies(spec.body, chromium.body, media_type or "text/plain", flags))
+    if len(found) > 1:
+        # Where browsers differ, one of them reads it whole.
+        found = [body if body.is_whole else replace(body, is_shown=False) for body in found]
+    charset = _CHARSET.search(kind[:_LONGEST_TYPE])
+    return DataUrl(found, charset[1].strip() if charset else None)
 
 
-def _bodies(raw: bytes, media_type: str, *, is_base64: bool, kind: str) -> Iterator[InlineBody]:
-    plain = percent_decode(raw)
-    if is_base64:
-        decoded = forgiving_base64(plain)
+def _read_bodies(spec: str, chromium: str, media_type: str, flags: set[bool]) -> Iterator[InlineBody]:
+    """Yield each body that some browser makes of what stands behind the comma."""
+    raw, kept = _to_utf8(spec), _to_utf8(chromium)
+    if True in flags:
+        decoded = forgiving_base64(percent_decode(raw))
         if decoded is not None:
             yield InlineBody(decoded, media_type)
         else:
-            yield InlineBody(lenient_base64(plain), media_type, is_whole=False)
-        return
-    yield InlineBody(plain, media_type)
-    if any(blank in raw for blank in (b" ", b"\f")) and not media_type.startswith("text/") and "xml" not in media_type:
-        yield InlineBody(percent_decode(raw.translate(None, _WHITESPACE)), media_type)
-    if any(part.strip().lower() == "base64" for part in kind.split(";")[1:]):
-        decoded = forgiving_base64(plain)
-        if decoded:
-            yield InlineBody(decoded, media_type)
+            yield InlineBody(lenient_base64(percent_decode(raw)), media_type, is_whole=False)
+    if False in flags:
+        texts = [raw, kept]
+        if not media_type.startswith("text/") and "xml" not in media_type:
+            texts.append(kept.translate(None, _WHITESPACE))
+        for text in dict.fromkeys(texts):
+            yield InlineBody(percent_decode(text), media_type)
+
+
+class _Parts(NamedTuple):
+    kind: str
+    body: str
+
+
+def _split(path: str) -> _Parts | None:
+    """Return the media type and the body of a URL without its scheme."""
+    kind, comma, body = path.partition("#")[0].partition(",")
+    return _Parts(kind, body) if comma else None
 
 
 def _to_utf8(text: str) -> bytes:
@@ -108,14 +126,13 @@ def _to_utf8(text: str) -> bytes:
         return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").encode()
 
 
-def _essence(kind: str) -> str:
+def _essence(kind: str) -> str | None:
+    """Return type and subtype; None where it is none."""
     essence = kind.partition(";")[0].strip("\t\n\r ")
-    if not essence:
-        return "text/plain" if kind.startswith(";") or not kind else ""
     main, slash, sub = essence.partition("/")
-    if not slash or not _TOKEN.match(main) or not _TOKEN.match(sub):
-        return "text/plain"
-    return essence.lower()
+    if slash and _TOKEN.match(main) and _TOKEN.match(sub):
+        return essence.lower()
+    return None if essence else "text/plain"
 
 
 def forgiving_base64(data: bytes) -> bytes | None:

@@ -43,41 +43,48 @@ def read_markup(text: str, *, is_shown: bool = True) -> Iterator[Piece]:
     is_shown
         False where no browser takes the text for HTML.
     """
-    pieces = dict.fromkeys(_parse(text, scripting=True, is_shown=is_shown))
+    pieces = dict.fromkeys(_read_page(_page(text, scripting=True), is_shown=is_shown))
     if _NOSCRIPT.search(text):
-        pieces.update(dict.fromkeys(_parse(text, scripting=False, is_shown=is_shown)))
+        pieces.update(dict.fromkeys(_read_page(_page(text, scripting=False), is_shown=is_shown)))
     yield from pieces
     # A tag that the end of the page cuts off is dropped by browsers; what it announced was there all the same.
     if text.rstrip().endswith(">"):
         return
     for closer in _CLOSERS:
-        for piece in _parse(text + closer, scripting=True, is_shown=is_shown):
+        for piece in _read_page(_page(text + closer, scripting=True), is_shown=is_shown, has_texts=False):
             if piece not in pieces:
                 pieces[piece] = None
                 yield piece._replace(is_cut=True)
 
 
-def _parse(text: str, *, scripting: bool, is_shown: bool) -> Iterator[Piece]:
-    page = turbohtml.parse(text, positions=False, scripting=scripting, allow_declarative_shadow_roots=False)
+def _page(text: str, *, scripting: bool) -> turbohtml.Document:
+    return turbohtml.parse(text, positions=False, scripting=scripting, allow_declarative_shadow_roots=False)
+
+
+def _read_page(page: turbohtml.Document, *, is_shown: bool, has_texts: bool = True) -> Iterator[Piece]:
     for node in page.descendants:
         if isinstance(node, turbohtml.Element):
-            yield from _read_element(node, is_shown=is_shown)
-        elif isinstance(node, turbohtml.Comment) and may_hold(node.data):
+            yield from _read_attributes(node, is_shown=is_shown)
+            if has_texts:
+                yield from _read_text(node, is_shown=is_shown)
+        elif has_texts and isinstance(node, turbohtml.Comment) and may_hold(node.data):
             yield Piece(Kind.HTML, node.data, is_shown=False, is_document=True)
 
 
-def _read_element(element: turbohtml.Element, *, is_shown: bool) -> Iterator[Piece]:
-    tag = element.tag
+def _read_attributes(element: turbohtml.Element, *, is_shown: bool) -> Iterator[Piece]:
     attributes = element.attrs
     if attributes:
         for name, value in attributes.items():
             if value and name != "class":
-                text = value if isinstance(value, str) else " ".join(value)
-                yield from read_attribute(name, text, is_shown=is_shown)
-    if tag == "style":
-        yield from _if_held(Kind.CSS, element.text, is_shown=is_shown)
-    elif tag == "script":
-        yield from read_script_element(str(element.attr("type") or ""), element.text, is_shown=is_shown)
+                yield from read_attribute(name, value if isinstance(value, str) else " ".join(value), is_shown=is_shown)
+
+
+def _read_text(element: turbohtml.Element, *, is_shown: bool) -> Iterable[Piece]:
+    if element.tag == "style":
+        return _if_held(Kind.CSS, element.text, is_shown=is_shown)
+    if element.tag == "script":
+        return read_script_element(str(element.attr("type") or ""), element.text, is_shown=is_shown)
+    return ()
 
 
 def _if_held(kind: Kind, text: str, *, is_shown: bool) -> Iterable[Piece]:
@@ -111,7 +118,7 @@ def read_attribute(name: str, value: str, *, is_shown: bool = True) -> Iterator[
     local = name.rpartition(":")[2]
     if local.endswith("srcset"):
         yield from split_srcset(value, is_shown=is_shown)
-        is_shown = False
+        return
     if is_data_url(value):
         yield Piece(Kind.URL, value, is_shown=is_shown and name not in _TALKING)
         if local == "values":

@@ -27,6 +27,7 @@ _LETTERS: Final = (
     r"\\x(?:2[35]|3[0-9bB]|[46][1-9a-fA-F]|[57][0-9a-cA-C]|7[dD])",
     r"\\u\{0*(?:2[35]|3[0-9bB]|[46][1-9a-fA-F]|[57][0-9a-cA-C]|7[dD])\}",
     r"\\0{0,4}(?:2[35]|3[0-9bB]|[46][1-9a-fA-F]|[57][0-9a-cA-C]|7[dD])(?:[^0-9a-fA-F]|\z)",
+    r"\\0000(?:2[35]|3[0-9bB]|[46][1-9a-fA-F]|[57][0-9a-cA-C]|7[dD])",  # six digits need no end
     r"\\(?:043|0?[67][0-7]|1[0-7][0-7])",
 )
 """A letter, a digit or a sign that escapes are made of, spelt by an escape. Not ``&``, quotes, brackets and slashes."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _MARKUP: Final = re.compile(r"<[A-Za-z!?]")
 _JSON: Final = re.compile(r"[\t\n\r ]*[\[{\"]")
 _URL_FUNCTION: Final = re.compile(r"(?:url|src)[\t\n\r ]*\(|\\", re.IGNORECASE)
-_IN_TEXT: Final = linear(rb"(?i)data:[^\x00-\x20\"'<>`\\]+")
+_IN_TEXT: Final = linear(rb"(?i)data:[^\x00-\x20\"'<>()`\\]+")
 _SPELT_SCHEME: Final = linear(rb"(?i)data(?:%25)*%3a")
 _WORD: Final = re.compile(r"[^\t\n\f\r ]*")
 _BLANKS: Final = re.compile(r"[\t\n\f\r ,]*")
@@ -28,7 +28,7 @@ _PICTURES: Final = (
     rb"(?:/9j/|_9j_|iVBORw0KGgo|R0lGOD[ld]h|UklGR|SUkqA|TU0AK|AAAA[A-Za-z0-9+/]{2}Z0eXB(?:hdm|oZW|oZX|tW|tc)"
     rb"|AAAADGpQIC|/0//UQ|Qk[0-3][A-Za-z0-9+/_-]{5}AAAAA|PHN2Zy|PD94bWwg)"
 )
-_BASE64: Final = linear(_PICTURES + rb"[A-Za-z0-9+/_\-\t\n\r =]{16,}")
+_BASE64: Final = linear(_PICTURES + rb"[A-Za-z0-9+/_\-]{8,}(?:[ \t]*\r?\n[ \t]*[A-Za-z0-9+/_\-]{4,})*={0,2}")
 
 
 def may_hold_base64(text: str | bytes) -> bool:
