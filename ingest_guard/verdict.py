@@ -74,6 +74,8 @@ class Reason(StrEnum):
     """Decoding or hashing took longer than the policy's limit."""
     WORKER_CRASHED = "worker_crashed"
     """The isolated process that scanned it died."""
+    DOMAIN_BUDGET = "domain_budget"
+    """So many scans of its domain have failed lately that it was not scanned at all."""
     HASHER_FAILED = "hasher_failed"
     """A hasher plug-in raised an error."""
     GUARD_FAILED = "guard_failed"

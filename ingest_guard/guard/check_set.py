@@ -13,7 +13,7 @@ from ingest_guard.policy.policy import Policy
 # values count and not its files' names; of the lists, what they say.
 _UNDECISIVE = frozenset(
     {"blocklist", "build", "list_key", "signer", "allow", "flood", "max_age"}
-    | {"workers", "images_per_worker", "in_flight", "records", "swap", "dataset", "extract", "filters"}
+    | {"workers", "images_per_worker", "in_flight", "fairness", "records", "swap", "dataset", "extract", "filters"}
     | {"level", "old_stores", "hygiene", "opt_outs", "self_test", "report", "metrics"}
 )
 

@@ -15,18 +15,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from ingest_guard.lists.entries import Entry, Rejected, Row, Unsupported
 from ingest_guard.lists.streams.text_lines import lines, opened, readable
 from ingest_guard.urls import hosts
 from ingest_guard.urls.normalise import normalise
-
-if TYPE_CHECKING:
-    from tldextract import TLDExtract
+from ingest_guard.urls.registrable import suffixes
 
 Values = list[tuple[str, str]]
 """(algorithm, value) of one line: ``url`` or ``domain``, and an address or a host."""
@@ -205,13 +201,5 @@ def _domain(text: str) -> str:
 
 def _is_public_suffix(host: str) -> bool:
     """Return whether a host is one that everybody registers below, such as ``co.uk``."""
-    found = _extractor()(host)
+    found = suffixes()(host)
     return not found.domain and found.suffix == host
-
-
-@lru_cache(maxsize=1)
-def _extractor() -> TLDExtract:
-    from tldextract import TLDExtract  # noqa: PLC0415 - a tenth of a second, and only lists of domains need it
-
-    # Scrapy brings it; the list is the one that it ships with: nothing is fetched and nothing written.
-    return TLDExtract(suffix_list_urls=(), cache_dir=None)

@@ -32,6 +32,14 @@ class SelfTest(Section):
         return value
 
 
+class Fairness(Section):
+    """What one registrable domain may take of the workers' time, where others want it, and where its scans fail."""
+
+    failures: int = Field(3, ge=0, le=1000)
+    failing_share: float = Field(0.01, gt=0, le=1)
+    remembered_domains: int = Field(10_000, gt=0)
+
+
 class Hygiene(Section):
     """What the process of the crawl may leave behind and log."""
 
@@ -41,10 +49,11 @@ class Hygiene(Section):
 
 
 class Report(Section):
-    """The time series that the report is made from: seconds between samples, hosts that are counted."""
+    """What is noted of a crawl: seconds between samples of the time series, hosts that are counted, stalls."""
 
     interval: Span = timedelta(seconds=10)
     hosts: int = Field(1000, ge=0, le=10_000)
+    loop_stalls: bool = True
 
 
 class Metrics(Section):

@@ -14,13 +14,13 @@ from pydantic import Field, ValidationError, model_validator
 
 from ingest_guard._yaml import YAMLProblem, describe_errors, load_with_lines, to_tuples
 from ingest_guard.errors import PolicyError
-from ingest_guard.policy.crawl import Hygiene, Metrics, Report, SelfTest, Swap
+from ingest_guard.policy.crawl import Fairness, Hygiene, Metrics, Report, SelfTest, Swap
 from ingest_guard.policy.lists import Allow, KeySource, ListPolicy, Signers, is_hex_key
 from ingest_guard.policy.records import Dataset, Extract, Filters, OptOutPolicy, Records
 from ingest_guard.policy.units import Bodies, Section, Size, Span, Workers
 
 _NOT_FOR_WORKERS = {"max_age", "build", "swap", "signer", "list_key", "allow", "extract", "filters", "dataset"}
-_NOT_FOR_WORKERS |= {"self_test", "report", "metrics"}
+_NOT_FOR_WORKERS |= {"fairness", "self_test", "report", "metrics"}
 
 
 class Limits(Section):
@@ -91,6 +91,7 @@ class Policy(Section):
     workers: Workers = "auto"
     images_per_worker: int = Field(20_000, gt=0)
     in_flight: InFlight = InFlight()
+    fairness: Fairness = Fairness()
     records: Records = Records()
     extract: Extract = Extract()
     filters: Filters = Filters()

@@ -27,7 +27,7 @@ from ingest_guard.scrapy_plugin.check.request_rules import require_allowed
 from ingest_guard.scrapy_plugin.core.exceptions import ImageBlocked
 from ingest_guard.scrapy_plugin.core.scrub import scrub, scrub_exception
 from ingest_guard.scrapy_plugin.core.state import GuardState
-from ingest_guard.scrapy_plugin.core.tickets import ticket_of
+from ingest_guard.scrapy_plugin.core.tickets import payer_of, ticket_of
 from ingest_guard.scrapy_plugin.runtime import Runtime
 from ingest_guard.verdict import Outcome, Reason, Verdict
 
@@ -56,7 +56,7 @@ class Gate:
         if self._state.failed:
             raise ImageBlocked("not_scannable", Reason.GUARD_FAILED)
         require_allowed(self._state, request, ticket_of(request))
-        await self._state.budget.room()
+        await self._state.budget.room(payer_of(request))
 
     @fenced
     async def process_response(self, request: Request, response: Response) -> Response:
@@ -117,7 +117,7 @@ class Sentinel:
         is_test = request in self._state.test_requests
         if not is_test:
             self._state.count("sentinel/checked")
-        inspection = await inspect(self._state, response)
+        inspection = await inspect(self._state, response, payer_of(request))
         note_response(self._state, request, response, inspection.verdict)
         if ticket is not None:
             ticket.note(response, inspection.verdict, inspection.generation.guard.attestation)

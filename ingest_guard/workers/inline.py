@@ -24,8 +24,8 @@ class InlinePool:
     async def ready(self) -> None:
         """Return at once."""
 
-    async def scan(self, data: bytes) -> Scan:
-        """Scan one image."""
+    async def scan(self, data: bytes, domain: str = "") -> Scan:  # noqa: ARG002 - as the pool with processes
+        """Scan one image; nothing waits, so there is nothing to share between domains."""
         try:
             return self._scanner.scan(data)
         except MemoryError:

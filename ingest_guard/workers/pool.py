@@ -1,23 +1,26 @@
 """The workers of one version of the lists: who gets which image, what happens when one dies, and when to give up.
 
-Two bounds hold for all callers together: images in flight and bytes in flight. What is over them waits in order. A
-worker that dies or overruns costs its own image (``worker_crashed``, ``timeout``) and is replaced; when replacements
-die before they have scanned anything, several in a row, the pool fails, and with it the guard. Probes, pictures whose
-answer is known, are mixed in: a wrong answer to one fails the pool too.
+Two bounds hold for all callers together: images in flight and bytes in flight. What is over them waits. Domains take
+turns in that, and share the workers' time fairly; one whose scans keep failing is closed for a while. A worker that
+dies or overruns costs its own image (``worker_crashed``, ``timeout``) and is replaced; when replacements die before
+they have scanned anything, several in a row, the pool fails, and with it the guard. Probes, pictures whose answer is
+known, are mixed in: a wrong answer to one fails the pool too.
 """
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Callable
 
 from ingest_guard.errors import GuardFailedError
 from ingest_guard.guard.guard import Guard
 from ingest_guard.guard.scan_result import Scan
 from ingest_guard.guard.transfer import pack_guard
+from ingest_guard.policy.policy import Policy
 from ingest_guard.verdict import Reason
 from ingest_guard.workers import warmup
 from ingest_guard.workers.budget import Budget
+from ingest_guard.workers.domains import SLOW, Domains
+from ingest_guard.workers.fair_queue import FairQueue
 from ingest_guard.workers.source import START_SECONDS, Source
 from ingest_guard.workers.worker import Events, Job, Worker
 
@@ -58,7 +61,6 @@ class WorkerPool:
         self._on_failure = on_failure
         self._events = Events(ready=self._on_ready, answer=self._on_answer, lost=self._on_lost)
         self._workers: list[Worker] = []
-        self._waiting: deque[Job] = deque()
         self._changed = asyncio.Event()
         self._deaths = 0
         self._failure: str | None = None
@@ -68,7 +70,8 @@ class WorkerPool:
         self.crashes = 0
         self.gave_wrong_answer = False
         self.memory_peak: dict[str, int] = {}
-        self.budget = budget or Budget(guard.policy.in_flight)
+        self.budget = budget or make_budget(guard.policy)
+        self._waiting = FairQueue(self.budget.domains)
         self._timer: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
@@ -91,22 +94,32 @@ class WorkerPool:
         if self._failure is not None:
             raise GuardFailedError(self._failure)
 
-    async def scan(self, data: bytes) -> Scan:
-        """Scan one image; never raises, whatever the bytes are."""
-        await self.budget.enter(len(data))
+    async def scan(self, data: bytes, domain: str = "") -> Scan:
+        """Scan one image; never raises, whatever the bytes are.
+
+        Parameters
+        ----------
+        data
+            The image.
+        domain
+            The registrable domain whose share of the workers' time it takes.
+        """
+        place = await self.budget.enter(len(data), domain)
         try:
             if self._failure is not None:
                 return Scan(reason=Reason.GUARD_FAILED)
+            if self.budget.domains.is_closed(place):
+                return self._drop()
             self._until_probe -= 1
             if self._until_probe <= 0:
                 self._until_probe = _PROBE_EVERY
-                self._waiting.append(Job(self._probe, None))
+                self._waiting.push(Job(self._probe, None))
             answer: asyncio.Future[Scan] = asyncio.get_running_loop().create_future()
-            self._waiting.append(Job(data, answer))
+            self._waiting.push(Job(data, answer, place))
             self._hand_out()
             return await answer
         finally:
-            self.budget.leave(len(data))
+            self.budget.leave(len(data), place)
 
     def retire(self) -> None:
         """End all processes without waiting for them: no further scan will be asked for."""
@@ -132,10 +145,19 @@ class WorkerPool:
     def _hand_out(self) -> None:
         """Give waiting images to the workers that have least to do."""
         while self._waiting:
-            able = [w for w in self._workers if w.is_ready and len(w.jobs) < _DEPTH and not self._is_leaving(w)]
-            if not able:
+            able = [w for w in self._workers if w.is_ready and not self._is_leaving(w) and _has_room(w)]
+            job = self._waiting.pop() if able else None
+            if job is None:
                 return
-            min(able, key=lambda worker: len(worker.jobs)).give(self._waiting.popleft())
+            if job.domain is not None and self.budget.domains.is_closed(job.domain):
+                self._waiting.release(job)
+                job.finish(self._drop())
+            else:
+                min(able, key=lambda worker: len(worker.jobs)).give(job)
+
+    def _drop(self) -> Scan:
+        self.budget.domains.drop()
+        return Scan(reason=Reason.DOMAIN_BUDGET)
 
     def _on_source_ready(self) -> None:
         while self._failure is None and sum(not w.is_retiring for w in self._workers) < self._policy.worker_count:
@@ -174,6 +196,7 @@ class WorkerPool:
             self._hand_out()
             return
         self._deaths = 0
+        self._waiting.count_end(job, time.monotonic() - job.since, scan.reason)
         job.finish(scan)
         if worker.handled >= self._policy.images_per_worker and not worker.is_retiring:
             self._retire(worker)
@@ -213,10 +236,15 @@ class WorkerPool:
         worker.end(kill=True)
         self._workers.remove(worker)
         culprit = job or (worker.jobs.popleft() if worker.jobs else None)
-        self._waiting.extendleft(reversed(worker.jobs))
+        for job_behind in reversed(worker.jobs):
+            self._waiting.put_back(job_behind)
         worker.jobs.clear()
         # Workers that ended with their nursery are one death, not several.
-        if self._source.is_of_now(worker):
+        is_own_death = self._source.is_of_now(worker)
+        if culprit is not None:
+            seconds = time.monotonic() - culprit.since
+            self._waiting.count_end(culprit, seconds, reason, is_domains_fault=is_own_death)
+        if is_own_death:
             self._deaths += 0 if culprit is not None and culprit.answer is not None and worker.is_ready else 1
         if self._deaths >= _DEATHS_TO_GIVE_UP:
             self._fail(f"scan workers do not work ({why})")
@@ -240,6 +268,7 @@ class WorkerPool:
             self._last_report = now
             self._take_reports()
         self._source.tick()
+        self._hand_out()  # what waited for others that were active
         if self.is_over:
             self._stop_ticking()
 
@@ -265,13 +294,28 @@ class WorkerPool:
         self._drop_everything()
 
     def _drop_everything(self) -> None:
-        jobs = [*self._waiting, *(job for worker in self._workers for job in worker.jobs)]
-        self._waiting.clear()
+        jobs = self._waiting.clear()
         for worker in self._workers:
+            for job in worker.jobs:
+                self._waiting.release(job)
+            jobs.extend(worker.jobs)
             worker.jobs.clear()
         for job in jobs:
             job.finish(Scan(reason=Reason.GUARD_FAILED))
         self._changed.set()
+
+
+def make_budget(policy: Policy) -> Budget:
+    """Return a new budget for images in flight and for what each domain may take, by the policy."""
+    return Budget(policy.in_flight, Domains(policy.fairness, policy.limits.seconds, policy.worker_count))
+
+
+def _has_room(worker: Worker) -> bool:
+    """Return whether a worker may be given another image: one waits in its socket where it does not wait for long."""
+    if not worker.jobs:
+        return True
+    first = worker.jobs[0]
+    return len(worker.jobs) < _DEPTH and not first.may_take_long and time.monotonic() - first.since < SLOW
 
 
 def _configuration(guard: Guard) -> bytes:

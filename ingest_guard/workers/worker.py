@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ingest_guard.guard.scan_result import Scan
+from ingest_guard.workers.domains import Domain
 from ingest_guard.workers.nursery import Nursery
 from ingest_guard.workers.protocol import CONFIGURATION, REPORT, AnswerReader, ProtocolError, frame_header
 
@@ -26,8 +27,20 @@ class Job:
     data: bytes = field(repr=False)
     answer: asyncio.Future[Scan] | None
     """What the caller awaits; None for a probe."""
+    domain: Domain | None = None
+    """Which domain's time it takes; None for a probe."""
     since: float = 0.0
     """When a worker began with it (monotonic seconds)."""
+    estimate: float = 0.0
+    """What its domain was charged with in advance."""
+    is_slow: bool = False
+    """Whether it was known beforehand to take long."""
+
+    @property
+    def may_take_long(self) -> bool:
+        """Whether the next image had better not wait behind this one."""
+        domain = self.domain
+        return domain is not None and (self.is_slow or domain.mean is None or domain.failed_in_row > 0)
 
     def finish(self, scan: Scan) -> None:
         """Give the caller its scan, if it still waits."""

@@ -56,6 +56,7 @@ DEFAULTS: dict[str, Any] = {
     "workers": "auto",
     "images_per_worker": 20_000,
     "in_flight": {"images": 64, "bytes": 256 * 2**20, "bodies": "auto"},
+    "fairness": {"failures": 3, "failing_share": 0.01, "remembered_domains": 10_000},
     "self_test": {"interval": timedelta(minutes=10)},
     "records": {
         "hashes": (),
@@ -107,7 +108,7 @@ DEFAULTS: dict[str, Any] = {
         **dict.fromkeys(("name", "description", "license", "url", "creator", "version", "cite_as")),
         **dict.fromkeys(("published", "sign_key")),
     },
-    "report": {"interval": timedelta(seconds=10), "hosts": 1000},
+    "report": {"interval": timedelta(seconds=10), "hosts": 1000, "loop_stalls": True},
     "metrics": {"address": "127.0.0.1", "port": 0},
 }
 
@@ -154,7 +155,7 @@ def test_template_tells_the_defaults(tmp_path: Path) -> None:
         }
     }
     assert told == {key: value for key, value in DEFAULTS.items() if key != "lists"}
-    for section in ("allow", "swap", "views", "limits", "in_flight", "records"):
+    for section in ("allow", "swap", "views", "limits", "in_flight", "fairness", "records"):
         assert set(yaml.safe_load(uncommented)[section]) == set(DEFAULTS[section])
 
 
@@ -278,6 +279,7 @@ def test_spans(tmp_path: Path, text: str, span: timedelta) -> None:
         ("images_per_worker: 0", "greater than 0"),
         ("in_flight: {images: 0}", "greater than 0"),
         ("in_flight: {bytes: -1}", "greater than 0"),
+        ("fairness: {failing_share: 0}", "greater than 0"),
         ("in_flight: {bodies: 0}", "expected auto, or a number from 1"),
         ("self_test: {interval: 0.5s}", "expected a second or more"),
         ("records: {hashes: phash}", "expected a list"),

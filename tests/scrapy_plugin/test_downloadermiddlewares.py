@@ -334,11 +334,11 @@ def test_equal_bytes_are_scanned_once(chain: Chain, site: Site, world: World) ->
 def test_scans_that_failed_are_tried_again(chain: Chain, world: World) -> None:
     """A worker that died says nothing about the image."""
     good = chain.state.pool.scan
-    passing = (Reason.WORKER_CRASHED, Reason.TIMEOUT, Reason.MEMORY)
+    passing = (Reason.WORKER_CRASHED, Reason.TIMEOUT, Reason.MEMORY, Reason.DOMAIN_BUDGET)
     answers = iter([Scan(reason=reason) for reason in passing])
 
-    async def scan(data: bytes) -> Scan:
-        return next(answers, None) or await good(data)
+    async def scan(data: bytes, payer: str) -> Scan:
+        return next(answers, None) or await good(data, payer)
 
     chain.state.pool.scan = scan  # type: ignore[method-assign]
     for reason in passing:
@@ -538,9 +538,9 @@ def test_guard_that_fails_while_a_scan_is_under_way(chain: Chain, world: World) 
     """The answer that comes afterwards does not count."""
     good = chain.state.pool.scan
 
-    async def scan(data: bytes) -> Any:
+    async def scan(data: bytes, payer: str) -> Any:
         chain.state.fail("just now")
-        return await good(data)
+        return await good(data, payer)
 
     chain.state.pool.scan = scan  # type: ignore[method-assign]
     assert blocked(chain, Response(URL, body=world.clean)).reason is Reason.GUARD_FAILED
@@ -549,7 +549,7 @@ def test_guard_that_fails_while_a_scan_is_under_way(chain: Chain, world: World) 
 def test_fault_of_ours_drops_the_response(chain: Chain, world: World, caplog: pytest.LogCaptureFixture) -> None:
     """An unexpected error closes the gate for that response, and says its type only."""
 
-    async def scan(data: bytes) -> Any:
+    async def scan(data: bytes, payer: str) -> Any:
         raise RuntimeError(f"secret {data!r}")
 
     chain.state.pool.scan = scan  # type: ignore[method-assign]

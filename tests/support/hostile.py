@@ -30,6 +30,8 @@ class Hostile:
             raise ValueError("no")
         if width == 105:
             os._exit(0)
+        if width == 108:
+            time.sleep(1)
         if width == 106:
             open("/tmp/a-worker-must-not-write-this", "w").write("x")
         if width == 107:

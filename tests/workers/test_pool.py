@@ -401,3 +401,39 @@ def test_a_scan_that_is_cancelled_gives_back_its_room(guard_with: Callable[..., 
         return (await pool.scan(picture(91))).reason, pool.budget.images, pool.budget.waiting
 
     assert run(guard, work) == (None, 0, 0)
+
+
+@pytest.mark.usefixtures("hostile")
+def test_images_of_other_domains_do_not_wait_behind_slow_ones(guard_with: Callable[..., Guard]) -> None:
+    """Slow images that were all asked for before: quick ones of another domain wait for one of them at most."""
+    guard = guard_with(workers=1, records=HOSTILE)
+
+    async def work(pool: WorkerPool) -> int:
+        slow = [asyncio.ensure_future(pool.scan(picture(108, seed), "slow.example")) for seed in range(5)]
+        await asyncio.sleep(0.1)
+        quick = await asyncio.gather(*(pool.scan(picture(90, seed), "quick.example") for seed in range(30)))
+        assert {scan.reason for scan in quick} == {None}
+        done = sum(future.done() for future in slow)
+        assert {scan.reason for scan in await asyncio.gather(*slow)} == {None}
+        return done
+
+    assert run(guard, work) <= 2
+
+
+@pytest.mark.usefixtures("hostile")
+def test_a_domain_whose_scans_fail_is_dropped_at_once(guard_with: Callable[..., Guard]) -> None:
+    """After three time limits its images are domain_budget, what it holds is given back, and other domains go on."""
+    guard = guard_with(workers=2, records=HOSTILE, limits=Limits(seconds=0.5))
+
+    async def work(pool: WorkerPool) -> tuple[list[Any], Any]:
+        scans = await asyncio.gather(*(pool.scan(picture(102, seed), "stuck.example") for seed in range(12)))
+        other = await pool.scan(picture(90), "other.example")
+        assert pool.budget.images == pool.budget.waiting == len(pool._waiting) == 0
+        assert pool.budget.domains.get("stuck.example").with_workers == 0
+        return [scan.reason for scan in scans], other.reason
+
+    reasons, other = run(guard, work)
+    assert other is None
+    assert set(reasons) == {Reason.TIMEOUT, Reason.DOMAIN_BUDGET}
+    # Two were under way when the first one failed.
+    assert 3 <= reasons.count(Reason.TIMEOUT) <= 4

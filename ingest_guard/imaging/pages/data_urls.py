@@ -10,16 +10,14 @@ from __future__ import annotations
 import binascii
 import re
 import string
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 from urllib.parse import unquote_to_bytes
 
 import numpy as np
 
 from ingest_guard.imaging.pages.model import InlineBody
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _C0_AND_SPACE: Final = "".join(map(chr, range(0x21)))
 _REMOVED: Final = str.maketrans("", "", "\t\n\r")

@@ -8,7 +8,8 @@ Templates are opened, those of shadow roots too.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterable, Iterator
+from typing import Final
 
 import turbohtml
 
@@ -16,9 +17,6 @@ from ingest_guard.imaging.pages.data_urls import is_data_url, percent_decode
 from ingest_guard.imaging.pages.may_hold import may_hold
 from ingest_guard.imaging.pages.model import Kind, Piece
 from ingest_guard.imaging.pages.strings import may_hold_base64, split_srcset, split_string
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
 
 _TALKING: Final = frozenset(
     {"alt", "aria-description", "aria-label", "label", "placeholder", "summary", "title", "data-clipboard-text"}

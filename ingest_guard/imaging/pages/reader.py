@@ -6,9 +6,10 @@ no recursion: what waits is on a list.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from ingest_guard.imaging.pages.charsets import Decoded, decode, decode_as, looks_like_utf16
 from ingest_guard.imaging.pages.data_urls import lenient_base64, read_data_url
@@ -31,9 +32,6 @@ from ingest_guard.imaging.pages.xml import looks_like_xml, read_xml
 from ingest_guard.imaging.sniffing.patterns import linear
 from ingest_guard.imaging.sniffing.sniff import Kind as BodyKind
 from ingest_guard.imaging.sniffing.sniff import sniff
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _TAG: Final = linear(rb"<[A-Za-z!?/]")
 _STYLE: Final = linear(

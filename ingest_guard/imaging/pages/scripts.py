@@ -9,15 +9,13 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Iterator
+from typing import Any, Final
 
 from ingest_guard.imaging.pages.may_hold import may_hold
 from ingest_guard.imaging.pages.model import Kind, Piece
 from ingest_guard.imaging.pages.strings import may_hold_base64, split_string
 from ingest_guard.imaging.sniffing.patterns import linear
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _STRING: Final = rb"\"(?:[^\"\\\n]|\\(?s:.))*\"?|'(?:[^'\\\n]|\\(?s:.))*'?"
 _COMMENT: Final = rb"//[^\n]*|/\*(?:[^*]|\*+[^*/])*(?:\*+/|\*?\z)"

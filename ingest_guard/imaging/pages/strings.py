@@ -6,15 +6,13 @@ Attributes, the values of JSON and the literals of scripts say nothing of what t
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterator
+from typing import Final
 
 from ingest_guard.imaging.pages.data_urls import is_data_url, percent_decode
 from ingest_guard.imaging.pages.may_hold import may_hold
 from ingest_guard.imaging.pages.model import Kind, Piece
 from ingest_guard.imaging.sniffing.patterns import linear
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _MARKUP: Final = re.compile(r"<[A-Za-z!?]")
 _JSON: Final = re.compile(r"[\t\n\r ]*[\[{\"]")

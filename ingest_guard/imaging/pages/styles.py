@@ -6,7 +6,8 @@ Only what can hold a ``data:`` URL is given to tinycss2, which takes a thousand 
 from __future__ import annotations
 
 import string
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Iterator
+from typing import Any, Final
 
 import tinycss2
 
@@ -14,9 +15,6 @@ from ingest_guard.imaging.pages.data_urls import is_data_url
 from ingest_guard.imaging.pages.may_hold import may_hold
 from ingest_guard.imaging.pages.model import EMBEDDED, Kind, Piece
 from ingest_guard.imaging.pages.strings import urls_in_text
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _IN_WORDS: Final = (string.ascii_letters + string.digits + "_- \t\n\f\r").encode() + bytes(range(0x80, 0x100))
 

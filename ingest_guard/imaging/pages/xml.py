@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import html
 import re
+from collections.abc import Iterator
 from functools import cache
 from html.entities import html5
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from lxml import etree
 
@@ -20,9 +21,6 @@ from ingest_guard.imaging.pages.may_hold import may_hold
 from ingest_guard.imaging.pages.model import EMBEDDED, Kind, Piece
 from ingest_guard.imaging.pages.strings import may_hold_base64, split_string, urls_in_text
 from ingest_guard.imaging.sniffing.patterns import linear
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _XHTML: Final = ("-//W3C//DTD XHTML", "-//W3C//DTD MathML 2.0", "-//WAPFORUM//DTD XHTML Mobile")
 """Beginnings of the public identifiers with which browsers know HTML's entities in XML."""

@@ -36,8 +36,18 @@ class Inspection:
     generation: Generation
 
 
-async def inspect(state: GuardState, response: Response) -> Inspection:
-    """Check a response as it came; never raises for anything that it may be."""
+async def inspect(state: GuardState, response: Response, payer: str = "") -> Inspection:
+    """Check a response as it came; never raises for anything that it may be.
+
+    Parameters
+    ----------
+    state
+        Of the crawl.
+    response
+        With its body as sent.
+    payer
+        The registrable domain whose share of the workers' time the scans take.
+    """
     # One version of the lists from here to the verdict, whatever comes up meanwhile.
     generation = state.current
     failed = Inspection(_FAILED, (), generation)
@@ -45,7 +55,7 @@ async def inspect(state: GuardState, response: Response) -> Inspection:
         return failed
     try:
         with generation.held():
-            inspection = await _inspect(state, generation, response)
+            inspection = await _inspect(state, generation, response, payer)
     except Exception as error:  # noqa: BLE001 - a fault of ours drops the response, and nothing else
         logger.error("ingest_guard could not check a response (%s); it is dropped", type(error).__name__)  # noqa: TRY400 - the traceback would hold the body
         state.count("errors")
@@ -54,7 +64,7 @@ async def inspect(state: GuardState, response: Response) -> Inspection:
     return failed if state.failed else inspection
 
 
-async def _inspect(state: GuardState, generation: Generation, response: Response) -> Inspection:
+async def _inspect(state: GuardState, generation: Generation, response: Response, payer: str) -> Inspection:
     guard = generation.guard
     body: bytes = response.body
     codings = content_codings(response.headers.getlist("Content-Encoding"))
@@ -67,7 +77,7 @@ async def _inspect(state: GuardState, generation: Generation, response: Response
     inquiry = await run_in_thread(begin, last) if len(last) > _LARGE else begin(last)
     if headers := _headers_with_data_urls(response):
         inquiry = _joined(inquiry, begin(headers))
-    scans = [await _scan(state, generation, part) for part in inquiry.parts]
+    scans = [await _scan(state, generation, part, payer) for part in inquiry.parts]
     watch_for_floods(state, guard, inquiry, scans)
     outer = [digests(stage) for stage in stages.bodies[:-1]]
     extra = [match for taken in outer for match in guard.exact_matches(taken)]
@@ -75,21 +85,21 @@ async def _inspect(state: GuardState, generation: Generation, response: Response
     return Inspection(verdict, tuple(taken["sha256"] for taken in [*outer, inquiry.digests]), generation)
 
 
-async def _scan(state: GuardState, generation: Generation, part: Part) -> Scan:
+async def _scan(state: GuardState, generation: Generation, part: Part, payer: str) -> Scan:
     """Scan a part, unless the very same bytes were scanned a while ago."""
     known = generation.scans.get(part.sha256)
     if known is not None:
         state.count("scans_spared")
         return known
     began = time.perf_counter()
-    scan = await generation.pool.scan(part.data)
+    scan = await generation.pool.scan(part.data, payer)
     state.meter.note_scan(time.perf_counter() - began)
     if scan.reason not in _PASSING_FAULTS:
         generation.scans[part.sha256] = scan
     return scan
 
 
-_PASSING_FAULTS = (Reason.GUARD_FAILED, Reason.TIMEOUT, Reason.WORKER_CRASHED, Reason.MEMORY)
+_PASSING_FAULTS = (Reason.GUARD_FAILED, Reason.TIMEOUT, Reason.WORKER_CRASHED, Reason.MEMORY, Reason.DOMAIN_BUDGET)
 
 
 def _joined(inquiry: Inquiry, headers: Inquiry) -> Inquiry:

@@ -11,7 +11,7 @@ from ingest_guard.scrapy_plugin.core.exceptions import ImageBlocked
 from ingest_guard.scrapy_plugin.core.generation import Passed
 from ingest_guard.scrapy_plugin.core.scrub import scrub, scrub_request, strip_extras
 from ingest_guard.scrapy_plugin.core.state import GuardState
-from ingest_guard.scrapy_plugin.core.tickets import ticket_of
+from ingest_guard.scrapy_plugin.core.tickets import payer_of, ticket_of
 from ingest_guard.verdict import Outcome, Verdict
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ async def judge(state: GuardState, request: Request, response: Response) -> Resp
     ImageBlocked
         It must not pass, and was emptied.
     """
-    inspection = await inspect(state, response)
+    inspection = await inspect(state, response, payer_of(request))
     if request not in state.test_requests:
         _count(state, inspection.verdict, len(response.body))
         state.meter.note_verdict(request.url, inspection.verdict, len(response.body))

@@ -24,9 +24,8 @@ from ingest_guard.scrapy_plugin.core.opt_out_signals import SignalReader
 from ingest_guard.scrapy_plugin.core.page_verdicts import DroppedPages, ItemPages
 from ingest_guard.scrapy_plugin.core.settings import load_policy
 from ingest_guard.verdict import Action, Verdict
-from ingest_guard.workers.budget import Budget
 from ingest_guard.workers.inline import InlinePool
-from ingest_guard.workers.pool import WorkerPool
+from ingest_guard.workers.pool import WorkerPool, make_budget
 
 if TYPE_CHECKING:
     PassedListener = Callable[[Request, Response, Verdict, Generation, Signals], None]
@@ -47,7 +46,7 @@ class GuardState:
     current
         The version of the lists in use. Take it once for each check: it may change between any two steps.
     budget
-        Bounds on what is in flight, for the workers of all versions together.
+        Bounds on what is in flight, and the shares of domains, for the workers of all versions together.
     admission
         Bounds on bodies that are in memory, or coming, and have no verdict yet.
     failed
@@ -69,7 +68,7 @@ class GuardState:
     def __init__(self, crawler: Crawler) -> None:
         self.crawler = crawler
         self.policy = load_policy(crawler.settings)
-        self.budget = Budget(self.policy.in_flight)
+        self.budget = make_budget(self.policy)
         self.admission = Admission(self.policy.in_flight, crawler.settings.getint("CONCURRENT_REQUESTS"))
         self.current = self.prepare(Guard.from_policy(self.policy))
         self.failed = False
@@ -196,6 +195,8 @@ class GuardState:
         self.set_value("in_flight/images_peak", self.budget.peak_images)
         self.set_value("in_flight/bytes_peak", self.budget.peak_bytes)
         self.set_value("in_flight/waiting_peak", self.budget.peak_waiting)
+        for name, value in self.budget.domains.statistics().items():
+            self.set_value(f"domains/{name}", value)
         self.set_value("workers/lost", self._crashes + self.pool.crashes)
         self.set_value("workers/private_bytes_peak", self._memory_peak.get("private", 0))
         self.set_value("workers/pss_bytes_peak", self._memory_peak.get("pss", 0))

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ingest_guard.dataset.optouts.signals import Signals
+from ingest_guard.urls.registrable import domain_of
 from ingest_guard.verdict import Outcome, Verdict
 
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ class Ticket:
         Of the last response that the gate has seen for this fetch: what was found, where, and held against what.
     for_text
         True where a text is wanted, and handed on as any page is; other bodies are emptied all the same.
+    domain
+        The registrable domain of the page that shows the image: the scan takes its share of the workers' time.
     hops
         The responses that the gate has seen for this fetch, errors excepted.
     """
@@ -52,6 +55,7 @@ class Ticket:
     url: str | None = None
     attestation: Mapping[str, Any] = field(default_factory=dict)
     for_text: bool = False
+    domain: str = ""
     hops: list[Hop] = field(default_factory=list)
 
     def note(self, response: Response, verdict: Verdict, attestation: Mapping[str, Any]) -> None:
@@ -82,3 +86,9 @@ def ticket_of(request: Request) -> Ticket | None:
     """Return the ticket that a request carries."""
     ticket = request.meta.get(META_KEY)
     return ticket if isinstance(ticket, Ticket) else None
+
+
+def payer_of(request: Request) -> str:
+    """Return the domain whose share of the workers' time a request takes: that of the page, else its own."""
+    ticket = ticket_of(request)
+    return (ticket and ticket.domain) or domain_of(request.url)

@@ -28,6 +28,7 @@ from ingest_guard.scrapy_plugin.core.tickets import META_KEY, Ticket
 from ingest_guard.scrapy_plugin.images.opt_outs import OptOuts
 from ingest_guard.urls.hosts import host_of
 from ingest_guard.urls.private import is_private
+from ingest_guard.urls.registrable import domain_of
 from ingest_guard.verdict import Action, Outcome, Verdict
 
 _OK = range(200, 300)
@@ -130,7 +131,10 @@ class Fetcher:
                 if known is not None:
                     fetched = await self._settled(known, is_inside=is_inside)
                 else:
-                    fetched = await self._fetch_in_turn(url, page_url, Ticket(page_is_private=is_inside))
+                    payer = domain_of(came_from or page_url or url)
+                    async with self._state.budget.fetch(payer):
+                        ticket = Ticket(page_is_private=is_inside, domain=payer)
+                        fetched = await self._fetch_in_turn(url, page_url, ticket)
             finally:
                 remembered[key] = fetched
             return fetched

@@ -13,8 +13,11 @@ def watch(state: GuardState) -> None:
     SetupError
         The policy asks for metrics, and their package is not installed or their port is in use.
     """
+    from ingest_guard.scrapy_plugin.monitoring.loop_watch import LoopWatch  # noqa: PLC0415 - as above
     from ingest_guard.scrapy_plugin.monitoring.telemetry import Telemetry  # noqa: PLC0415 - as above
 
+    if state.policy.report.loop_stalls:
+        LoopWatch.watch(state)
     Telemetry.watch(state)
     if state.crawler.settings.getbool(PROGRESS_SETTING):
         from ingest_guard.scrapy_plugin.monitoring.progress import Progress  # noqa: PLC0415 - as above

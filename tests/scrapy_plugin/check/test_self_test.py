@@ -75,7 +75,7 @@ def test_a_guard_that_lost_one_of_its_senses_is_found(kind: str, chain: Chain, m
     """A fault that concerns one kind of body alone is found by the canary of that kind."""
     if kind == "an altered image":
 
-        async def blind(self: InlinePool, data: bytes) -> Scan:
+        async def blind(self: InlinePool, data: bytes, payer: str) -> Scan:
             return Scan()
 
         monkeypatch.setattr(type(chain.state.pool), "scan", blind)
@@ -86,10 +86,10 @@ def test_a_guard_that_lost_one_of_its_senses_is_found(kind: str, chain: Chain, m
             "an image inside a page": lambda response: response.body.startswith(b"<"),
         }[kind]
 
-        async def unseeing(state: Any, response: Any) -> Any:
+        async def unseeing(state: Any, response: Any, payer: str) -> Any:
             if wanted(response):
                 response = response.replace(body=b"nothing", headers={})
-            return await inspect(state, response)
+            return await inspect(state, response, payer)
 
         monkeypatch.setattr("ingest_guard.scrapy_plugin.check.judge.inspect", unseeing)
     with pytest.raises(GuardFailedError, match=f"{kind}, downloaded"):
@@ -121,9 +121,9 @@ def test_passing_faults_of_a_worker_are_no_verdict(faults: int, chain: Chain, mo
     left = [Scan(reason=Reason.WORKER_CRASHED)] * faults
     scan = type(chain.state.pool).scan
 
-    async def sometimes(self: Any, data: bytes) -> Scan:
+    async def sometimes(self: Any, data: bytes, payer: str) -> Scan:
         is_listed = data == chain.state.guard.whole.canary()
-        return left.pop() if left and not is_listed else await scan(self, data)
+        return left.pop() if left and not is_listed else await scan(self, data, payer)
 
     monkeypatch.setattr(type(chain.state.pool), "scan", sometimes)
     if faults < selftest._ATTEMPTS:

@@ -151,11 +151,11 @@ def test_a_check_that_began_before_a_swap_ends_with_its_own_version(started: Cal
     response = Response(URL + "later", body=LATER)
 
     async def work() -> tuple[str, bool, str]:
-        async def scan(data: bytes) -> Any:
+        async def scan(data: bytes, payer: str) -> Any:
             if not generation.is_retired:
                 make_blocklist(store, {"a": NEW})
                 await look(chain)
-            return await good(data)
+            return await good(data, payer)
 
         generation.pool.scan = scan  # type: ignore[method-assign]
         passed = await chain.part("Gate").process_response(Request(URL + "later"), response)
