@@ -4,6 +4,7 @@ In every disguise in which a browser still reads them: capitals, line breaks, en
 inside URLs, UTF-16. What a script puts together while it runs is not found.
 """
 
+import contextlib
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from ingest_guard.verdict import Reason
 
 _SPACER: Final = 256
 """A placeholder of one or two pixels is shorter than this; pages are full of them, and many are cut off."""
+_NET: Final = 16 << 20
 _ENCODED_SCHEME: Final = b"data%3a"
 
 
@@ -67,6 +69,32 @@ def inline_bodies(data: bytes, limits: Limits) -> list[InlineBody]:
 def embedded_images(data: bytes, limits: Limits) -> list[bytes]:
     """Return the pictures among the :func:`inline_bodies` of a text."""
     return [body.data for body in inline_bodies(data, limits) if body.is_picture]
+
+
+def net(data: bytes, limits: Limits) -> list[InlineBody]:
+    """Return the bodies that patterns find in a text: a part of them where there are more than a page has.
+
+    What it costs is bounded: it looks at the first 16 MB, at bodies of the limits' size together, and at a thousand
+    pictures. It is the reader of pages that says whether a text holds anything else.
+    """
+    found = _Found(limits)
+    with contextlib.suppress(NotScannable):
+        found.walk(data[:_NET], 0)
+    return list(found.bodies.values())
+
+
+def is_empty_spacer(data: bytes) -> bool:
+    """Return whether a GIF or PNG of at most two pixels a side can show nothing else, whole or not."""
+    if not _is_spacer(data):
+        return False
+    # A frame of a GIF may be larger than the screen that its header announces.
+    at = data.find(b",", 13) if data.startswith(b"GIF8") else -1
+    while at >= 0:
+        size = data[at + 5 : at + 9]
+        if len(size) == 4 and max(struct.unpack("<HH", size)) > 2:  # noqa: PLR2004 - two numbers, two pixels
+            return False
+        at = data.find(b",", at + 1)
+    return True
 
 
 class _Found:
