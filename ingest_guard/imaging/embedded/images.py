@@ -13,6 +13,7 @@ from typing import Final
 
 from ingest_guard.imaging.embedded.data_urls import Part, may_hold_images, parts
 from ingest_guard.imaging.embedded.escapes import is_escaped, unescape, unquote
+from ingest_guard.imaging.embedded.spellings import spelt_pictures
 from ingest_guard.imaging.pixels.model import Limits, NotScannable
 from ingest_guard.imaging.sniffing.sniff import Kind, sniff
 from ingest_guard.imaging.sniffing.text import utf16
@@ -22,6 +23,7 @@ _SPACER: Final = 256
 """A placeholder of one or two pixels is shorter than this; pages are full of them, and many are cut off."""
 _NET: Final = 16 << 20
 _ENCODED_SCHEME: Final = b"data%3a"
+_ENCODED_JPEG: Final = b"%2f9j%2f"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,10 @@ def net(data: bytes, limits: Limits) -> list[InlineBody]:
     """
     found = _Found(limits)
     with contextlib.suppress(NotScannable):
-        found.walk(data[:_NET], 0)
+        text = data[:_NET]
+        found.walk(text, 0)
+        for body in spelt_pictures(text):
+            found.add(body)
     return list(found.bodies.values())
 
 
@@ -113,6 +118,10 @@ class _Found:
             for part in parts(variant):
                 self._take(part, depth)
 
+    def add(self, body: bytes) -> None:
+        """Take one body."""
+        self._take(Part(b"", body), self._limits.nesting)
+
     def _take(self, part: Part, depth: int) -> None:
         body = part.body
         key = sha256(body).digest()
@@ -143,7 +152,8 @@ def _variants(text: bytes) -> Iterator[bytes]:
         plain = unescape(text)
         if may_hold_images(plain):
             yield plain
-    if b"%3" in text and _ENCODED_SCHEME in text.lower():
+    lower = text.lower() if b"%" in text else b""
+    if _ENCODED_SCHEME in lower or _ENCODED_JPEG in lower:
         yield unquote(text)
 
 

@@ -15,10 +15,12 @@ PICTURE_TABLES: Final = frozenset({b"SVG ", b"CBDT", b"EBDT", b"bdat", b"sbix", 
 _SFNT: Final = (b"\0\1\0\0", b"OTTO", b"true", b"typ1")
 _MOST_FONTS: Final = 256
 # The tags that WOFF2 writes as a number, in its order (https://www.w3.org/TR/WOFF2/#table_dir_format).
-_WOFF2_TAGS: Final = tuple(
-    tag.encode().ljust(4)
-    for tag in ["cmap", "head", "hhea", "hmtx", "maxp", "name", "OS/2", "post", "cvt", "fpgm", "glyf", "loca", "prep", "CFF", "VORG", "EBDT", "EBLC", "gasp", "hdmx", "kern", "LTSH", "PCLT", "VDMX", "vhea", "vmtx", "BASE", "GDEF", "GPOS", "GSUB", "EBSC", "JSTF", "MATH", "CBDT", "CBLC", "COLR", "CPAL", "SVG", "sbix", "acnt", "avar", "bdat", "bloc", "bsln", "cvar", "fdsc", "feat", "fmtx", "fvar", "gvar", "hsty", "just", "lcar", "mort", "morx", "opbd", "prop", "trak", "Zapf", "Silf", "Glat", "Gloc", "Feat", "Sill"]
+_WOFF2_NAMES: Final = (
+    "cmap head hhea hmtx maxp name OS/2 post cvt fpgm glyf loca prep CFF VORG EBDT EBLC gasp hdmx kern LTSH PCLT VDMX "
+    "vhea vmtx BASE GDEF GPOS GSUB EBSC JSTF MATH CBDT CBLC COLR CPAL SVG sbix acnt avar bdat bloc bsln cvar fdsc feat "
+    "fmtx fvar gvar hsty just lcar mort morx opbd prop trak Zapf Silf Glat Gloc Feat Sill"
 )
+_WOFF2_TAGS: Final = tuple(name.encode().ljust(4) for name in _WOFF2_NAMES.split())
 _WOFF2_OWN_TAG: Final = 63
 _EOT_MAGIC: Final = b"LP"
 _EOT_HEADER: Final = 82
