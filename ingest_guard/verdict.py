@@ -52,6 +52,8 @@ class Reason(StrEnum):
     """More frames, pages or sub-images than the policy's limit."""
     NESTING = "nesting"
     """Images inside images (SVG in SVG, ``data:`` in ``data:``) deeper, or more of them, than the policy's limit."""
+    EMBEDDED = "embedded"
+    """A text with an inline body that is cut, broken, over a limit, or of a type that is refused by itself."""
     TRUNCATED = "truncated"
     """The end of the file is missing."""
     CORRUPT = "corrupt"

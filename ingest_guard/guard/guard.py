@@ -1,16 +1,18 @@
 """The whole decision about one body: :class:`Guard`.
 
 It knows nothing of Scrapy, files or networks, so the same guard serves a crawl, a command line, a Spark job and a test.
-It works in two halves, because a crawl does them in two processes: :meth:`Guard.begin` takes the digests, matches them
-and finds out what is to be decoded; a :class:`~ingest_guard.guard.scanner.Scanner` decodes and compares each image;
-:meth:`Guard.conclude` makes one verdict of both. So a decoder that is taken over cannot vouch for a listed file.
+It works in steps, because a crawl does them in two processes: :meth:`Guard.begin` takes the digests, matches them and
+finds out what is to be decoded or read. :meth:`Guard.read` reads a text, and :meth:`Guard.finish` matches the digests
+of the bodies in it. A :class:`~ingest_guard.guard.scanner.Scanner` decodes and compares each image, and
+:meth:`Guard.conclude` makes one verdict of it all. Only :meth:`Guard.read` and the scanner run in a worker, so a parser
+or a decoder that is taken over cannot vouch for a listed file.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,18 +22,28 @@ from ingest_guard.guard.allow_list import AllowList
 from ingest_guard.guard.check_set import attest
 from ingest_guard.guard.credentials import list_key, require_signer
 from ingest_guard.guard.list_rules import actions, govern, require_known_hashes, strictest
+from ingest_guard.guard.page_reading import needs_reading, page_limits, read_text
 from ingest_guard.guard.scan_result import Scan
 from ingest_guard.guard.scanner import Scanner, decode_limits
 from ingest_guard.hashing.digests import digests
-from ingest_guard.imaging.decode import NotScannable
-from ingest_guard.imaging.embedded.images import inline_bodies
+from ingest_guard.imaging.embedded.images import is_empty_spacer, net
+from ingest_guard.imaging.pages.model import PageReading
+from ingest_guard.imaging.sniffing.fonts import has_no_pictures
 from ingest_guard.imaging.sniffing.sniff import Kind, sniff
 from ingest_guard.policy.policy import Policy
 from ingest_guard.verdict import Action, Match, Outcome, Reason, Verdict
 
-# Half the web's pages hold spacers of less, and a common one lacks its end: too small to show anything, they must not
-# cost a page. Their digests are matched all the same.
-_SMALLEST_PICTURE = 128
+_FAILURES = frozenset(
+    {
+        Reason.MEMORY,
+        Reason.TIMEOUT,
+        Reason.WORKER_CRASHED,
+        Reason.DOMAIN_BUDGET,
+        Reason.HASHER_FAILED,
+        Reason.GUARD_FAILED,
+    }
+)
+"""Reasons that say something of the scan, not of the picture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +58,15 @@ class Part:
         Of these bytes, lower-case hex.
     embedded
         True for an image inside a text.
+    may_doubt
+        False where it can match, and what is wrong with it is no doubt about the text: no browser shows it, or it is
+        an empty spacer.
     """
 
     data: bytes = field(repr=False)
     sha256: str = field(repr=False)
     embedded: bool = False
+    may_doubt: bool = True
 
 
 class ExactHit(NamedTuple):
@@ -64,7 +80,13 @@ class ExactHit(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Inquiry:
-    """What is known of a body before anything was decoded."""
+    """What is known of a body before anything was decoded.
+
+    Attributes
+    ----------
+    is_unread
+        True for a text that may hold inline bodies: it is to be read, and :meth:`Guard.finish` takes the reading.
+    """
 
     kind: Kind
     digests: Mapping[str, str] = field(repr=False)
@@ -72,6 +94,7 @@ class Inquiry:
     parts: tuple[Part, ...]
     reason: Reason | None = None
     hits: tuple[ExactHit, ...] = field(default=(), repr=False)
+    is_unread: bool = False
 
 
 class Guard:
@@ -109,6 +132,7 @@ class Guard:
         self.key = key
         self.scanner = Scanner(self.blocklist, policy)
         self._limits = decode_limits(policy)
+        self._page_limits = page_limits(policy)
         self._actions = actions(policy)
         self.attestation = attest(self.blocklist, policy, self.allowed)
 
@@ -142,15 +166,17 @@ class Guard:
         data
             The whole body, with any Content-Encoding undone.
         declared_type
-            What the sender calls it (a Content-Type). What the bytes are decides; this never makes a check weaker.
+            What the sender calls it (a Content-Type). What the bytes are decides; of text, it says how a browser reads
+            it.
 
         Returns
         -------
         Verdict
             Never an exception, whatever the bytes are.
         """
-        del declared_type
         inquiry = self.begin(data)
+        if inquiry.is_unread:
+            inquiry = self.finish(inquiry, self.read(data, declared_type))
         return self.conclude(inquiry, [self.scanner.scan(part.data) for part in inquiry.parts])
 
     def action_on(self, list_ids: Iterable[str]) -> Action:
@@ -158,7 +184,7 @@ class Guard:
         return strictest(self._actions, list_ids)
 
     def begin(self, data: bytes) -> Inquiry:
-        """Take and match the digests of a body, and find the images in it. Decodes nothing."""
+        """Take and match the digests of a body, and find out what is to be decoded or read. Does neither."""
         taken = digests(data)
         matches, hits = self._exact(taken, "bytes")
         if len(data) > self.policy.limits.bytes:
@@ -174,17 +200,48 @@ class Guard:
     def _begin_text(
         self, data: bytes, taken: Mapping[str, str], matches: tuple[Match, ...], hits: tuple[ExactHit, ...]
     ) -> Inquiry:
-        parts, reason = [], None
-        try:
-            for inner in inline_bodies(data, self._limits):
-                inner_digests = digests(inner.data)
-                inner_matches, inner_hits = self._exact(inner_digests, "embedded/bytes")
-                matches, hits = matches + inner_matches, hits + inner_hits
-                if inner.is_picture and len(inner.data) >= _SMALLEST_PICTURE:
-                    parts.append(Part(inner.data, inner_digests["sha256"], embedded=True))
-        except NotScannable as problem:
-            reason = problem.reason
-        return Inquiry(Kind.TEXT, taken, matches, tuple(parts), reason, hits)
+        found = _Found(matches, hits)
+        # A net beneath the reader: it can add a match, and never a doubt.
+        for inner in net(data, self._limits):
+            inner_digests = digests(inner.data)
+            found.add(*self._exact(inner_digests, "embedded/bytes"))
+            if inner.is_picture:
+                found.parts[inner_digests["sha256"]] = Part(
+                    inner.data, inner_digests["sha256"], embedded=True, may_doubt=False
+                )
+        return Inquiry(Kind.TEXT, taken, *found.as_fields(), is_unread=needs_reading(data))
+
+    def read(self, text: bytes, declared: str | None = None) -> PageReading:
+        """Read a text as a browser does; to be called where it cannot hurt. Never raises, whatever it is."""
+        return read_text(text, declared, self._page_limits)
+
+    def finish(self, inquiry: Inquiry, reading: PageReading) -> Inquiry:
+        """Take and match the digests of what was found inside a text, and find out what of it is to be decoded.
+
+        Parameters
+        ----------
+        inquiry
+            About a text.
+        reading
+            Of that text.
+        """
+        found = _Found(inquiry.matches, inquiry.hits, {part.sha256: part for part in inquiry.parts})
+        reason = inquiry.reason or (Reason(reading.doubt) if reading.doubt else None)
+        for body in reading.bodies:
+            taken = digests(body.data)
+            found.add(*self._exact(taken, "embedded/bytes"))
+            sniffed = sniff(body.data)
+            if sniffed.kind is Kind.IMAGE:
+                may_doubt = body.is_shown and not is_empty_spacer(body.data)
+                found.parts[taken["sha256"]] = Part(body.data, taken["sha256"], embedded=True, may_doubt=may_doubt)
+            elif sniffed.kind is Kind.BINARY and body.is_shown and not self._passes(body.data, sniffed.format):
+                reason = reason or Reason.EMBEDDED
+        matches, parts, _, hits = found.as_fields()
+        return replace(inquiry, matches=matches, parts=parts, reason=reason, hits=hits, is_unread=False)
+
+    def _passes(self, data: bytes, name: str) -> bool:
+        """Return whether a body of another type than an image may be inside a text."""
+        return name in self.policy.unscanned_types or has_no_pictures(data)
 
     def _exact(self, taken: Mapping[str, str], view: str) -> tuple[tuple[Match, ...], tuple[ExactHit, ...]]:
         matches = self.exact_matches(taken, view=view)
@@ -209,11 +266,13 @@ class Guard:
         """
         if len(scans) != len(inquiry.parts):
             raise ValueError(f"{len(inquiry.parts)} parts, {len(scans)} scans")
+        if inquiry.is_unread:
+            raise ValueError("a text that was not read")
         matches = dict.fromkeys([*inquiry.matches, *extra])
         reason = inquiry.reason
         for part, scan in zip(inquiry.parts, scans, strict=True):
             matches.update(dict.fromkeys(_inside(scan.matches) if part.embedded else scan.matches))
-            reason = reason or scan.reason
+            reason = reason or (_inline_reason(part, scan) if part.embedded else scan.reason)
         whole = scans[0] if inquiry.kind is Kind.IMAGE else Scan()
         if matches:
             outcome, reason = Outcome.MATCH, None
@@ -223,6 +282,37 @@ class Guard:
             outcome = Outcome.NO_KNOWN_MATCH if inquiry.kind is Kind.IMAGE else Outcome.NOT_AN_IMAGE
         action = self.action_on(match.list_id for match in matches) if matches else None
         return Verdict(outcome, tuple(matches), reason, whole.image, inquiry.digests, whole.low_detail, action)
+
+
+class _Found:
+    """What was found inside a text, each thing once."""
+
+    def __init__(
+        self, matches: Iterable[Match], hits: Iterable[ExactHit], parts: Mapping[str, Part] | None = None
+    ) -> None:
+        self._matches = dict.fromkeys(matches)
+        self._hits = dict.fromkeys(hits)
+        self.parts = dict(parts or {})
+
+    def add(self, matches: Iterable[Match], hits: Iterable[ExactHit]) -> None:
+        """Add exact matches."""
+        self._matches.update(dict.fromkeys(matches))
+        self._hits.update(dict.fromkeys(hits))
+
+    def as_fields(self) -> tuple[tuple[Match, ...], tuple[Part, ...], None, tuple[ExactHit, ...]]:
+        """Return matches, parts, no reason, and hits: fields of an inquiry."""
+        return tuple(self._matches), tuple(self.parts.values()), None, tuple(self._hits)
+
+
+def _inline_reason(part: Part, scan: Scan) -> Reason | None:
+    """Return what the scan of an image inside a text says against that text.
+
+    A picture that was decoded and does not match is no reason, however blank it is. One that was announced and could
+    not be looked at wholly is a doubt about the page.
+    """
+    if scan.reason is None or scan.reason is Reason.LOW_QUALITY or not part.may_doubt:
+        return None
+    return scan.reason if scan.reason in _FAILURES else Reason.EMBEDDED
 
 
 def _inside(matches: Iterable[Match]) -> list[Match]:

@@ -1,8 +1,8 @@
 """What runs in the child processes: the nursery, which opens the lists, and the workers that it forks.
 
 The nursery forks a worker for each order, ends one on another order, and ends all of them when its parent has closed
-the socket. It reaps its children itself, so that no process id in its hands can be another process's. A worker reads an
-image from its socket, scans it, and writes what was found. It has nothing else to do.
+the socket. It reaps its children itself, so that no process id in its hands can be another process's. A worker takes an
+image or a text from its socket, scans or reads it, and writes what was found. It has nothing else to do.
 """
 
 import contextlib
@@ -18,11 +18,23 @@ from functools import partial
 from PIL import AvifImagePlugin
 
 from ingest_guard.guard.guard import Guard, unpack_guard
+from ingest_guard.guard.page_reading import pack_reading
 from ingest_guard.guard.scan_result import Scan
 from ingest_guard.guard.scanner import Scanner
 from ingest_guard.verdict import Reason
 from ingest_guard.workers import sandbox, warmup
-from ingest_guard.workers.protocol import CONFIGURATION, KILL, ORDER, REPORT, WORKER, receive_frame, send_frame
+from ingest_guard.workers.protocol import (
+    CONFIGURATION,
+    KILL,
+    ORDER,
+    REPORT,
+    TEXT,
+    WORKER,
+    receive_frame,
+    receive_question,
+    send_frame,
+    send_pieces,
+)
 from ingest_guard.workers.warmup import OwnMemory
 
 _REAP_EVERY = 1.0
@@ -55,6 +67,7 @@ def prepare(control: socket.socket) -> Guard | None:
     try:
         guard = unpack_guard(payload)
         warmup.run(guard.scanner)
+        warmup.read_pages(guard)
     except Exception as error:  # noqa: BLE001 - whatever it is, the parent has to hear of it
         send_frame(control, CONFIGURATION, json.dumps({"error": f"{type(error).__name__}: {error}"}).encode())
         return None
@@ -104,15 +117,19 @@ def work(guard: Guard, sock: socket.socket, nursery: int) -> None:
     greeting = {"version": guard.version, "pid": os.getpid(), "in_force": in_force, "memory": memory.report()}
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
         send_frame(sock, CONFIGURATION, json.dumps(greeting).encode())
-        serve(sock, guard.scanner, memory)
+        serve(sock, guard, memory)
 
 
-def serve(sock: socket.socket, scanner: Scanner, memory: OwnMemory) -> None:
-    """Answer images, and questions about the memory, until the socket closes."""
+def serve(sock: socket.socket, guard: Guard, memory: OwnMemory) -> None:
+    """Answer images, texts, and questions about the memory, until the socket closes."""
     while True:
-        number, data = receive_frame(sock)
-        answer = json.dumps(memory.report()).encode() if number == REPORT else _scan(scanner, data).to_wire()
-        send_frame(sock, number, answer)
+        asked = receive_question(sock)
+        if asked.number == REPORT:
+            send_frame(sock, REPORT, json.dumps(memory.report()).encode())
+        elif asked.letter == TEXT:
+            send_pieces(sock, asked.number, pack_reading(guard.read(asked.data, asked.declared)))
+        else:
+            send_frame(sock, asked.number, _scan(guard.scanner, asked.data).to_wire())
 
 
 def _scan(scanner: Scanner, data: bytes) -> Scan:

@@ -2,6 +2,7 @@
 
 from ingest_guard.guard.guard import Guard
 from ingest_guard.guard.scan_result import Scan
+from ingest_guard.imaging.pages.model import PageReading
 from ingest_guard.verdict import Reason
 from ingest_guard.workers.budget import Budget
 
@@ -14,6 +15,7 @@ class InlinePool:
     is_over = True
 
     def __init__(self, guard: Guard, budget: Budget | None = None) -> None:
+        self._guard = guard
         self._scanner = guard.scanner
         self.budget = budget or Budget(guard.policy.in_flight)
         self.memory_peak: dict[str, int] = {}
@@ -30,6 +32,10 @@ class InlinePool:
             return self._scanner.scan(data)
         except MemoryError:
             return Scan(reason=Reason.MEMORY)
+
+    async def read(self, text: bytes, declared: str | None = None, domain: str = "") -> PageReading:  # noqa: ARG002 - as the pool with processes
+        """Read one text."""
+        return self._guard.read(text, declared)
 
     def retire(self) -> None:
         """Do nothing: there is no process to end."""

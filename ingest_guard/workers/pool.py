@@ -1,8 +1,9 @@
-"""The workers of one version of the lists: who gets which image, what happens when one dies, and when to give up.
+"""The workers of one version of the lists: who gets which job, what happens when one dies, and when to give up.
 
-Two bounds hold for all callers together: images in flight and bytes in flight. What is over them waits. Domains take
-turns in that, and share the workers' time fairly; one whose scans keep failing is closed for a while. A worker that
-dies or overruns costs its own image (``worker_crashed``, ``timeout``) and is replaced; when replacements die before
+A job is an image to scan or a text to read. Two bounds hold for all callers together: images in flight and bytes in
+flight, where a text counts as an image does. What is over them waits. Domains take turns in that, and share the
+workers' time fairly; one whose scans keep failing is closed for a while. A worker that dies or overruns costs its own
+image (``worker_crashed``, ``timeout``) and is replaced; when replacements die before
 they have scanned anything, several in a row, the pool fails, and with it the guard. Probes, pictures whose answer is
 known, are mixed in: a wrong answer to one fails the pool too.
 """
@@ -10,10 +11,13 @@ known, are mixed in: a wrong answer to one fails the pool too.
 import asyncio
 import time
 from collections.abc import Callable
+from typing import Any
 
 from ingest_guard.errors import GuardFailedError
 from ingest_guard.guard.guard import Guard, pack_guard
+from ingest_guard.guard.page_reading import page_limits
 from ingest_guard.guard.scan_result import Scan
+from ingest_guard.imaging.pages.model import PageReading
 from ingest_guard.policy.policy import Policy
 from ingest_guard.verdict import Reason
 from ingest_guard.workers import warmup
@@ -21,7 +25,7 @@ from ingest_guard.workers.budget import Budget
 from ingest_guard.workers.domains import SLOW, Domains
 from ingest_guard.workers.fair_queue import FairQueue
 from ingest_guard.workers.source import START_SECONDS, Source
-from ingest_guard.workers.worker import Events, Job, Worker
+from ingest_guard.workers.worker import Events, Job, TextJob, Worker
 
 # One image that it scans and one in its socket: it never waits for the event loop.
 _DEPTH = 2
@@ -56,6 +60,7 @@ class WorkerPool:
 
     def __init__(self, guard: Guard, on_failure: Callable[[str], None], budget: Budget | None = None) -> None:
         self._policy = guard.policy
+        self._page_limits = page_limits(guard.policy)
         self._source = Source(_configuration(guard), self._on_source_ready, self._on_source_lost)
         self._on_failure = on_failure
         self._events = Events(ready=self._on_ready, answer=self._on_answer, lost=self._on_lost)
@@ -103,22 +108,50 @@ class WorkerPool:
         domain
             The registrable domain whose share of the workers' time it takes.
         """
-        place = await self.budget.enter(len(data), domain)
+        scan: Scan = await self._work(Job(data, asyncio.get_running_loop().create_future()), domain)
+        return scan
+
+    async def read(self, text: bytes, declared: str | None = None, domain: str = "") -> PageReading:
+        """Read one text; never raises, whatever it is.
+
+        Parameters
+        ----------
+        text
+            With any Content-Encoding undone.
+        declared
+            Its Content-Type.
+        domain
+            The registrable domain whose share of the workers' time it takes.
+
+        Returns
+        -------
+        PageReading
+            Without the text itself. Where the worker failed at it, its doubt is the :class:`~ingest_guard.Reason`.
+        """
+        answer: asyncio.Future[PageReading] = asyncio.get_running_loop().create_future()
+        job = TextJob(text, answer, declared=declared, limits=self._page_limits)
+        reading: PageReading = await self._work(job, domain)
+        return reading
+
+    async def _work(self, job: Job, domain: str) -> Any:
+        """Let a worker do a job when it is the domain's turn, and return the answer."""
+        answer = job.answer
+        place = job.domain = await self.budget.enter(len(job.data), domain)
         try:
             if self._failure is not None:
-                return Scan(reason=Reason.GUARD_FAILED)
-            if self.budget.domains.is_closed(place):
-                return self._drop()
-            self._until_probe -= 1
-            if self._until_probe <= 0:
-                self._until_probe = _PROBE_EVERY
-                self._waiting.push(Job(self._probe, None))
-            answer: asyncio.Future[Scan] = asyncio.get_running_loop().create_future()
-            self._waiting.push(Job(data, answer, place))
-            self._hand_out()
-            return await answer
+                job.fail(Reason.GUARD_FAILED)
+            elif self.budget.domains.is_closed(place):
+                self._drop(job)
+            else:
+                self._until_probe -= 1
+                if self._until_probe <= 0:
+                    self._until_probe = _PROBE_EVERY
+                    self._waiting.push(Job(self._probe, None))
+                self._waiting.push(job)
+                self._hand_out()
+            return await answer if answer is not None else None
         finally:
-            self.budget.leave(len(data), place)
+            self.budget.leave(len(job.data), place)
 
     def retire(self) -> None:
         """End all processes without waiting for them: no further scan will be asked for."""
@@ -150,13 +183,13 @@ class WorkerPool:
                 return
             if job.domain is not None and self.budget.domains.is_closed(job.domain):
                 self._waiting.release(job)
-                job.finish(self._drop())
+                self._drop(job)
             else:
                 min(able, key=lambda worker: len(worker.jobs)).give(job)
 
-    def _drop(self) -> Scan:
+    def _drop(self, job: Job) -> None:
         self.budget.domains.drop()
-        return Scan(reason=Reason.DOMAIN_BUDGET)
+        job.fail(Reason.DOMAIN_BUDGET)
 
     def _on_source_ready(self) -> None:
         while self._failure is None and sum(not w.is_retiring for w in self._workers) < self._policy.worker_count:
@@ -184,19 +217,21 @@ class WorkerPool:
 
     def _on_answer(self, worker: Worker, job: Job, payload: bytes) -> None:
         try:
-            scan = Scan.from_wire(payload)
-        except (ValueError, KeyError, TypeError):
+            found = job.unpack(payload)
+        except (ValueError, KeyError, TypeError, RecursionError):
             self._on_lost(worker, "its answer is not readable", job)
             return
         if job.answer is None:
-            if scan.image is None or scan.image.fingerprints.get("pdq") != self._probe_answer:
+            image = found.image if isinstance(found, Scan) else None
+            if image is None or image.fingerprints.get("pdq") != self._probe_answer:
                 self.gave_wrong_answer = True
                 self._fail("a worker gave a wrong answer to a picture whose answer is known")
             self._hand_out()
             return
         self._deaths = 0
-        self._waiting.count_end(job, time.monotonic() - job.since, scan.reason)
-        job.finish(scan)
+        reason = found.reason if isinstance(found, Scan) else found.doubt and Reason(found.doubt)
+        self._waiting.count_end(job, time.monotonic() - job.since, reason or None)
+        job.finish(found)
         if worker.handled >= self._policy.images_per_worker and not worker.is_retiring:
             self._retire(worker)
         elif not worker.jobs and self._is_leaving(worker):
@@ -250,7 +285,7 @@ class WorkerPool:
         elif self._failure is None:
             self._add_worker()
         if culprit is not None:
-            culprit.finish(Scan(reason=reason))
+            culprit.fail(reason)
         self._hand_out()
 
     def _tick(self) -> None:
@@ -300,7 +335,7 @@ class WorkerPool:
             jobs.extend(worker.jobs)
             worker.jobs.clear()
         for job in jobs:
-            job.finish(Scan(reason=Reason.GUARD_FAILED))
+            job.fail(Reason.GUARD_FAILED)
         self._changed.set()
 
 

@@ -3,17 +3,25 @@
 A frame is an 8-byte header (number and length, unsigned 32-bit, network order) and that many bytes. The one frame to a
 nursery is its configuration, the one frame back says that it is ready. Then it gets orders: a letter and a serial
 number that the parent has chosen; with the order for a worker comes the worker's end of a socket pair. The first frame
-from a worker says that it is ready; from then on a frame to it is an image, and a frame back is a
-:class:`~ingest_guard.guard.scan_result.Scan` as JSON with the same number. A frame with the number :data:`REPORT` asks
-for the worker's use of memory, and answers it.
+from a worker says that it is ready; from then on a frame to it is a question, and a frame back has the same number. A
+question is a letter and what belongs to it: :data:`IMAGE` and an image, answered by a
+:class:`~ingest_guard.guard.scan_result.Scan` as JSON; or :data:`TEXT`, the length of the declared media type (or
+:data:`UNDECLARED`), that type, and a text, answered by a packed reading (:mod:`ingest_guard.guard.page_reading`). An
+empty frame with the number :data:`REPORT` asks for the worker's use of memory, and answers it.
 """
 
 import socket
 import struct
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
 
 HEADER = struct.Struct("!II")
 ORDER = struct.Struct("!cI")
 WORKER, KILL = b"w", b"k"
+IMAGE, TEXT = b"i", b"t"
+_TEXT_HEAD = struct.Struct("!cH")
+UNDECLARED = (1 << 16) - 1
+_LONGEST_DECLARED = 4096
 CONFIGURATION = 0
 """The number of the first frame in either direction."""
 REPORT = (1 << 32) - 1
@@ -35,6 +43,11 @@ def frame_header(number: int, length: int) -> bytes:
 class AnswerReader:
     """Puts the frames of a worker together from the pieces that the socket gives.
 
+    Parameters
+    ----------
+    largest
+        Returns how many bytes the next frame may have.
+
     >>> reader = AnswerReader()
     >>> list(reader.feed(frame_header(7, 2) + b"{"))
     []
@@ -42,23 +55,43 @@ class AnswerReader:
     [(7, b'{}')]
     """
 
-    def __init__(self) -> None:
+    def __init__(self, largest: Callable[[], int] = lambda: LARGEST_ANSWER) -> None:
+        self._largest = largest
         self._buffer = bytearray()
 
-    def feed(self, data: bytes) -> list[tuple[int, bytes]]:
-        """Return the frames that these bytes complete; ProtocolError for one that is too long."""
+    def feed(self, data: bytes) -> Iterator[tuple[int, bytes]]:
+        """Yield the frames that these bytes complete; ProtocolError for one that is too long.
+
+        How long one may be is asked only after those before it were taken.
+        """
         self._buffer += data
-        frames = []
         while len(self._buffer) >= HEADER.size:
             number, length = HEADER.unpack_from(self._buffer)
-            if length > LARGEST_ANSWER:
+            if length > self._largest():
                 raise ProtocolError("a worker announced an answer that is too long")
             end = HEADER.size + length
             if len(self._buffer) < end:
                 break
-            frames.append((number, bytes(self._buffer[HEADER.size : end])))
+            frame = bytes(self._buffer[HEADER.size : end])
             del self._buffer[:end]
-        return frames
+            yield number, frame
+
+
+class Question(NamedTuple):
+    """What a worker is asked; without a letter, for its use of memory."""
+
+    number: int
+    letter: bytes
+    declared: str | None
+    data: bytes
+
+
+def text_head(declared: str | None) -> bytes:
+    """Return what goes before a text in a question."""
+    if declared is None:
+        return _TEXT_HEAD.pack(TEXT, UNDECLARED)
+    name = declared.encode("utf-8", "replace")[:_LONGEST_DECLARED]
+    return _TEXT_HEAD.pack(TEXT, len(name)) + name
 
 
 def receive_exactly(sock: socket.socket, length: int) -> bytes:
@@ -80,6 +113,32 @@ def receive_frame(sock: socket.socket) -> tuple[int, bytes]:
     return number, receive_exactly(sock, length)
 
 
+def receive_question(sock: socket.socket) -> Question:
+    """Read a question from a blocking socket; EOFError where the other side is gone."""
+    number, length = HEADER.unpack(receive_exactly(sock, HEADER.size))
+    if not length:
+        return Question(number, b"", None, b"")
+    letter, left = receive_exactly(sock, 1), length - 1
+    if letter != TEXT:
+        return Question(number, letter, None, receive_exactly(sock, left) if left else b"")
+    size = int.from_bytes(receive_exactly(sock, 2), "big")
+    left -= 2
+    declared = None
+    if size != UNDECLARED:
+        declared = receive_exactly(sock, size).decode("utf-8", "replace") if size else ""
+        left -= size
+    return Question(number, letter, declared, receive_exactly(sock, left) if left else b"")
+
+
 def send_frame(sock: socket.socket, number: int, payload: bytes) -> None:
     """Write one frame to a blocking socket."""
     sock.sendall(frame_header(number, len(payload)) + payload)
+
+
+def send_pieces(sock: socket.socket, number: int, pieces: Iterable[bytes]) -> None:
+    """Write one frame whose payload is in pieces to a blocking socket."""
+    pieces = list(pieces)
+    sock.sendall(frame_header(number, sum(map(len, pieces))))
+    for piece in pieces:
+        if piece:
+            sock.sendall(piece)

@@ -8,6 +8,7 @@ import re
 import numpy as np
 from PIL import Image
 
+from ingest_guard.guard.guard import Guard
 from ingest_guard.guard.scanner import Scanner
 from ingest_guard.hashing.pdq import pdq
 from ingest_guard.imaging.decode import Limits, open_picture
@@ -59,6 +60,25 @@ def make_probe() -> tuple[bytes, str]:
     make_picture(20).save(buffer, "JPEG", quality=90)
     frame = next(open_picture(buffer.getvalue(), Limits()).frames())
     return buffer.getvalue(), pdq(frame.luma)[0].hex()
+
+
+_URL = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"
+_TEXTS = (
+    (
+        "text/html",
+        f'<!doctype html><img src="{_URL}"><style>a{{background:url({_URL})}}</style><script>"{_URL}"</script>',
+    ),
+    ("image/svg+xml", f'<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"><image href="{_URL}"/></svg>'),
+    ("application/json", f'{{"a": "{_URL}"}}'),
+)
+
+
+def read_pages(guard: Guard) -> None:
+    """Read one small text of each kind, in every charset that a page may name: codecs are modules that are loaded."""
+    for declared, text in _TEXTS:
+        for name in ("utf-8", "utf-16le", "iso-2022-jp", "gb18030", "big5", "euc-kr", "shift_jis", "windows-1252"):
+            guard.read(text.encode(), f"{declared}; charset={name}")
+        guard.read(text.encode(), None)
 
 
 def run(scanner: Scanner) -> None:

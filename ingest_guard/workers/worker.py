@@ -1,4 +1,4 @@
-"""One worker as its parent sees it: the parent's end of the socket pair, and the images that the worker holds."""
+"""One worker as its parent sees it: the parent's end of the socket pair, and the jobs that the worker holds."""
 
 from __future__ import annotations
 
@@ -11,10 +11,22 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from ingest_guard.guard.page_reading import failed_reading, largest_answer, unpack_reading
 from ingest_guard.guard.scan_result import Scan
+from ingest_guard.imaging.pages.model import PageLimits, PageReading
+from ingest_guard.verdict import Reason
 from ingest_guard.workers.domains import Domain
 from ingest_guard.workers.nursery import Nursery
-from ingest_guard.workers.protocol import CONFIGURATION, REPORT, AnswerReader, ProtocolError, frame_header
+from ingest_guard.workers.protocol import (
+    CONFIGURATION,
+    IMAGE,
+    LARGEST_ANSWER,
+    REPORT,
+    AnswerReader,
+    ProtocolError,
+    frame_header,
+    text_head,
+)
 
 _READ_SIZE = 1 << 16
 _SEND_BUFFER = 1 << 20
@@ -22,10 +34,10 @@ _SEND_BUFFER = 1 << 20
 
 @dataclass(slots=True, eq=False)
 class Job:
-    """One image on its way through a worker."""
+    """One image on its way through a worker; its subclass, a text."""
 
     data: bytes = field(repr=False)
-    answer: asyncio.Future[Scan] | None
+    answer: asyncio.Future[Any] | None
     """What the caller awaits; None for a probe."""
     domain: Domain | None = None
     """Which domain's time it takes; None for a probe."""
@@ -42,10 +54,55 @@ class Job:
         domain = self.domain
         return domain is not None and (self.is_slow or domain.mean is None or domain.failed_in_row > 0)
 
-    def finish(self, scan: Scan) -> None:
-        """Give the caller its scan, if it still waits."""
+    @property
+    def head(self) -> bytes:
+        """What goes before the data in a question to a worker."""
+        return IMAGE
+
+    @property
+    def largest_answer(self) -> int:
+        """Bytes that the answer may have."""
+        return LARGEST_ANSWER
+
+    def unpack(self, payload: bytes) -> Scan | PageReading:
+        """Read a worker's answer; ValueError, KeyError or TypeError for what is none."""
+        return Scan.from_wire(payload)
+
+    def finish(self, found: Scan | PageReading) -> None:
+        """Give the caller what was found, if it still waits."""
         if self.answer is not None and not self.answer.done():
-            self.answer.set_result(scan)
+            self.answer.set_result(found)
+
+    def fail(self, reason: Reason) -> None:
+        """Give the caller the reason why nothing was found."""
+        self.finish(Scan(reason=reason))
+
+
+@dataclass(slots=True, eq=False)
+class TextJob(Job):
+    """One text on its way through a worker."""
+
+    declared: str | None = None
+    """Its Content-Type."""
+    limits: PageLimits = field(default_factory=PageLimits)
+
+    @property
+    def head(self) -> bytes:
+        """What goes before the data in a question to a worker."""
+        return text_head(self.declared)
+
+    @property
+    def largest_answer(self) -> int:
+        """Bytes that the answer may have."""
+        return largest_answer(self.limits)
+
+    def unpack(self, payload: bytes) -> PageReading:
+        """Read a worker's answer; ValueError, KeyError or TypeError for what is none."""
+        return unpack_reading(payload, self.limits)
+
+    def fail(self, reason: Reason) -> None:
+        """Give the caller the reason why nothing was found."""
+        self.finish(failed_reading(reason))
 
 
 @dataclass(slots=True)
@@ -58,7 +115,7 @@ class Events:
 
 
 class Worker:
-    """A child process that scans images, one after the other; needs a running event loop.
+    """A child process that scans images and reads texts, one after the other; needs a running event loop.
 
     ``jobs`` holds what it was given and has not answered, oldest first: the first of them is in its hands, the others
     wait in the socket so that it never idles.
@@ -84,7 +141,7 @@ class Worker:
         self._events = events
         self._next = CONFIGURATION + 1
         self._expected: deque[int] = deque([CONFIGURATION])
-        self._reader = AnswerReader()
+        self._reader = AnswerReader(self._largest_answer)
         self._outgoing: deque[memoryview] = deque()
         self._sock, theirs = socket.socketpair()
         with theirs:
@@ -100,18 +157,18 @@ class Worker:
         self._waits_to_write = False
 
     def give(self, job: Job) -> None:
-        """Send an image to be scanned."""
+        """Send an image to be scanned, or a text to be read."""
         if not self.jobs:
             job.since = time.monotonic()
         self.jobs.append(job)
-        self._queue(self._next, job.data)
+        self._queue(self._next, job.head, job.data)
         # Skips the number of a report.
         self._next = (self._next + 1) % REPORT
 
     def ask_for_report(self) -> None:
         """Ask what memory it uses; ``memory`` holds the answer when it has come."""
         self.handled_at_report = self.handled
-        self._queue(REPORT, b"")
+        self._queue(REPORT)
 
     def end(self, *, kill: bool) -> None:
         """Close the socket (a worker that reads the end of it leaves) or have the process killed, and forget it."""
@@ -124,12 +181,16 @@ class Worker:
         if kill:
             self.nursery.kill(self._serial)
 
-    def _queue(self, number: int, payload: bytes) -> None:
+    def _queue(self, number: int, head: bytes = b"", data: bytes = b"") -> None:
         self._expected.append(number)
-        self._outgoing.append(memoryview(frame_header(number, len(payload))))
-        if payload:
-            self._outgoing.append(memoryview(payload))
+        self._outgoing.append(memoryview(frame_header(number, len(head) + len(data)) + head))
+        if data:
+            self._outgoing.append(memoryview(data))
         self._flush()
+
+    def _largest_answer(self) -> int:
+        is_of_job = self.is_ready and self.jobs and self._expected and self._expected[0] != REPORT
+        return self.jobs[0].largest_answer if is_of_job else LARGEST_ANSWER
 
     def _flush(self) -> None:
         try:

@@ -19,7 +19,7 @@ from ingest_guard import Reason
 from ingest_guard.guard.scan_result import Scan
 from ingest_guard.workers import child, sandbox, warmup
 from ingest_guard.workers.pool import _configuration
-from ingest_guard.workers.protocol import CONFIGURATION, KILL, ORDER, REPORT, WORKER, receive_frame, send_frame
+from ingest_guard.workers.protocol import CONFIGURATION, IMAGE, KILL, ORDER, REPORT, WORKER, receive_frame, send_frame
 from ingest_guard.workers.warmup import OwnMemory
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def talk(guard: Guard, images: list[bytes]) -> tuple[dict[str, object], list[Sca
         with theirs, suppress(EOFError):
             opened = child.prepare(theirs)
             if opened is not None:
-                child.serve(theirs, opened.scanner, OwnMemory())
+                child.serve(theirs, opened, OwnMemory())
 
     thread = threading.Thread(target=serve)
     thread.start()
@@ -63,7 +63,7 @@ def talk(guard: Guard, images: list[bytes]) -> tuple[dict[str, object], list[Sca
         greeting = json.loads(receive_frame(ours)[1])
         answers = []
         for number, image in enumerate(images, 1):
-            send_frame(ours, number, image)
+            send_frame(ours, number, IMAGE + image)
             answered, payload = receive_frame(ours)
             assert answered == number
             answers.append(Scan.from_wire(payload))
@@ -109,7 +109,7 @@ def test_a_fork_gives_up_what_it_does_not_need_before_it_greets(
     thread.start()
     with ours, theirs:
         greeting = json.loads(receive_frame(ours)[1])
-        send_frame(ours, 1, encode(drawn(1), "JPEG"))
+        send_frame(ours, 1, IMAGE + encode(drawn(1), "JPEG"))
         assert Scan.from_wire(receive_frame(ours)[1]).reason is None
         send_frame(ours, REPORT, b"")
         number, report = receive_frame(ours)

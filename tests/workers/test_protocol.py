@@ -80,4 +80,4 @@ def test_the_answer_reader_accepts_frames_in_any_pieces() -> None:
 def test_an_answer_that_is_too_long_is_refused_before_it_is_read() -> None:
     """A worker that announces a huge answer is cut off at the announcement."""
     with pytest.raises(ProtocolError):
-        AnswerReader().feed(frame_header(1, LARGEST_ANSWER + 1))
+        list(AnswerReader().feed(frame_header(1, LARGEST_ANSWER + 1)))

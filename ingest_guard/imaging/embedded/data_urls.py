@@ -55,7 +55,7 @@ _TO_LOWER: Final = bytes(range(256)).lower()
 _TO_ONE_ALPHABET: Final = bytes.maketrans(b"-_", b"+/")
 _NO_BASE64: Final = bytes({*range(256)} - {*(string.ascii_letters + string.digits + "+/-_=").encode()})
 _PEEK: Final = 64
-_MOST_URLS: Final = 50_000
+_MOST_URLS: Final = 4_000
 """URLs, or what may be some, that a text may have."""
 
 

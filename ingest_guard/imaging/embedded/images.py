@@ -4,6 +4,7 @@ In every disguise in which a browser still reads them: capitals, line breaks, en
 inside URLs, UTF-16. What a script puts together while it runs is not found.
 """
 
+import contextlib
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from typing import Final
 
 from ingest_guard.imaging.embedded.data_urls import Part, may_hold_images, parts
 from ingest_guard.imaging.embedded.escapes import is_escaped, unescape, unquote
+from ingest_guard.imaging.embedded.spellings import spelt_pictures
 from ingest_guard.imaging.pixels.model import Limits, NotScannable
 from ingest_guard.imaging.sniffing.sniff import Kind, sniff
 from ingest_guard.imaging.sniffing.text import utf16
@@ -19,7 +21,9 @@ from ingest_guard.verdict import Reason
 
 _SPACER: Final = 256
 """A placeholder of one or two pixels is shorter than this; pages are full of them, and many are cut off."""
+_NET: Final = 16 << 20
 _ENCODED_SCHEME: Final = b"data%3a"
+_ENCODED_JPEG: Final = b"%2f9j%2f"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +73,35 @@ def embedded_images(data: bytes, limits: Limits) -> list[bytes]:
     return [body.data for body in inline_bodies(data, limits) if body.is_picture]
 
 
+def net(data: bytes, limits: Limits) -> list[InlineBody]:
+    """Return the bodies that patterns find in a text: a part of them where there are more than a page has.
+
+    What it costs is bounded: it looks at the first 16 MB, at bodies of the limits' size together, and at a thousand
+    pictures. It is the reader of pages that says whether a text holds anything else.
+    """
+    found = _Found(limits)
+    with contextlib.suppress(NotScannable):
+        text = data[:_NET]
+        found.walk(text, 0)
+        for body in spelt_pictures(text):
+            found.add(body)
+    return list(found.bodies.values())
+
+
+def is_empty_spacer(data: bytes) -> bool:
+    """Return whether a GIF or PNG of at most two pixels a side can show nothing else, whole or not."""
+    if not _is_spacer(data):
+        return False
+    # A frame of a GIF may be larger than the screen that its header announces.
+    at = data.find(b",", 13) if data.startswith(b"GIF8") else -1
+    while at >= 0:
+        size = data[at + 5 : at + 9]
+        if len(size) == 4 and max(struct.unpack("<HH", size)) > 2:  # noqa: PLR2004 - two numbers, two pixels
+            return False
+        at = data.find(b",", at + 1)
+    return True
+
+
 class _Found:
     def __init__(self, limits: Limits) -> None:
         self.bodies: dict[bytes, InlineBody] = {}
@@ -84,6 +117,10 @@ class _Found:
         for variant in _variants(text):
             for part in parts(variant):
                 self._take(part, depth)
+
+    def add(self, body: bytes) -> None:
+        """Take one body."""
+        self._take(Part(b"", body), self._limits.nesting)
 
     def _take(self, part: Part, depth: int) -> None:
         body = part.body
@@ -115,7 +152,8 @@ def _variants(text: bytes) -> Iterator[bytes]:
         plain = unescape(text)
         if may_hold_images(plain):
             yield plain
-    if b"%3" in text and _ENCODED_SCHEME in text.lower():
+    lower = text.lower() if b"%" in text else b""
+    if _ENCODED_SCHEME in lower or _ENCODED_JPEG in lower:
         yield unquote(text)
 
 

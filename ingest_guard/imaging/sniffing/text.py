@@ -32,6 +32,10 @@ _MHTML: Final = re.compile(rb"(?:[\w-]+:[^\n]*\n(?:[ \t][^\n]*\n)*){0,20}?conten
 _AFTER_BRACKET: Final = frozenset({b'"', b"{", b"[", b"}", b"]", b"-", *(b"%d" % digit for digit in range(10))})
 _PNM: Final = re.compile(rb"P[1-7][ \t\r\n]")
 _PNM_HEAD: Final = 1 << 16
+_PDF: Final = re.compile(rb"%PDF-[0-9]")
+_PDF_OBJECT: Final = re.compile(rb"(?:^|[\r\n])[0-9]{1,10} [0-9]{1,5} obj\b")
+_DOCUMENT_HEAD: Final = 1024
+_POSTSCRIPT: Final = re.compile(rb"(?:\xef\xbb\xbf)?[\0\x04\t\n\x0c\r ]*%!PS")
 
 
 def is_text(data: bytes) -> bool:
@@ -95,9 +99,17 @@ def _has_pnm_head(head: bytes) -> bool:
 
 
 def disguised_binary(data: bytes) -> str | None:
-    """Return the format of a body that is made of text bytes and is no text for us: MHTML, and netpbm's pictures."""
+    """Return the format of a body that is made of text bytes and is no text for us.
+
+    MHTML, netpbm's pictures, and documents that are written in ASCII: viewers look for the signature of a PDF in the
+    first 1,024 bytes, and for that of PostScript behind blanks.
+    """
     if _PNM.match(data) and _has_pnm_head(data[2:_PNM_HEAD]):
         return "PNM"
     if data[:1].isalpha() and _MHTML.match(data[:8192]):
         return "MHTML"
+    if _PDF.search(data, 0, _DOCUMENT_HEAD) and _PDF_OBJECT.search(data):
+        return "PDF"
+    if _POSTSCRIPT.match(data):
+        return "EPS"
     return None

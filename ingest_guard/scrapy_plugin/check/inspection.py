@@ -68,21 +68,39 @@ async def _inspect(state: GuardState, generation: Generation, response: Response
     guard = generation.guard
     body: bytes = response.body
     codings = content_codings(response.headers.getlist("Content-Encoding"))
-    limit, begin = guard.policy.limits.bytes, guard.begin
+    limit = guard.policy.limits.bytes
     if len(body) > _LARGE:
         stages = await run_in_thread(undo, body, codings, limit)
     else:
         stages = undo(body, codings, limit)
     last = stages.bodies[-1]
-    inquiry = await run_in_thread(begin, last) if len(last) > _LARGE else begin(last)
+    inquiry = await _look(state, generation, last, _declared_type(response), payer)
     if headers := _headers_with_data_urls(response):
-        inquiry = _joined(inquiry, begin(headers))
+        inquiry = _joined(inquiry, await _look(state, generation, headers, None, payer))
     scans = [await _scan(state, generation, part, payer) for part in inquiry.parts]
     watch_for_floods(state, guard, inquiry, scans)
     outer = [digests(stage) for stage in stages.bodies[:-1]]
     extra = [match for taken in outer for match in guard.exact_matches(taken)]
     verdict = _with_doubts(guard.conclude(inquiry, scans, extra), inquiry, stages, is_partial=_is_partial(response))
     return Inspection(verdict, tuple(taken["sha256"] for taken in [*outer, inquiry.digests]), generation)
+
+
+async def _look(state: GuardState, generation: Generation, body: bytes, declared: str | None, payer: str) -> Inquiry:
+    """Find out what a body is and what is inside it; a worker reads the texts that may hold anything."""
+    guard = generation.guard
+    inquiry = await run_in_thread(guard.begin, body) if len(body) > _LARGE else guard.begin(body)
+    if not inquiry.is_unread:
+        return inquiry
+    state.count("texts_read")
+    reading = await generation.pool.read(body, declared, payer)
+    if sum(len(inner.data) for inner in reading.bodies) > _LARGE:
+        return await run_in_thread(guard.finish, inquiry, reading)
+    return guard.finish(inquiry, reading)
+
+
+def _declared_type(response: Response) -> str | None:
+    value = response.headers.get("Content-Type")
+    return value.decode("latin-1") if value else None
 
 
 async def _scan(state: GuardState, generation: Generation, part: Part, payer: str) -> Scan:

@@ -209,6 +209,8 @@ async def _check(guard: Guard, pool: WorkerPool | InlinePool, data: bytes | None
         return Outcome.NOT_SCANNABLE
     try:
         inquiry = guard.begin(data)
+        if inquiry.is_unread:
+            inquiry = guard.finish(inquiry, await pool.read(data))
         return guard.conclude(inquiry, [await pool.scan(part.data) for part in inquiry.parts]).outcome
     except Exception:  # noqa: BLE001 - a fault of ours must not leave the file there
         return Outcome.NOT_SCANNABLE

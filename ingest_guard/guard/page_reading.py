@@ -1,0 +1,123 @@
+"""How a text is read where it cannot hurt, and how a reading travels from a worker to its parent."""
+
+from __future__ import annotations
+
+import json
+import re
+import struct
+from collections.abc import Iterator
+from typing import Any, Final
+
+from ingest_guard.imaging.pages.may_hold import may_hold
+from ingest_guard.imaging.pages.model import EMBEDDED, NESTING, InlineBody, PageLimits, PageReading
+from ingest_guard.imaging.pages.reader import read_page
+from ingest_guard.imaging.pages.strings import may_hold_base64
+from ingest_guard.policy.policy import Policy
+from ingest_guard.verdict import Reason
+
+MOST_HEAD: Final = 4 << 20
+"""Bytes of the part of an answer that says what the bodies are."""
+_DOUBTS: Final = frozenset({EMBEDDED, NESTING, Reason.MEMORY})
+_LENGTH: Final = struct.Struct("!I")
+_ENCODING: Final = re.compile(r"[A-Za-z0-9_:.-]{1,40}")
+_LONGEST_TYPE: Final = 200
+_COLUMNS: Final = 4
+# A charset with states of its own, and one with two bytes a character, can spell anything.
+_OTHER_CHARSETS: Final = (b"\x1b", b"\0")
+_BUFFER: Final = b'"Buffer"'
+
+
+def page_limits(policy: Policy) -> PageLimits:
+    """Return the page reader's part of a policy."""
+    limits, usual = policy.limits, PageLimits()
+    return PageLimits(
+        text=min(limits.bytes, usual.text), body_bytes=min(limits.bytes, usual.body_bytes), nesting=limits.nesting
+    )
+
+
+def largest_answer(limits: PageLimits) -> int:
+    """Return how many bytes a packed reading may have."""
+    # Bodies that no browser shows have limits of their own.
+    return _LENGTH.size + MOST_HEAD + 2 * limits.body_bytes
+
+
+def needs_reading(text: bytes) -> bool:
+    """Return whether a text can hold an inline body, in whatever charset: a no is never wrong."""
+    if any(sign in text for sign in _OTHER_CHARSETS) or text.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return True
+    return may_hold(text) or _BUFFER in text or may_hold_base64(text.replace(b"\\/", b"/"))
+
+
+def read_text(text: bytes, declared: str | None, limits: PageLimits) -> PageReading:
+    """Read a text; never raises, whatever it is: what cannot be read is a doubt."""
+    try:
+        return read_page(text, declared=declared, limits=limits)
+    except MemoryError:
+        return failed_reading(Reason.MEMORY)
+    except Exception:  # noqa: BLE001 - a fault of ours must not read like a pass
+        return failed_reading(Reason.EMBEDDED)
+
+
+def failed_reading(reason: Reason) -> PageReading:
+    """Return the reading of a text that could not be read."""
+    return PageReading([], str(reason), None, None)
+
+
+def pack_reading(reading: PageReading) -> Iterator[bytes]:
+    """Yield a reading as bytes: the length of a JSON head, the head, and the bodies one behind the other."""
+    head = json.dumps(
+        {
+            "doubt": reading.doubt,
+            "encoding": reading.encoding,
+            "bodies": [
+                [len(body.data), body.media_type[:_LONGEST_TYPE], body.is_whole, body.is_shown]
+                for body in reading.bodies
+            ],
+        }
+    ).encode()
+    yield _LENGTH.pack(len(head))
+    yield head
+    for body in reading.bodies:
+        yield body.data
+
+
+def unpack_reading(payload: bytes, limits: PageLimits) -> PageReading:
+    """Read what :func:`pack_reading` made; ValueError, KeyError or TypeError for anything else.
+
+    A worker may have been taken over: everything in here is looked at. The text itself does not travel.
+    """
+    if len(payload) < _LENGTH.size:
+        raise ValueError("a reading without a head")
+    (length,) = _LENGTH.unpack_from(payload)
+    at = _LENGTH.size + length
+    if length > MOST_HEAD or at > len(payload):
+        raise ValueError("a head that is too long")
+    read: dict[str, Any] = json.loads(payload[_LENGTH.size : at])
+    rows, doubt, encoding = read["bodies"], read["doubt"], read["encoding"]
+    if type(rows) is not list or len(rows) > 2 * limits.bodies:
+        raise ValueError("bodies without measure")
+    if doubt is not None and (type(doubt) is not str or doubt not in _DOUBTS):
+        raise ValueError("a doubt that is none")
+    if encoding is not None and (type(encoding) is not str or not _ENCODING.fullmatch(encoding)):
+        raise ValueError("an encoding that is none")
+    bodies = []
+    for row in rows:
+        size, media_type, is_whole, is_shown = _check_row(row)
+        if at + size > len(payload):
+            raise ValueError("bodies that are longer than the answer")
+        bodies.append(InlineBody(payload[at : at + size], media_type, is_whole, is_shown))
+        at += size
+    if at != len(payload):
+        raise ValueError("an answer that is longer than its bodies")
+    return PageReading(bodies, doubt, None, encoding)
+
+
+def _check_row(row: Any) -> tuple[int, str, bool, bool]:
+    if type(row) is not list or len(row) != _COLUMNS:
+        raise TypeError("a body that is none")
+    size, media_type, is_whole, is_shown = row
+    if type(size) is not int or size < 0 or type(media_type) is not str or len(media_type) > _LONGEST_TYPE:
+        raise TypeError("a body that is none")
+    if type(is_whole) is not bool or type(is_shown) is not bool:
+        raise TypeError("a body that is none")
+    return size, media_type, is_whole, is_shown

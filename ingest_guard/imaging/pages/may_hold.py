@@ -1,0 +1,79 @@
+r"""Whether a text can hold an inline body at all: a few linear passes, so that ordinary pages cost next to nothing.
+
+A ``no`` is never wrong for what the readers of this package read; a ``yes`` often is. ``data:`` may stand there as it
+is, with line breaks, comments or backslashes in it, or with a letter spelt by an escape: a character reference
+(``&#100;``), an escape of a script (``\x64``, ``\u0064``, ``\144``) or of a style sheet (``\64``), through several
+documents (``&amp;#100;``, ``\u0026#100;``). Ordinary texts have no reason to spell letters, digits or what escapes are
+made of; one that does is read in full. What a script puts together while it runs is out of reach.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ingest_guard.imaging.sniffing.patterns import linear
+
+_REMOVED: Final = b"\t\n\r"
+_TO_LOWER: Final = bytes(range(256)).lower()
+_CODE: Final = r"(?:u00|x|u\{{0*|0{{0,4}}){0}\}}?"
+_AND: Final = r"(?:&|\\+" + _CODE.format("26") + r" ?|\\+046|&#0*38;?|&#[xX]0*26;?)(?:(?i:amp);?|#0*38;?|#[xX]0*26;?)*"
+r"""An ampersand as a reference begins with it: ``&``, ``\u0026``, ``&#038;``, and ``&amp;`` any number of times."""
+
+_LETTERS: Final = (
+    _AND + r"#0*(?:35|4[89]|5[0-79]|6[5-9]|[78][0-9]|9[02-9]|1[01][0-9]|12[0-35])(?:[^0-9]|\z)",
+    _AND + r"#[xX]0*(?:2[35]|3[0-9bB]|[46][1-9a-fA-F]|[57][0-9a-cA-C]|7[dD])(?:[^0-9a-fA-F]|\z)",
+    _AND + r"(?:num|semi|bsol|lcub|lbrace|rcub|rbrace|fjlig);",
+    r"\\u00(?:2[35]|3[0-9bB]|[46][1-9a-fA-F]|[57][0-9a-cA-C]|7[dD])",
+    r"\\x(?:2[35]|3[0-9bB]|[46][1-9a-fA-F]|[57][0-9a-cA-C]|7[dD])",
+    r"\\u\{0*(?:2[35]|3[0-9bB]|[46][1-9a-fA-F]|[57][0-9a-cA-C]|7[dD])\}",
+    r"\\0{0,4}(?:2[35]|3[0-9bB]|[46][1-9a-fA-F]|[57][0-9a-cA-C]|7[dD])(?:[^0-9a-fA-F]|\z)",
+    r"\\0000(?:2[35]|3[0-9bB]|[46][1-9a-fA-F]|[57][0-9a-cA-C]|7[dD])",  # six digits need no end
+    r"\\(?:043|0?[67][0-7]|1[0-7][0-7])",
+)
+"""A letter, a digit or a sign that escapes are made of, spelt by an escape. Not ``&``, quotes, brackets and slashes."""
+
+_BREAK: Final = "|".join(
+    (
+        r"[\t\n\r\f ]",
+        r"\\+(?:[tnrfbv\n\r]|u000[9aAdDcC]|u\{0*[9aAdD]\}|x0[9aAdDcC]|0{0,5}[9aAdDcC] ?|0?1[1245])?",
+        _AND + r"#(?:0*(?:9|10|12|13)|[xX]0*[9aAcCdD]);?",
+        _AND + r"(?:Tab|NewLine);",
+        r"\xe2\x80[\xa8\xa9]",
+        r"<!--(?:[^-]|-+[^->])*-+->",
+        r"<[^>]*>",
+        r"\]\]>|<!\[CDATA\[",
+        r"%0[9aAdD]",
+    )
+)
+_COLON: Final = (
+    r"(?::|" + _AND + r"(?:#0*58|#[xX]0*3[aA]|colon);?|\\+(?:" + _CODE.format("3[aA]") + r"|072)|%3[aA]|%253[aA])"
+)
+_SPLIT: Final = linear(
+    ("(?i:d)(?:" + f")*(?i:a)(?:{_BREAK})*(?i:t)(?:{_BREAK})*(?i:a)(?:{_BREAK})*".join((_BREAK, "")) + _COLON).encode(
+        "latin-1"
+    )
+)
+_SPELT: Final = linear("|".join(_LETTERS).encode("latin-1"))
+_ENTITY: Final = b"<!entity"
+_SCRIPT_URL: Final = b"javascript:"
+_IDLE_URL: Final = linear(rb"(?i)javascript:(?:void ?\(?0\)?)?;?[\"'\s>]")
+_ANY_SCRIPT_URL: Final = linear(rb"(?i)javascript:")
+_PERCENT: Final = linear(rb"%(?:25)*(?:3[0-9aA]|[46][1-9a-fA-F]|[57][0-9aA])")
+
+
+def may_hold(text: str | bytes) -> bool:
+    """Return whether a text can hold a ``data:`` URL, however it is spelt."""
+    data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
+    lower = data.translate(_TO_LOWER, _REMOVED)
+    if b"data:" in lower or _ENTITY in lower:
+        return True
+    if _SPLIT.search(data) is not None:
+        return True
+    if (b"&" in data or b"\\" in data) and _SPELT.search(data) is not None:
+        return True
+    return _SCRIPT_URL in lower and _PERCENT.search(data) is not None and _has_script_url(data)
+
+
+def _has_script_url(data: bytes) -> bool:
+    squeezed = data.translate(None, _REMOVED)
+    return len(_ANY_SCRIPT_URL.findall(squeezed)) > len(_IDLE_URL.findall(data))

@@ -1,0 +1,150 @@
+"""XML as a browser reads it: XHTML, SVG, feeds and any other.
+
+lxml parses it, with nothing from outside: no file, no network. Entities that the document declares are put in, and so
+are attributes that it gives a default. libxml2 stops where browsers go on in some cases (parameter entities, depth,
+expansion), and a browser shows what stands before an error: any error is a doubt. What can still be read is read.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterator
+from functools import cache
+from html.entities import html5
+from typing import Any, Final
+
+from lxml import etree
+
+from ingest_guard.imaging.pages.markup import read_attribute, read_script_element
+from ingest_guard.imaging.pages.may_hold import may_hold
+from ingest_guard.imaging.pages.model import EMBEDDED, Kind, Piece
+from ingest_guard.imaging.pages.strings import may_hold_base64, split_string, urls_in_text
+from ingest_guard.imaging.sniffing.patterns import linear
+
+_XHTML: Final = ("-//W3C//DTD XHTML", "-//W3C//DTD MathML 2.0", "-//WAPFORUM//DTD XHTML Mobile")
+"""Beginnings of the public identifiers with which browsers know HTML's entities in XML."""
+_SHOWN_AS_TEXT: Final = frozenset(
+    {"http://www.w3.org/1999/xhtml", "http://www.w3.org/2000/svg", "http://www.w3.org/1998/Math/MathML"}
+)
+_PSEUDO_ATTRIBUTE: Final = re.compile(r"([\w:.-]{1,64})[\t\n\r ]{0,64}=[\t\n\r ]{0,64}(?:\"([^\"]*)\"|'([^']*)')")
+_START: Final = linear(
+    rb"(?i)^(?:\xef\xbb\xbf)?(?:[\t\n\r ]|<!--(?:[^-]|-+[^->])*-+->)*(?:<\?xml[\t\n\r ]"
+    rb"|<!doctype[\t\n\r ]+(?:[a-z][\w.-]*:)?(?:svg|rss|feed)[\t\n\r >\[]|<!doctype[\t\n\r ]+[\w:.-]+[^>\[\"']*\["
+    rb"|<(?:[a-z][\w.-]*:)?(?:svg|rss|feed|rdf)[\t\n\r />])"
+)
+_NAMESPACE: Final = linear(
+    rb"(?i)^(?:\xef\xbb\xbf)?[\t\n\r ]*<([a-z][\w:.-]*)"
+    rb"(?:[\t\n\r ]+[\w:.-]+[\t\n\r ]*=[\t\n\r ]*(?:\"[^\"]*\"|'[^']*'))*"
+    rb"[\t\n\r ]+xmlns(?::[\w.-]+)?[\t\n\r ]*="
+)
+
+
+def looks_like_xml(text: str) -> bool:
+    """Return whether a text begins as XML does that is no HTML."""
+    head = text[:4096].encode("utf-8", "surrogatepass")
+    if _START.search(head) is not None:
+        return True
+    root = _NAMESPACE.search(head)
+    return root is not None and root[1].lower() not in {b"html", b"body", b"div", b"p", b"a", b"img", b"span"}
+
+
+class _Outside(etree.Resolver):  # type: ignore[misc]
+    """What a document wants from outside: HTML's entities for XHTML, nothing else."""
+
+    def resolve(self, system_url: str | None, public_id: str | None, context: Any) -> Any:
+        del system_url
+        if public_id is not None and public_id.startswith(_XHTML):
+            return self.resolve_string(_html_entities(), context)
+        return self.resolve_empty(context)
+
+
+@cache
+def _html_entities() -> str:
+    return "".join(
+        f'<!ENTITY {name[:-1]} "{"".join(f"&#38;#{ord(character)};" for character in value)}">'
+        for name, value in html5.items()
+        if name.endswith(";") and name not in {"amp;", "lt;", "gt;", "quot;", "apos;"}
+    )
+
+
+def _parser(*, recover: bool) -> Any:
+    parser = etree.XMLParser(
+        encoding="utf-8",
+        attribute_defaults=True,
+        load_dtd=False,
+        no_network=True,
+        resolve_entities="internal",
+        huge_tree=False,
+        remove_comments=True,
+        recover=recover,
+    )
+    parser.resolvers.add(_Outside())
+    return parser
+
+
+def read_xml(text: str, *, is_shown: bool = True) -> Iterator[Piece]:
+    """Yield the pieces of an XML document that can hold an inline body.
+
+    Parameters
+    ----------
+    text
+        The document, decoded.
+    is_shown
+        False where browsers do not take the text for XML: no error is a doubt then.
+    """
+    data = text.encode("utf-8", "replace")
+    parser = _parser(recover=False)
+    root = None
+    try:
+        root = etree.fromstring(data, parser)
+    except (etree.XMLSyntaxError, ValueError):
+        is_read = False
+    else:
+        is_read = not any(entry.level >= etree.ErrorLevels.ERROR for entry in parser.error_log)
+    if not is_read:
+        if is_shown and may_hold(data):
+            yield Piece(Kind.DOUBT, EMBEDDED)
+        yield from urls_in_text(data)
+    if root is None:
+        try:
+            root = etree.fromstring(data, _parser(recover=True))
+        except (etree.XMLSyntaxError, ValueError):
+            return
+    if root is not None:
+        yield from _walk(root, is_shown=is_shown)
+
+
+def _walk(root: Any, *, is_shown: bool) -> Iterator[Piece]:
+    for node in (*root.itersiblings(preceding=True), *root.itersiblings()):
+        yield from _read_instruction(node, is_shown=is_shown)
+    for node in root.iter():
+        if not isinstance(node.tag, str):
+            yield from _read_instruction(node, is_shown=is_shown)
+            continue
+        for name, value in node.items():
+            yield from read_attribute(name.rpartition("}")[2], value, is_shown=is_shown)
+        text = node.text or ""
+        if len(node):
+            text = "".join((text, *(child.tail or "" for child in node)))
+        if text:
+            yield from _read_text(node, text, is_shown=is_shown)
+
+
+def _read_text(node: Any, text: str, *, is_shown: bool) -> Iterator[Piece]:
+    space, _, local = node.tag.rpartition("}")
+    if local == "script":
+        yield from read_script_element(node.get("type") or "", text, is_shown=is_shown)
+    elif not may_hold(text) and not may_hold_base64(text):
+        return
+    elif local == "style":
+        yield Piece(Kind.CSS, text, is_shown=is_shown)
+    elif space[1:] not in _SHOWN_AS_TEXT:
+        yield from split_string(text, is_shown=is_shown)
+
+
+def _read_instruction(node: Any, *, is_shown: bool) -> Iterator[Piece]:
+    if node.tag is not etree.PI or not may_hold(node.text or ""):
+        return
+    for name, double, single in _PSEUDO_ATTRIBUTE.findall(node.text):
+        yield from read_attribute(name, html.unescape(double or single), is_shown=is_shown)
