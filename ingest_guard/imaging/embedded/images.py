@@ -14,6 +14,7 @@ from typing import Final
 from ingest_guard.imaging.embedded.data_urls import Part, may_hold_images, parts
 from ingest_guard.imaging.embedded.escapes import is_escaped, unescape, unquote
 from ingest_guard.imaging.embedded.spellings import spelt_pictures
+from ingest_guard.imaging.pages.model import SMALLEST_PICTURE
 from ingest_guard.imaging.pixels.model import Limits, NotScannable
 from ingest_guard.imaging.sniffing.sniff import Kind, sniff
 from ingest_guard.imaging.sniffing.text import utf16
@@ -89,7 +90,12 @@ def net(data: bytes, limits: Limits) -> list[InlineBody]:
 
 
 def is_empty_spacer(data: bytes) -> bool:
-    """Return whether a GIF or PNG of at most two pixels a side can show nothing else, whole or not."""
+    """Return whether a body can show nothing, whole or not.
+
+    It has fewer bytes than any picture needs, or is a small GIF or PNG of at most two pixels a side.
+    """
+    if len(data) < SMALLEST_PICTURE:
+        return True
     if not _is_spacer(data):
         return False
     # A frame of a GIF may be larger than the screen that its header announces.
