@@ -96,7 +96,7 @@ def test_the_net_adds_no_doubt(guard: Guard, reason: Reason) -> None:
 
 
 def test_a_text_that_was_not_read_has_no_verdict(guard: Guard) -> None:
-    """Whoever leaves out the reading gets an error, not a pass."""
+    """A caller that leaves out the reading gets an error, not a pass."""
     inquiry = guard.begin(page(PICTURE))
     assert inquiry.is_unread
     with pytest.raises(ValueError, match="not read"):

@@ -14,7 +14,6 @@ from typing import Final
 from ingest_guard.imaging.embedded.data_urls import Part, may_hold_images, parts
 from ingest_guard.imaging.embedded.escapes import is_escaped, unescape, unquote
 from ingest_guard.imaging.embedded.spellings import spelt_pictures
-from ingest_guard.imaging.pages.model import SMALLEST_PICTURE
 from ingest_guard.imaging.pixels.model import Limits, NotScannable
 from ingest_guard.imaging.sniffing.sniff import Kind, sniff
 from ingest_guard.imaging.sniffing.text import utf16
@@ -22,6 +21,7 @@ from ingest_guard.verdict import Reason
 
 _SPACER: Final = 256
 """A placeholder of one or two pixels is shorter than this; pages are full of them, and many are cut off."""
+_SMALLEST: Final = 24
 _NET: Final = 16 << 20
 _ENCODED_SCHEME: Final = b"data%3a"
 _ENCODED_JPEG: Final = b"%2f9j%2f"
@@ -94,7 +94,7 @@ def is_empty_spacer(data: bytes) -> bool:
 
     It has fewer bytes than any picture needs, or is a small GIF or PNG of at most two pixels a side.
     """
-    if len(data) < SMALLEST_PICTURE:
+    if len(data) < _SMALLEST:
         return True
     if not _is_spacer(data):
         return False
