@@ -7,6 +7,7 @@ import re
 
 import numpy as np
 from PIL import Image
+from webencodings.labels import LABELS
 
 from ingest_guard.guard.guard import Guard
 from ingest_guard.guard.scanner import Scanner
@@ -74,11 +75,13 @@ _TEXTS = (
 
 
 def read_pages(guard: Guard) -> None:
-    """Read one small text of each kind, in every charset that a page may name: codecs are modules that are loaded."""
+    """Read small texts of each kind and in every charset: decoders are modules that are loaded when first used."""
     for declared, text in _TEXTS:
-        for name in ("utf-8", "utf-16le", "iso-2022-jp", "gb18030", "big5", "euc-kr", "shift_jis", "windows-1252"):
-            guard.read(text.encode(), f"{declared}; charset={name}")
-        guard.read(text.encode(), None)
+        guard.read(text.encode(), declared)
+    foreign = b'<p>\xe9\xe0<img src="data:,x">'
+    for name in sorted(set(LABELS.values())):
+        guard.read(foreign, f"text/html; charset={name}")
+    guard.read(foreign, None)
 
 
 def run(scanner: Scanner) -> None:

@@ -21,6 +21,7 @@ from ingest_guard.verdict import Reason
 
 _SPACER: Final = 256
 """A placeholder of one or two pixels is shorter than this; pages are full of them, and many are cut off."""
+_SMALLEST: Final = 24
 _NET: Final = 16 << 20
 _ENCODED_SCHEME: Final = b"data%3a"
 _ENCODED_JPEG: Final = b"%2f9j%2f"
@@ -89,7 +90,12 @@ def net(data: bytes, limits: Limits) -> list[InlineBody]:
 
 
 def is_empty_spacer(data: bytes) -> bool:
-    """Return whether a GIF or PNG of at most two pixels a side can show nothing else, whole or not."""
+    """Return whether a body can show nothing, whole or not.
+
+    It has fewer bytes than any picture needs, or is a small GIF or PNG of at most two pixels a side.
+    """
+    if len(data) < _SMALLEST:
+        return True
     if not _is_spacer(data):
         return False
     # A frame of a GIF may be larger than the screen that its header announces.

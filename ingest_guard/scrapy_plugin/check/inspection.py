@@ -1,6 +1,8 @@
 """From a response to a verdict: stages, digests, scans, doubts. The gate and the sentinel have this in common."""
 
+import json
 import logging
+import re
 import time
 from dataclasses import dataclass, replace
 
@@ -24,6 +26,7 @@ _PARTIAL_FLAGS = frozenset({"partial", "dataloss", "download_stopped"})
 _PARTIAL_CONTENT = 206
 # Digests and a look for data: URLs take about 4 ms a MiB: beyond this it is not done on the event loop.
 _LARGE = 1 << 19
+_URL_IN_HEADER = re.compile(r"data:[^\s<>\"']+", re.IGNORECASE)
 PASSING = (Outcome.NO_KNOWN_MATCH, Outcome.NOT_AN_IMAGE)
 
 
@@ -76,7 +79,7 @@ async def _inspect(state: GuardState, generation: Generation, response: Response
     last = stages.bodies[-1]
     inquiry = await _look(state, generation, last, _declared_type(response), payer)
     if headers := _headers_with_data_urls(response):
-        inquiry = _joined(inquiry, await _look(state, generation, headers, None, payer))
+        inquiry = _joined(inquiry, await _look(state, generation, headers, "application/json", payer))
     scans = [await _scan(state, generation, part, payer) for part in inquiry.parts]
     watch_for_floods(state, guard, inquiry, scans)
     outer = [digests(stage) for stage in stages.bodies[:-1]]
@@ -132,12 +135,13 @@ def _joined(inquiry: Inquiry, headers: Inquiry) -> Inquiry:
 
 
 def _headers_with_data_urls(response: Response) -> bytes:
-    """Return the header values with a ``data:`` URL in them, as a text: a Location, say, that a cache would keep."""
+    """Return the header values with a ``data:`` URL in them, as JSON: a Location, say, that a cache would keep."""
     if not holds_data_url(response.headers.to_string()):
         return b""
     values = [value for name in response.headers for value in response.headers.getlist(name) if holds_data_url(value)]
-    # Whatever else is in them, they are no binary body.
-    return b"\n".join(values).decode("latin-1").encode("ascii", "replace")
+    texts = [value.decode("latin-1").encode("ascii", "replace").decode() for value in values]
+    # Each whole, and each URL that stands among something else (``Link: <data:...>; rel=icon``).
+    return json.dumps([part for text in texts for part in (text, *_URL_IN_HEADER.findall(text))]).encode()
 
 
 def _is_partial(response: Response) -> bool:
