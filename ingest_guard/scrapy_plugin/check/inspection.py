@@ -26,6 +26,8 @@ _PARTIAL_FLAGS = frozenset({"partial", "dataloss", "download_stopped"})
 _PARTIAL_CONTENT = 206
 # Digests and a look for data: URLs take about 4 ms a MiB: beyond this it is not done on the event loop.
 _LARGE = 1 << 19
+# Each sign of a URL, or of base64, costs some tens of microseconds. A picture of that size has about 2,000 by chance.
+_MANY_SIGNS = 2_500
 _URL_IN_HEADER = re.compile(r"data:[^\s<>\"']+", re.IGNORECASE)
 PASSING = (Outcome.NO_KNOWN_MATCH, Outcome.NOT_AN_IMAGE)
 
@@ -91,7 +93,7 @@ async def _inspect(state: GuardState, generation: Generation, response: Response
 async def _look(state: GuardState, generation: Generation, body: bytes, declared: str | None, payer: str) -> Inquiry:
     """Find out what a body is and what is inside it; a worker reads the texts that may hold anything."""
     guard = generation.guard
-    inquiry = await run_in_thread(guard.begin, body) if len(body) > _LARGE else guard.begin(body)
+    inquiry = await run_in_thread(guard.begin, body) if _takes_long(body) else guard.begin(body)
     if not inquiry.is_unread:
         return inquiry
     state.count("texts_read")
@@ -99,6 +101,11 @@ async def _look(state: GuardState, generation: Generation, body: bytes, declared
     if sum(len(inner.data) for inner in reading.bodies) > _LARGE:
         return await run_in_thread(guard.finish, inquiry, reading)
     return guard.finish(inquiry, reading)
+
+
+def _takes_long(body: bytes) -> bool:
+    """Return whether looking for what is inside a body would hold the event loop up."""
+    return len(body) > _LARGE or body.count(b":") + body.count(b"/9j") > _MANY_SIGNS
 
 
 def _declared_type(response: Response) -> str | None:
