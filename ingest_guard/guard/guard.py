@@ -10,14 +10,11 @@ or a decoder that is taken over cannot vouch for a listed file.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import NamedTuple
 
 from ingest_guard.blocklist.blocklist import Blocklist
-from ingest_guard.errors import BlocklistError
 from ingest_guard.guard.allow_list import AllowList
 from ingest_guard.guard.check_set import attest
 from ingest_guard.guard.credentials import list_key, require_signer
@@ -27,7 +24,7 @@ from ingest_guard.guard.scan_result import Scan
 from ingest_guard.guard.scanner import Scanner, decode_limits
 from ingest_guard.hashing.digests import digests
 from ingest_guard.imaging.embedded.images import is_empty_spacer, net
-from ingest_guard.imaging.pages.model import PageReading
+from ingest_guard.imaging.pages.findings import PageReading
 from ingest_guard.imaging.sniffing.fonts import has_no_pictures
 from ingest_guard.imaging.sniffing.sniff import Kind, sniff
 from ingest_guard.policy.policy import Policy
@@ -317,45 +314,3 @@ def _inline_reason(part: Part, scan: Scan) -> Reason | None:
 
 def _inside(matches: Iterable[Match]) -> list[Match]:
     return [Match(m.list_id, m.algorithm, m.distance, f"embedded/{m.view}") for m in matches]
-
-
-def pack_guard(guard: Guard, folder: Path) -> bytes:
-    """Return one message with all that another process of the same crawl needs to make the same guard.
-
-    It goes over a socket between the two and nowhere else: it may hold the key of a keyed list.
-
-    Parameters
-    ----------
-    guard
-        The guard of this process.
-    folder
-        Where its very version of the blocklist lies, or the store if that is a version's own folder.
-    """
-    policy = guard.policy.model_copy(update={"blocklist": folder})
-    message = {
-        "policy": policy.to_json(),
-        "version": guard.version,
-        "allowed": guard.allowed.to_json(),
-        "key": None if guard.key is None else guard.key.hex(),
-    }
-    return json.dumps(message).encode()
-
-
-def unpack_guard(message: bytes) -> Guard:
-    """Make the guard that a message describes.
-
-    Age, emptiness, signatures and the allow-list's files were checked by the sender; what counts here is that it is
-    the very same version.
-
-    Raises
-    ------
-    BlocklistError
-        The blocklist cannot be opened, or is another version by now.
-    """
-    read = json.loads(message)
-    policy = Policy.from_json(read["policy"])
-    key = None if read["key"] is None else bytes.fromhex(read["key"])
-    blocklist = Blocklist.open(policy.blocklist, key=key, allow_empty=True)
-    if blocklist.version != read["version"]:
-        raise BlocklistError("the blocklist changed while a worker started; start the crawl again")
-    return Guard(blocklist, policy, allowed=AllowList.from_json(read["allowed"]), key=key)

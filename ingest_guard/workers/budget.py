@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from ingest_guard.policy.policy import InFlight
+from ingest_guard.policy.policy import InFlight, Policy
 from ingest_guard.workers.domains import Domain, Domains
 
 
@@ -155,3 +155,8 @@ class Budget:
         self.bytes += size
         self.peak_images = max(self.peak_images, self.images)
         self.peak_bytes = max(self.peak_bytes, self.bytes)
+
+
+def make_budget(policy: Policy) -> Budget:
+    """Return a new budget for images in flight and for what each domain may take, by the policy."""
+    return Budget(policy.in_flight, Domains(policy.fairness, policy.limits.seconds, policy.worker_count))

@@ -17,10 +17,11 @@ from functools import partial
 
 from PIL import AvifImagePlugin
 
-from ingest_guard.guard.guard import Guard, unpack_guard
+from ingest_guard.guard.guard import Guard
 from ingest_guard.guard.page_reading import pack_reading
 from ingest_guard.guard.scan_result import Scan
 from ingest_guard.guard.scanner import Scanner
+from ingest_guard.guard.transfer import unpack_guard
 from ingest_guard.verdict import Reason
 from ingest_guard.workers import sandbox, warmup
 from ingest_guard.workers.protocol import (

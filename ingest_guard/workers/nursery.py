@@ -38,7 +38,7 @@ class Nursery:
     Parameters
     ----------
     configuration
-        What :func:`~ingest_guard.guard.guard.pack_guard` made.
+        What :func:`~ingest_guard.guard.transfer.pack_guard` made.
     on_ready
         Called when the lists are open; only then workers can be had.
     on_lost

@@ -14,15 +14,15 @@ from collections.abc import Callable
 from typing import Any
 
 from ingest_guard.errors import GuardFailedError
-from ingest_guard.guard.guard import Guard, pack_guard
+from ingest_guard.guard.guard import Guard
 from ingest_guard.guard.page_reading import page_limits
 from ingest_guard.guard.scan_result import Scan
-from ingest_guard.imaging.pages.model import PageReading
-from ingest_guard.policy.policy import Policy
+from ingest_guard.guard.transfer import pack_guard
+from ingest_guard.imaging.pages.findings import PageReading
 from ingest_guard.verdict import Reason
 from ingest_guard.workers import warmup
-from ingest_guard.workers.budget import Budget
-from ingest_guard.workers.domains import SLOW, Domains
+from ingest_guard.workers.budget import Budget, make_budget
+from ingest_guard.workers.domains import SLOW
 from ingest_guard.workers.fair_queue import FairQueue
 from ingest_guard.workers.source import START_SECONDS, Source
 from ingest_guard.workers.worker import Events, Job, TextJob, Worker
@@ -337,11 +337,6 @@ class WorkerPool:
         for job in jobs:
             job.fail(Reason.GUARD_FAILED)
         self._changed.set()
-
-
-def make_budget(policy: Policy) -> Budget:
-    """Return a new budget for images in flight and for what each domain may take, by the policy."""
-    return Budget(policy.in_flight, Domains(policy.fairness, policy.limits.seconds, policy.worker_count))
 
 
 def _has_room(worker: Worker) -> bool:

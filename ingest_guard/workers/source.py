@@ -17,7 +17,7 @@ class Source:
     Parameters
     ----------
     configuration
-        What :func:`~ingest_guard.guard.guard.pack_guard` made.
+        What :func:`~ingest_guard.guard.transfer.pack_guard` made.
     on_ready
         Called when workers can be forked.
     on_lost

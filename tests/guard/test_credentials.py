@@ -12,7 +12,7 @@ from ingest_guard import BlocklistError, Guard, Policy
 from ingest_guard.blocklist.build.build import ListSource, build
 from ingest_guard.guard import credentials
 from ingest_guard.guard.credentials import list_key, require_signer, without_keys
-from ingest_guard.guard.guard import pack_guard, unpack_guard
+from ingest_guard.guard.transfer import pack_guard, unpack_guard
 
 if TYPE_CHECKING:
     from pathlib import Path

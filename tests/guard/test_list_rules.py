@@ -13,8 +13,8 @@ from support.pictures import drawn, encode
 from ingest_guard import BlocklistError, Guard, Outcome, Policy, PolicyError
 from ingest_guard.blocklist.build.build import ListSource, build
 from ingest_guard.guard.audit import audit
-from ingest_guard.guard.guard import pack_guard, unpack_guard
 from ingest_guard.guard.list_rules import actions, strictest
+from ingest_guard.guard.transfer import pack_guard, unpack_guard
 from ingest_guard.verdict import Action
 
 if TYPE_CHECKING:

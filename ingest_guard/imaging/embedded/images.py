@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final
 
-from ingest_guard.imaging.embedded.data_urls import Part, may_hold_images, parts
 from ingest_guard.imaging.embedded.escapes import is_escaped, unescape, unquote
 from ingest_guard.imaging.embedded.spellings import spelt_pictures
+from ingest_guard.imaging.embedded.url_net import Part, may_hold_images, parts
 from ingest_guard.imaging.pixels.model import Limits, NotScannable
 from ingest_guard.imaging.sniffing.sniff import Kind, sniff
 from ingest_guard.imaging.sniffing.text import utf16

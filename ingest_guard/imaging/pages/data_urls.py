@@ -17,7 +17,7 @@ from urllib.parse import unquote_to_bytes
 
 import numpy as np
 
-from ingest_guard.imaging.pages.model import InlineBody
+from ingest_guard.imaging.pages.findings import InlineBody
 
 _C0_AND_SPACE: Final = "".join(map(chr, range(0x21)))
 _REMOVED: Final = str.maketrans("", "", "\t\n\r")

@@ -14,8 +14,8 @@ from typing import Final
 import turbohtml
 
 from ingest_guard.imaging.pages.data_urls import is_data_url, percent_decode
+from ingest_guard.imaging.pages.findings import Kind, Piece
 from ingest_guard.imaging.pages.may_hold import may_hold
-from ingest_guard.imaging.pages.model import Kind, Piece
 from ingest_guard.imaging.pages.strings import may_hold_base64, split_srcset, split_string
 
 _TALKING: Final = frozenset(

@@ -13,9 +13,7 @@ from typing import Final
 
 from ingest_guard.imaging.pages.charsets import Decoded, decode, decode_as, looks_like_utf16
 from ingest_guard.imaging.pages.data_urls import lenient_base64, read_data_url
-from ingest_guard.imaging.pages.markup import read_markup
-from ingest_guard.imaging.pages.may_hold import may_hold
-from ingest_guard.imaging.pages.model import (
+from ingest_guard.imaging.pages.findings import (
     EMBEDDED,
     NESTING,
     Findings,
@@ -25,6 +23,8 @@ from ingest_guard.imaging.pages.model import (
     PageReading,
     Piece,
 )
+from ingest_guard.imaging.pages.markup import read_markup
+from ingest_guard.imaging.pages.may_hold import may_hold
 from ingest_guard.imaging.pages.scripts import read_json, read_script
 from ingest_guard.imaging.pages.strings import may_hold_base64, split_string, split_text
 from ingest_guard.imaging.pages.styles import count_tokens, read_styles

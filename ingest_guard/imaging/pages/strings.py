@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from ingest_guard.imaging.pages.data_urls import is_data_url, percent_decode
+from ingest_guard.imaging.pages.findings import Kind, Piece
 from ingest_guard.imaging.pages.may_hold import may_hold
-from ingest_guard.imaging.pages.model import Kind, Piece
 from ingest_guard.imaging.sniffing.patterns import linear
 
 _MARKUP: Final = re.compile(r"<[A-Za-z!?]")

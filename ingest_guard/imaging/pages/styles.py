@@ -12,8 +12,8 @@ from typing import Any, Final
 import tinycss2
 
 from ingest_guard.imaging.pages.data_urls import is_data_url
+from ingest_guard.imaging.pages.findings import EMBEDDED, Kind, Piece
 from ingest_guard.imaging.pages.may_hold import may_hold
-from ingest_guard.imaging.pages.model import EMBEDDED, Kind, Piece
 from ingest_guard.imaging.pages.strings import urls_in_text
 
 _IN_WORDS: Final = (string.ascii_letters + string.digits + "_- \t\n\f\r").encode() + bytes(range(0x80, 0x100))

@@ -16,9 +16,9 @@ from typing import Any, Final
 
 from lxml import etree
 
+from ingest_guard.imaging.pages.findings import EMBEDDED, Kind, Piece
 from ingest_guard.imaging.pages.markup import read_attribute, read_script_element
 from ingest_guard.imaging.pages.may_hold import may_hold
-from ingest_guard.imaging.pages.model import EMBEDDED, Kind, Piece
 from ingest_guard.imaging.pages.strings import may_hold_base64, split_string, urls_in_text
 from ingest_guard.imaging.sniffing.patterns import linear
 

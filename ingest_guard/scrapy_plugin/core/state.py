@@ -24,8 +24,9 @@ from ingest_guard.scrapy_plugin.core.opt_out_signals import SignalReader
 from ingest_guard.scrapy_plugin.core.page_verdicts import DroppedPages, ItemPages
 from ingest_guard.scrapy_plugin.core.settings import load_policy
 from ingest_guard.verdict import Action, Verdict
+from ingest_guard.workers.budget import make_budget
 from ingest_guard.workers.inline import InlinePool
-from ingest_guard.workers.pool import WorkerPool, make_budget
+from ingest_guard.workers.pool import WorkerPool
 
 if TYPE_CHECKING:
     PassedListener = Callable[[Request, Response, Verdict, Generation, Signals], None]

@@ -6,7 +6,7 @@ from urllib.parse import quote_from_bytes
 import pytest
 from imaging.pages.support import HTML, b64, found, jpeg, percent, png, read, url
 
-from ingest_guard.imaging.pages.model import InlineBody
+from ingest_guard.imaging.pages.findings import InlineBody
 
 J, B, P = jpeg(), b64(jpeg()), png()
 U = url()
