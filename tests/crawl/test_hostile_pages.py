@@ -70,7 +70,7 @@ def test_no_page_holds_the_crawl_up(tmp_path: Path) -> None:
     assert crawl.stats["finish_reason"] == "finished"
     assert sum("bad" not in event.get("page", "bad") for event in crawl.events) == 40 - len(KINDS)
     # Far more than it takes, for machines that do something else besides; a minute without the bounds.
-    assert crawl.events[-1]["longest"] < 2
+    assert crawl.events[-1]["longest"] < 5
     assert not crawl.faults()
 
 

@@ -131,6 +131,6 @@ def test_percent_signs_are_decoded_alike_at_any_size(data: bytes, times: int) ->
 def test_a_long_url_takes_linear_time(piece: str) -> None:
     """Two megabytes, in every part of the URL."""
     for head in ("data:", "data:image/png;base64,", "data:,"):
-        start = time.perf_counter()
+        start = time.process_time()
         read_data_url(head + piece * (2_000_000 // len(piece)) + ",")
-        assert time.perf_counter() - start < 3
+        assert time.process_time() - start < 10

@@ -119,15 +119,15 @@ def test_no_single_letter_hides_a_url(letters: set[int], name: str, around: str)
     ],
 )
 def test_it_takes_linear_time(piece: str) -> None:
-    """Twice the text, at most two and a half times the time; a megabyte within a blink."""
+    """Twice the text, at most three times the time, or half a second."""
 
     def seconds(size: int) -> float:
         text = piece * (size // len(piece))
         best = 9.0
         for _ in range(3):
-            start = time.perf_counter()
+            start = time.process_time()
             may_hold(text)
-            best = min(best, time.perf_counter() - start)
+            best = min(best, time.process_time() - start)
         return best
 
-    assert seconds(1_000_000) < max(2.5 * seconds(500_000), 0.1)
+    assert seconds(1_000_000) < max(3 * seconds(500_000), 0.5)
