@@ -9,9 +9,6 @@ costs in memory does not depend on what is in it.
 import re
 from collections.abc import Iterator
 from typing import Final
-from urllib.parse import unquote_to_bytes
-
-import numpy as np
 
 from ingest_guard.imaging.sniffing.patterns import linear
 
@@ -67,8 +64,6 @@ _SPELT_IN_CODE: Final = linear(
     rb"\\(?:u00|x|u\{0*)(?:2[bBfF]|3[0-9aAdD]|[46][1-9a-fA-F]|[57][0-9aA])"
     rb"|\\0{0,4}(?:[46][1-9a-fA-F]|[57][0-9aA])[ \t]?"
 )
-_DIGITS: Final = np.full(256, -1, np.int16)
-_DIGITS[np.frombuffer(b"0123456789abcdefABCDEF", np.uint8)] = [*range(16), *range(10, 16)]
 
 
 def is_escaped(text: bytes) -> bool:
@@ -93,25 +88,6 @@ def unescape(text: bytes) -> bytes:
             break
         text = plain
     return text
-
-
-def unquote(text: bytes) -> bytes:
-    """Return a text with each percent sign before two hexadecimal digits undone, as ``urllib`` does it.
-
-    The standard library cuts the text at every percent sign, which takes some 40 times its size.
-    """
-    if len(text) < _PIECE or b"%" not in text:
-        return unquote_to_bytes(text)
-    data = np.frombuffer(text, np.uint8)
-    at = np.flatnonzero(data[:-2] == ord("%"))
-    high, low = _DIGITS[data[at + 1]], _DIGITS[data[at + 2]]
-    good = (high >= 0) & (low >= 0)
-    at = at[good]
-    result = data.copy()
-    result[at] = high[good] * 16 + low[good]
-    kept = np.ones(len(data), np.bool_)
-    kept[at + 1] = kept[at + 2] = False
-    return result[kept].tobytes()
 
 
 def _single_backslashes(text: bytes) -> bytes:

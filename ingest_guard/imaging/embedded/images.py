@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final
 
-from ingest_guard.imaging.embedded.escapes import is_escaped, unescape, unquote
+from ingest_guard.imaging.embedded.escapes import is_escaped, unescape
 from ingest_guard.imaging.embedded.spellings import spelt_pictures
 from ingest_guard.imaging.embedded.url_net import Part, may_hold_images, parts
 from ingest_guard.imaging.pixels.model import Limits, NotScannable
+from ingest_guard.imaging.sniffing.percent import percent_decode
 from ingest_guard.imaging.sniffing.sniff import Kind, sniff
 from ingest_guard.imaging.sniffing.text import utf16
 from ingest_guard.verdict import Reason
@@ -160,7 +161,7 @@ def _variants(text: bytes) -> Iterator[bytes]:
             yield plain
     lower = text.lower() if b"%" in text else b""
     if _ENCODED_SCHEME in lower or _ENCODED_JPEG in lower:
-        yield unquote(text)
+        yield percent_decode(text)
 
 
 def _is_spacer(body: bytes) -> bool:

@@ -6,9 +6,10 @@ import string
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from ingest_guard.imaging.embedded.escapes import unescape, unquote
+from ingest_guard.imaging.embedded.escapes import unescape
 from ingest_guard.imaging.pixels.model import NotScannable
 from ingest_guard.imaging.sniffing.patterns import linear
+from ingest_guard.imaging.sniffing.percent import percent_decode
 from ingest_guard.verdict import Reason
 
 _SCHEME: Final = linear(rb"(?i)data:")
@@ -118,17 +119,17 @@ def _urls(text: bytes, spans: list[tuple[int, int]]) -> Iterator[Part]:
             continue
         kind = unescape(head[0][:-1]).lower()
         start = head.end()
-        if _BASE64_TYPE.search(unquote(kind)):
+        if _BASE64_TYPE.search(percent_decode(kind)):
             unquoted = text[max(0, scheme.start() - 1) : scheme.start()] in {b"=", b"("}
             run = (_BASE64_UNQUOTED if unquoted else _BASE64).match(text, start)
             at = run.end() if run is not None else start
             yield Part(_media_type(kind), decoded(_without_descriptor(text[start:at])))
         elif _is_text_type(kind) or _MARKUP.match(text, start):
             at = _stop(text, scheme.start(), start)
-            yield Part(_media_type(kind), unquote(text[start:at]))
+            yield Part(_media_type(kind), percent_decode(text[start:at]))
         elif b"%" in unescape(text[start : start + _PEEK])[:_PEEK]:
             at = _stop(text, scheme.start(), start)
-            yield Part(_media_type(kind), unquote(unescape(text[start:at])))
+            yield Part(_media_type(kind), percent_decode(unescape(text[start:at])))
         else:
             continue
         spans.append((scheme.start(), at))
@@ -182,7 +183,7 @@ def decoded(run: bytes) -> bytes:
     if b"&" in run or b"\\" in run:
         run = unescape(run)
     if b"%" in run:
-        run = unquote(run)
+        run = percent_decode(run)
     run = run.translate(_TO_ONE_ALPHABET, _NO_BASE64).partition(b"=")[0]
     if len(run) % 4 == 1:
         run = run[:-1]

@@ -13,11 +13,9 @@ import string
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final, NamedTuple
-from urllib.parse import unquote_to_bytes
-
-import numpy as np
 
 from ingest_guard.imaging.pages.findings import InlineBody
+from ingest_guard.imaging.sniffing.percent import percent_decode
 
 _C0_AND_SPACE: Final = "".join(map(chr, range(0x21)))
 _REMOVED: Final = str.maketrans("", "", "\t\n\r")
@@ -31,9 +29,6 @@ _TOKEN: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+\Z")
 _CHARSET: Final = re.compile(r";[\t\n\r ]*charset=\"?([^;\"]*)", re.IGNORECASE)
 _LONGEST_TYPE: Final = 1 << 16
 """Characters of a media type that are looked at for a charset."""
-_PIECE: Final = 1 << 12
-_DIGITS: Final = np.full(256, -1, np.int16)
-_DIGITS[np.frombuffer(b"0123456789abcdefABCDEF", np.uint8)] = [*range(16), *range(10, 16)]
 
 
 class DataUrl(NamedTuple):
@@ -149,24 +144,3 @@ def lenient_base64(data: bytes) -> bytes:
     if len(data) % 4 == 1:
         data = data[:-1]
     return binascii.a2b_base64(data + b"=" * (-len(data) % 4))
-
-
-def percent_decode(data: bytes) -> bytes:
-    """Undo each percent sign before two hexadecimal digits.
-
-    The standard library cuts a text at every percent sign, which takes some 40 times its size.
-    """
-    if b"%" not in data:
-        return data
-    if len(data) < _PIECE:
-        return unquote_to_bytes(data)
-    codes = np.frombuffer(data, np.uint8)
-    at = np.flatnonzero(codes[:-2] == ord("%"))
-    high, low = _DIGITS[codes[at + 1]], _DIGITS[codes[at + 2]]
-    good = (high >= 0) & (low >= 0)
-    at = at[good]
-    result = codes.copy()
-    result[at] = high[good] * 16 + low[good]
-    kept = np.ones(len(codes), np.bool_)
-    kept[at + 1] = kept[at + 2] = False
-    return result[kept].tobytes()
