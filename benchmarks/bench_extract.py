@@ -34,7 +34,7 @@ from urllib.parse import quote, unquote
 from support.devtools import browser
 from support.shown import Shown, shown_images
 
-from ingest_guard.dataset.extract import PageImage, extract_images
+from ingest_guard.pages.extract import PageImage, extract_images
 from ingest_guard.policy.records import Extract
 
 if TYPE_CHECKING:

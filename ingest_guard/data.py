@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from ingest_guard.dataset.attestation.files import write_manifest
     from ingest_guard.dataset.attestation.manifest import Manifest
     from ingest_guard.dataset.attestation.verify import verify
-    from ingest_guard.dataset.extract import PageImage, extract_images
     from ingest_guard.dataset.recheck.added_entries import Earlier
     from ingest_guard.dataset.recheck.plan import Plan
     from ingest_guard.dataset.recheck.run import Output, recheck
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from ingest_guard.dataset.shards.names import shard_files
     from ingest_guard.dataset.shards.read import iter_batches, read_rows
     from ingest_guard.dataset.shards.writer import write_parquet
+    from ingest_guard.pages.extract import PageImage, extract_images
 
 __all__ = [
     "Earlier",
@@ -45,26 +45,26 @@ __all__ = [
     "write_parquet",
 ]
 
-# Where each is defined, below ``ingest_guard.dataset``.
+# Where each is defined, below ``ingest_guard``.
 _HOME = {
-    "Earlier": "recheck.added_entries",
-    "Manifest": "attestation.manifest",
-    "Output": "recheck.run",
-    "PageImage": "extract",
-    "Plan": "recheck.plan",
-    "Report": "recheck.summary",
-    "build_report": "report.page",
-    "clean": "recheck.spark",
-    "doomed": "recheck.spark",
-    "extract_images": "extract",
-    "iter_batches": "shards.read",
-    "outfit": "records.layouts",
-    "read_rows": "shards.read",
-    "recheck": "recheck.run",
-    "shard_files": "shards.names",
-    "verify": "attestation.verify",
-    "write_manifest": "attestation.files",
-    "write_parquet": "shards.writer",
+    "Earlier": "dataset.recheck.added_entries",
+    "Manifest": "dataset.attestation.manifest",
+    "Output": "dataset.recheck.run",
+    "PageImage": "pages.extract",
+    "Plan": "dataset.recheck.plan",
+    "Report": "dataset.recheck.summary",
+    "build_report": "dataset.report.page",
+    "clean": "dataset.recheck.spark",
+    "doomed": "dataset.recheck.spark",
+    "extract_images": "pages.extract",
+    "iter_batches": "dataset.shards.read",
+    "outfit": "dataset.records.layouts",
+    "read_rows": "dataset.shards.read",
+    "recheck": "dataset.recheck.run",
+    "shard_files": "dataset.shards.names",
+    "verify": "dataset.attestation.verify",
+    "write_manifest": "dataset.attestation.files",
+    "write_parquet": "dataset.shards.writer",
 }
 
 
@@ -72,7 +72,7 @@ def __getattr__(name: str) -> Any:
     if name in _HOME:
         from importlib import import_module  # noqa: PLC0415 - part of the laziness
 
-        return getattr(import_module(f"ingest_guard.dataset.{_HOME[name]}"), name)
+        return getattr(import_module(f"ingest_guard.{_HOME[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

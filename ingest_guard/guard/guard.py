@@ -24,9 +24,9 @@ from ingest_guard.guard.scan_result import Scan
 from ingest_guard.guard.scanner import Scanner, decode_limits
 from ingest_guard.hashing.digests import digests
 from ingest_guard.imaging.embedded.images import is_empty_spacer, net
-from ingest_guard.imaging.pages.findings import PageReading
 from ingest_guard.imaging.sniffing.fonts import has_no_pictures
 from ingest_guard.imaging.sniffing.sniff import Kind, sniff
+from ingest_guard.pages.findings import PageReading
 from ingest_guard.policy.policy import Policy
 from ingest_guard.verdict import Action, Match, Outcome, Reason, Verdict
 

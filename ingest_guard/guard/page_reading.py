@@ -8,10 +8,10 @@ import struct
 from collections.abc import Iterator
 from typing import Any, Final
 
-from ingest_guard.imaging.pages.findings import EMBEDDED, NESTING, InlineBody, PageLimits, PageReading
-from ingest_guard.imaging.pages.may_hold import may_hold
-from ingest_guard.imaging.pages.reader import read_page
-from ingest_guard.imaging.pages.strings import may_hold_base64
+from ingest_guard.pages.findings import EMBEDDED, NESTING, InlineBody, PageLimits, PageReading
+from ingest_guard.pages.may_hold import may_hold
+from ingest_guard.pages.reader import read_page
+from ingest_guard.pages.strings import may_hold_base64
 from ingest_guard.policy.policy import Policy
 from ingest_guard.verdict import Reason
 

@@ -18,7 +18,7 @@ from ingest_guard.guard.guard import Guard
 from ingest_guard.guard.page_reading import page_limits
 from ingest_guard.guard.scan_result import Scan
 from ingest_guard.guard.transfer import pack_guard
-from ingest_guard.imaging.pages.findings import PageReading
+from ingest_guard.pages.findings import PageReading
 from ingest_guard.verdict import Reason
 from ingest_guard.workers import warmup
 from ingest_guard.workers.budget import Budget, make_budget

@@ -13,7 +13,7 @@ from typing import Any
 
 from ingest_guard.guard.page_reading import failed_reading, largest_answer, unpack_reading
 from ingest_guard.guard.scan_result import Scan
-from ingest_guard.imaging.pages.findings import PageLimits, PageReading
+from ingest_guard.pages.findings import PageLimits, PageReading
 from ingest_guard.verdict import Reason
 from ingest_guard.workers.domains import Domain
 from ingest_guard.workers.nursery import Nursery

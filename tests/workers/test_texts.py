@@ -15,7 +15,7 @@ from support.pictures import drawn, encode
 
 from ingest_guard import Reason
 from ingest_guard.guard.page_reading import largest_answer, needs_reading, pack_reading, unpack_reading
-from ingest_guard.imaging.pages.findings import EMBEDDED, NESTING, InlineBody, PageLimits, PageReading
+from ingest_guard.pages.findings import EMBEDDED, NESTING, InlineBody, PageLimits, PageReading
 from ingest_guard.policy.policy import Limits
 from ingest_guard.policy.records import Records
 from ingest_guard.workers.inline import InlinePool

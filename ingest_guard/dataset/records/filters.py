@@ -11,8 +11,8 @@ import unicodedata
 from collections.abc import Iterable
 from typing import Literal, get_args
 
-from ingest_guard.dataset.extract.found import PageImage
-from ingest_guard.dataset.extract.texts import is_among
+from ingest_guard.pages.extract.found import PageImage
+from ingest_guard.pages.extract.texts import is_among
 from ingest_guard.policy.records import Filters as FilterPolicy
 from ingest_guard.urls.hosts import host_of, is_within
 

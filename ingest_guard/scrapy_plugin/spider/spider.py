@@ -28,10 +28,10 @@ from scrapy.settings import BaseSettings
 from scrapy.spiders import SitemapSpider
 
 from ingest_guard._version import __version__
-from ingest_guard.dataset.extract import PageImage, extract_images
-from ingest_guard.dataset.extract.document import is_too_costly
 from ingest_guard.dataset.records.filters import Filters
 from ingest_guard.errors import SetupError
+from ingest_guard.pages.extract import PageImage, extract_images
+from ingest_guard.pages.extract.document import is_too_costly
 from ingest_guard.scrapy_plugin.core.state import GuardState
 from ingest_guard.scrapy_plugin.spider.limits import ANYWHERE, Hosts, PendingLimit, can_be_asked
 from ingest_guard.scrapy_plugin.spider.seeds import Seeds

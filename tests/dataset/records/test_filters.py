@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest_guard.dataset.extract.found import PageImage
 from ingest_guard.dataset.records.filters import REASONS, BlockedWords, Filters, is_sprite, is_tracker
+from ingest_guard.pages.extract.found import PageImage
 from ingest_guard.policy.records import Filters as Policy
 
 

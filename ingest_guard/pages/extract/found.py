@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from ingest_guard.dataset.extract.texts import is_weak
+from ingest_guard.pages.extract.texts import is_weak
 from ingest_guard.policy.records import Extract
 
 _MOST_CANDIDATES = 100

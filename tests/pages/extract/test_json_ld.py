@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest_guard.dataset.extract import extract_images
-from ingest_guard.dataset.extract.json_ld import read_json_ld
+from ingest_guard.pages.extract import extract_images
+from ingest_guard.pages.extract.json_ld import read_json_ld
 
 
 def read(document: Any) -> list[tuple[str, str]]:

@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final, NamedTuple
 
-from ingest_guard.imaging.pages.findings import InlineBody
 from ingest_guard.imaging.sniffing.percent import percent_decode
+from ingest_guard.pages.findings import InlineBody
 
 _C0_AND_SPACE: Final = "".join(map(chr, range(0x21)))
 _REMOVED: Final = str.maketrans("", "", "\t\n\r")

@@ -11,10 +11,10 @@ from typing import Any, Final
 
 import tinycss2
 
-from ingest_guard.imaging.pages.data_urls import is_data_url
-from ingest_guard.imaging.pages.findings import EMBEDDED, Kind, Piece
-from ingest_guard.imaging.pages.may_hold import may_hold
-from ingest_guard.imaging.pages.strings import urls_in_text
+from ingest_guard.pages.data_urls import is_data_url
+from ingest_guard.pages.findings import EMBEDDED, Kind, Piece
+from ingest_guard.pages.may_hold import may_hold
+from ingest_guard.pages.strings import urls_in_text
 
 _IN_WORDS: Final = (string.ascii_letters + string.digits + "_- \t\n\f\r").encode() + bytes(range(0x80, 0x100))
 

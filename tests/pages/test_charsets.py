@@ -7,7 +7,7 @@ import webencodings
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest_guard.imaging.pages.charsets import decode, find_encoding, header_encoding, looks_like_utf16, prescan
+from ingest_guard.pages.charsets import decode, find_encoding, header_encoding, looks_like_utf16, prescan
 
 FACTS = {
     "C1 of windows-1252": ("windows-1252", b"\x81\x8d", "\x81\x8d"),

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest_guard.dataset.extract import extract_images
-from ingest_guard.dataset.extract.document import is_too_costly, parse, read_text
+from ingest_guard.pages.extract import extract_images
+from ingest_guard.pages.extract.document import is_too_costly, parse, read_text
 
 TEXT = "Grüße aus Köln"
 META = '<meta charset="{}">'
@@ -52,7 +52,7 @@ def test_bytes_that_are_nothing_are_read_all_the_same() -> None:
 
 def test_a_page_beyond_all_measure_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
     """In the middle of a letter, too."""
-    monkeypatch.setattr("ingest_guard.dataset.extract.document._MOST_BYTES", 4)
+    monkeypatch.setattr("ingest_guard.pages.extract.document._MOST_BYTES", 4)
     assert read_text("aaaü".encode()) == ("aaa", "utf-8")
     assert read_text("\ufeffaaaü".encode())[0] == "aaa\ufffd"
 

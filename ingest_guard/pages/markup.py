@@ -13,11 +13,11 @@ from typing import Final
 
 import turbohtml
 
-from ingest_guard.imaging.pages.data_urls import is_data_url
-from ingest_guard.imaging.pages.findings import Kind, Piece
-from ingest_guard.imaging.pages.may_hold import may_hold
-from ingest_guard.imaging.pages.strings import may_hold_base64, split_srcset, split_string
 from ingest_guard.imaging.sniffing.percent import percent_decode
+from ingest_guard.pages.data_urls import is_data_url
+from ingest_guard.pages.findings import Kind, Piece
+from ingest_guard.pages.may_hold import may_hold
+from ingest_guard.pages.strings import may_hold_base64, split_srcset, split_string
 
 _TALKING: Final = frozenset(
     {"alt", "aria-description", "aria-label", "label", "placeholder", "summary", "title", "data-clipboard-text"}

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from html import unescape
 from typing import Any
 
-from ingest_guard.dataset.extract.social_cards import NamedImage
-from ingest_guard.dataset.extract.texts import clean
+from ingest_guard.pages.extract.social_cards import NamedImage
+from ingest_guard.pages.extract.texts import clean
 
 _MOST_CHARACTERS = 4 << 20
 _MOST_NODES = 50_000

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest_guard.dataset.extract import PageImage, extract_images
+from ingest_guard.pages.extract import PageImage, extract_images
 from ingest_guard.policy.records import Extract
 
 PAGE = "http://host.example/dir/page"

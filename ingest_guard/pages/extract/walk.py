@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 from lxml import etree
 
-from ingest_guard.dataset.extract.copies import Candidate, Copies, attributes_of, is_scannable_type, set_of
-from ingest_guard.dataset.extract.found import ImageDraft, PageImages
-from ingest_guard.dataset.extract.media import holds
-from ingest_guard.dataset.extract.social_cards import Cards
-from ingest_guard.dataset.extract.texts import Reader, clean, language_of, page_language
+from ingest_guard.pages.extract.copies import Candidate, Copies, attributes_of, is_scannable_type, set_of
+from ingest_guard.pages.extract.found import ImageDraft, PageImages
+from ingest_guard.pages.extract.media import holds
+from ingest_guard.pages.extract.social_cards import Cards
+from ingest_guard.pages.extract.texts import Reader, clean, language_of, page_language
 from ingest_guard.policy.records import Extract
 from ingest_guard.urls.join import Addresses, names_picture
 

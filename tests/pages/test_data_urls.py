@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest_guard.imaging.pages.data_urls import forgiving_base64, is_data_url, lenient_base64, read_data_url
 from ingest_guard.imaging.sniffing.percent import percent_decode
+from ingest_guard.pages.data_urls import forgiving_base64, is_data_url, lenient_base64, read_data_url
 
 READ = {
     "nothing but the comma": ("data:,", b"", "text/plain"),

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest_guard.dataset.extract.media import holds
+from ingest_guard.pages.extract.media import holds
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,11 @@
 
 from itertools import chain
 
-from ingest_guard.dataset.extract.document import parse, read_text
-from ingest_guard.dataset.extract.found import ImageDraft, PageImage, PageImages
-from ingest_guard.dataset.extract.json_ld import read_json_ld
-from ingest_guard.dataset.extract.texts import clean, page_language, tag
-from ingest_guard.dataset.extract.walk import Walk
+from ingest_guard.pages.extract.document import parse, read_text
+from ingest_guard.pages.extract.found import ImageDraft, PageImage, PageImages
+from ingest_guard.pages.extract.json_ld import read_json_ld
+from ingest_guard.pages.extract.texts import clean, page_language, tag
+from ingest_guard.pages.extract.walk import Walk
 from ingest_guard.policy.records import Extract
 from ingest_guard.urls.join import Addresses
 

@@ -11,27 +11,18 @@ from dataclasses import replace
 from hashlib import blake2b
 from typing import Final
 
-from ingest_guard.imaging.pages.charsets import Decoded, decode, decode_as, looks_like_utf16
-from ingest_guard.imaging.pages.data_urls import lenient_base64, read_data_url
-from ingest_guard.imaging.pages.findings import (
-    EMBEDDED,
-    NESTING,
-    Findings,
-    InlineBody,
-    Kind,
-    PageLimits,
-    PageReading,
-    Piece,
-)
-from ingest_guard.imaging.pages.markup import read_markup
-from ingest_guard.imaging.pages.may_hold import may_hold
-from ingest_guard.imaging.pages.scripts import read_json, read_script
-from ingest_guard.imaging.pages.strings import may_hold_base64, split_string, split_text
-from ingest_guard.imaging.pages.styles import count_tokens, read_styles
-from ingest_guard.imaging.pages.xml import looks_like_xml, read_xml
 from ingest_guard.imaging.sniffing.patterns import linear
 from ingest_guard.imaging.sniffing.sniff import Kind as BodyKind
 from ingest_guard.imaging.sniffing.sniff import sniff
+from ingest_guard.pages.charsets import Decoded, decode, decode_as, looks_like_utf16
+from ingest_guard.pages.data_urls import lenient_base64, read_data_url
+from ingest_guard.pages.findings import EMBEDDED, NESTING, Findings, InlineBody, Kind, PageLimits, PageReading, Piece
+from ingest_guard.pages.markup import read_markup
+from ingest_guard.pages.may_hold import may_hold
+from ingest_guard.pages.scripts import read_json, read_script
+from ingest_guard.pages.strings import may_hold_base64, split_string, split_text
+from ingest_guard.pages.styles import count_tokens, read_styles
+from ingest_guard.pages.xml import looks_like_xml, read_xml
 
 _TAG: Final = linear(rb"<[A-Za-z!?/]")
 _STYLE: Final = linear(

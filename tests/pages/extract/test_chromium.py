@@ -11,7 +11,7 @@ from support.devtools import browser
 from support.server import Server
 from support.shown import shown_images
 
-from ingest_guard.dataset.extract import extract_images
+from ingest_guard.pages.extract import extract_images
 from ingest_guard.policy.records import Extract
 
 if TYPE_CHECKING:

@@ -12,10 +12,10 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
-from ingest_guard.imaging.pages.findings import Kind, Piece
-from ingest_guard.imaging.pages.may_hold import may_hold
-from ingest_guard.imaging.pages.strings import may_hold_base64, split_string
 from ingest_guard.imaging.sniffing.patterns import linear
+from ingest_guard.pages.findings import Kind, Piece
+from ingest_guard.pages.may_hold import may_hold
+from ingest_guard.pages.strings import may_hold_base64, split_string
 
 _STRING: Final = rb"\"(?:[^\"\\\n]|\\(?s:.))*\"?|'(?:[^'\\\n]|\\(?s:.))*'?"
 _COMMENT: Final = rb"//[^\n]*|/\*(?:[^*]|\*+[^*/])*(?:\*+/|\*?\z)"

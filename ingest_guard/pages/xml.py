@@ -16,11 +16,11 @@ from typing import Any, Final
 
 from lxml import etree
 
-from ingest_guard.imaging.pages.findings import EMBEDDED, Kind, Piece
-from ingest_guard.imaging.pages.markup import read_attribute, read_script_element
-from ingest_guard.imaging.pages.may_hold import may_hold
-from ingest_guard.imaging.pages.strings import may_hold_base64, split_string, urls_in_text
 from ingest_guard.imaging.sniffing.patterns import linear
+from ingest_guard.pages.findings import EMBEDDED, Kind, Piece
+from ingest_guard.pages.markup import read_attribute, read_script_element
+from ingest_guard.pages.may_hold import may_hold
+from ingest_guard.pages.strings import may_hold_base64, split_string, urls_in_text
 
 _XHTML: Final = ("-//W3C//DTD XHTML", "-//W3C//DTD MathML 2.0", "-//WAPFORUM//DTD XHTML Mobile")
 """Beginnings of the public identifiers with which browsers know HTML's entities in XML."""

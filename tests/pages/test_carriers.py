@@ -4,9 +4,9 @@ import json
 from urllib.parse import quote_from_bytes
 
 import pytest
-from imaging.pages.support import HTML, b64, found, jpeg, percent, png, read, url
+from pages.support import HTML, b64, found, jpeg, percent, png, read, url
 
-from ingest_guard.imaging.pages.findings import InlineBody
+from ingest_guard.pages.findings import InlineBody
 
 J, B, P = jpeg(), b64(jpeg()), png()
 U = url()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ingest_guard.dataset.extract import extract_images
+from ingest_guard.pages.extract import extract_images
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest_guard.dataset.extract.copies import Candidate, choose, parse_srcset
+from ingest_guard.pages.extract.copies import Candidate, choose, parse_srcset
 from ingest_guard.policy.records import Extract
 
 LARGEST = Extract()

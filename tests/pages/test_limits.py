@@ -7,11 +7,11 @@ import tracemalloc
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from imaging.pages.support import HTML, b64, found, jpeg, percent, read, url
-from imaging.pages.test_carriers import SHOWN
+from pages.support import HTML, b64, found, jpeg, percent, read, url
+from pages.test_carriers import SHOWN
 from support.hostile_texts import KINDS
 
-from ingest_guard.imaging.pages.findings import PageLimits
+from ingest_guard.pages.findings import PageLimits
 
 IMG = f'<img src="{url()}">'
 SHAPES = {

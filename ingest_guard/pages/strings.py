@@ -9,11 +9,11 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from ingest_guard.imaging.pages.data_urls import is_data_url
-from ingest_guard.imaging.pages.findings import Kind, Piece
-from ingest_guard.imaging.pages.may_hold import may_hold
 from ingest_guard.imaging.sniffing.patterns import linear
 from ingest_guard.imaging.sniffing.percent import percent_decode
+from ingest_guard.pages.data_urls import is_data_url
+from ingest_guard.pages.findings import Kind, Piece
+from ingest_guard.pages.may_hold import may_hold
 
 _MARKUP: Final = re.compile(r"<[A-Za-z!?]")
 _JSON: Final = re.compile(r"[\t\n\r ]*[\[{\"]")
