@@ -24,7 +24,7 @@ def test_what_is_promised_is_there_and_nothing_else() -> None:
     for name in data.__all__:
         if name in ("clean", "doomed"):
             pytest.importorskip("pyarrow")
-        assert getattr(data, name).__module__.startswith("ingest_guard.dataset.")
+        assert getattr(data, name).__module__.startswith(("ingest_guard.dataset.", "ingest_guard.pages."))
 
 
 def test_unknown_name_is_an_attribute_error() -> None:
