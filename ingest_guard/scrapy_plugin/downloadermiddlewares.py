@@ -29,6 +29,7 @@ from ingest_guard.scrapy_plugin.core.scrub import scrub, scrub_exception
 from ingest_guard.scrapy_plugin.core.state import GuardState
 from ingest_guard.scrapy_plugin.core.tickets import payer_of, ticket_of
 from ingest_guard.scrapy_plugin.runtime import Runtime
+from ingest_guard.urls.hosts import plain_origin
 from ingest_guard.verdict import Outcome, Reason, Verdict
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ class Sentinel:
         """Refuse what must not be fetched, before any other middleware has a say."""
         ticket = ticket_of(request)
         require_allowed(self._state, request, ticket)
-        host = urlsplit(request.url)._replace(path="", query="", fragment="").geturl()
+        host = plain_origin(request.url) or urlsplit(request.url)._replace(path="", query="", fragment="").geturl()
         if ticket is not None:
             self._image_hosts[host] = None
         elif host in self._image_hosts and request.url == f"{host}/robots.txt":

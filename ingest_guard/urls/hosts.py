@@ -10,6 +10,7 @@ import ipaddress
 import re
 from collections.abc import Container, Iterator
 from contextlib import suppress
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from ada_url import URL, normalize_url
@@ -18,12 +19,15 @@ from ada_url import URL, normalize_url
 _DOTS = re.compile("[.\u3002\uff0e\uff61]")
 _DELIMITER = re.compile(r"[\x00-\x20/?#@\\\[\]:]")
 _PARTS = re.compile(r"([a-z][a-z0-9+.-]*)://(?:[^/?#@]*@)?([^/?#@]{1,1100})(/[^?#]*|)(?:\?([^#]*))?(?:#|\Z)")
+# What all addresses of a server begin with. Where it looks like this, nothing behind it changes how it is read.
+_PLAIN = re.compile(r"https?://[a-z0-9][a-z0-9.-]*(?::[0-9]{1,5})?(?=[/?#]|\Z)")
 _IPV4 = re.compile(r"[0-9]+(?:\.[0-9]+){3}")
 _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
 _PLACE = re.compile(r"(\s*[a-zA-Z][a-zA-Z0-9+.-]*:[/\\]{2}(?:[^/?#\\]*@)?)(\[[^/?#\\\]]*\]|[^/?#\\@:]*)")
 _WEB = frozenset({"http", "https"})
 _LONGEST = 1024
 _LONGEST_NAME = 253
+_REMEMBERED = 1 << 12
 
 
 def host_of(url: str, schemes: Container[str] | None = None) -> str:
@@ -53,6 +57,22 @@ def scheme_and_host(url: str) -> tuple[str, str]:
     ValueError
         It is no address at all.
     """
+    plain = plain_origin(url)
+    return _read_host(url) if plain is None else _of_origin(plain)
+
+
+def plain_origin(url: str) -> str | None:
+    """Return scheme, host and port of a web address where nothing in them needs to be spelled anew; else None."""
+    plain = _PLAIN.match(url)
+    return None if plain is None else plain[0]
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _of_origin(origin: str) -> tuple[str, str]:
+    return _read_host(origin)
+
+
+def _read_host(url: str) -> tuple[str, str]:
     read = as_browsers(url)
     if read is not None:
         return read[0], _of_authority(read[1])
@@ -105,6 +125,7 @@ def readings(url: str) -> Iterator[str]:
         yield url.replace("\\", "%5C")
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def canonical(host: str) -> str:
     """Return the one spelling of a host name or address (of IPv6 without brackets).
 

@@ -46,6 +46,8 @@ def is_private(url: str) -> bool:
     looked up: a public name that resolves to a private address counts as public here.
     """
     try:
+        if "\\" not in url:
+            return _is_private_host(scheme_and_host(url)[1])
         return any(_is_private_host(scheme_and_host(each)[1]) for each in readings(url))
     except ValueError:
         return True

@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from ingest_guard.urls.hosts import host_of
+from ingest_guard.urls.hosts import host_of, is_address
 
 if TYPE_CHECKING:
     from tldextract import TLDExtract
@@ -32,5 +32,7 @@ def domain_of(url: str) -> str:
 
 @lru_cache(maxsize=_REMEMBERED)
 def _domain(host: str) -> str:
+    if is_address(host):
+        return host
     found = suffixes()(host)
     return f"{found.domain}.{found.suffix}" if found.domain and found.suffix else host

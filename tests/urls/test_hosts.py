@@ -195,3 +195,38 @@ def test_entries_that_name_no_host(entry: str, why: str) -> None:
     """The reason is one of three words."""
     with pytest.raises(ValueError, match=f"^{why}$"):
         hosts.listed_host(entry)
+
+
+@given(
+    st.text("ahtps:/.0123456789@#?\\[]%-_ \t\n\u00df", max_size=30),
+    st.sampled_from(["", "http://", "https://", "http://a.b", "https://a.b:80", "http://0x7f.1", "http://a.b:99999"]),
+)
+def test_what_is_read_of_an_origin_is_what_is_read_of_the_address(rest: str, start: str) -> None:
+    """The host is the same, whether the whole address is read or only what all addresses of a server begin with."""
+    url = start + rest
+    try:
+        expected = hosts._read_host(url)
+    except ValueError:
+        with pytest.raises(ValueError, match=r".*"):
+            hosts.scheme_and_host(url)
+        return
+    assert hosts.scheme_and_host(url) == expected
+
+
+@pytest.mark.parametrize(
+    ("url", "origin"),
+    [
+        ("http://a.b/c", "http://a.b"),
+        ("https://a.b:8080?c", "https://a.b:8080"),
+        ("http://a.b", "http://a.b"),
+        ("http://A.b/", None),
+        ("http://user@a.b/", None),
+        ("http://a.b:80@c.d/", None),
+        ("http://a.b\\@c.d/", None),
+        ("ftp://a.b/", None),
+        (" http://a.b/", None),
+    ],
+)
+def test_plain_origins(url: str, origin: str | None) -> None:
+    """Only an origin that browsers spell just so is taken from an address as it stands."""
+    assert hosts.plain_origin(url) == origin

@@ -6,6 +6,7 @@ import re
 import time
 from dataclasses import dataclass, replace
 
+import numpy as np
 from scrapy.http import Response
 from scrapy.utils.asyncio import run_in_thread
 
@@ -105,7 +106,16 @@ async def _look(state: GuardState, generation: Generation, body: bytes, declared
 
 def _takes_long(body: bytes) -> bool:
     """Return whether looking for what is inside a body would hold the event loop up."""
-    return len(body) > _LARGE or body.count(b":") + body.count(b"/9j") > _MANY_SIGNS
+    if len(body) > _LARGE:
+        return True
+    if len(body) <= _MANY_SIGNS:
+        return False
+    # Single bytes are counted four times as fast as three in a row, and in most bodies they are few.
+    codes = np.frombuffer(body, np.uint8)
+    colons = np.count_nonzero(codes == ord(":"))
+    return bool(
+        colons + np.count_nonzero(codes == ord("/")) > _MANY_SIGNS and colons + body.count(b"/9j") > _MANY_SIGNS
+    )
 
 
 def _declared_type(response: Response) -> str | None:

@@ -20,6 +20,7 @@ from ingest_guard.dataset.optouts.tdmrep import WELL_KNOWN, Rule, parse_file, re
 from ingest_guard.scrapy_plugin.core.single_flight import SingleFlight
 from ingest_guard.scrapy_plugin.core.state import GuardState
 from ingest_guard.scrapy_plugin.core.tickets import META_KEY, Ticket
+from ingest_guard.urls.hosts import plain_origin
 from ingest_guard.urls.private import is_private
 
 if TYPE_CHECKING:
@@ -118,6 +119,9 @@ class TdmFiles:
 
 def origin_of(url: str) -> str | None:
     """Return scheme, host and port of an address; None where it is none of http or https."""
+    plain = plain_origin(url)
+    if plain is not None:
+        return plain
     with contextlib.suppress(ValueError):
         parts = urlsplit(url)
         if parts.scheme.lower() in {"http", "https"} and parts.hostname:

@@ -94,6 +94,27 @@ def _exceptions_behind(exception: BaseException | None) -> Iterator[BaseExceptio
             yield each
 
 
+class EarlyFilter(LogFilter):
+    """The same for a logger: passes over what no handler prints. Most of what Scrapy says is at DEBUG."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Rewrite a record, if it is printed at all."""
+        return super().filter(record) if is_printed(record.name, record.levelno) else True
+
+
+def is_printed(name: str, level: int) -> bool:
+    """Return whether any handler takes what a logger is given at a level; handlers have a filter of their own."""
+    logger: logging.Logger | None = logging.getLogger(name)
+    has_any = False
+    while logger is not None:
+        for handler in logger.handlers:
+            if handler.level <= level:
+                return True
+            has_any = True
+        logger = logger.parent if logger.propagate else None
+    return not has_any
+
+
 class InstalledFilter:
     """A :class:`LogFilter` on Scrapy's loggers and on the root's handlers; :meth:`remove` takes it off.
 
@@ -102,17 +123,19 @@ class InstalledFilter:
     """
 
     def __init__(self, *, strict: bool) -> None:
-        self._filter = LogFilter(strict=strict)
         known = [each for name, each in logging.root.manager.loggerDict.items() if name.startswith("scrapy")]
-        self._places: list[logging.Filterer] = [each for each in known if isinstance(each, logging.Logger)]
-        self._places += logging.root.handlers
-        for place in self._places:
-            place.addFilter(self._filter)
+        loggers = [each for each in known if isinstance(each, logging.Logger)]
+        self._places: list[tuple[logging.Filterer, LogFilter]] = [
+            *((logger, EarlyFilter(strict=strict)) for logger in loggers),
+            *((handler, LogFilter(strict=strict)) for handler in logging.root.handlers),
+        ]
+        for place, each in self._places:
+            place.addFilter(each)
 
     def remove(self) -> None:
         """Take the filter off."""
-        for place in self._places:
-            place.removeFilter(self._filter)
+        for place, each in self._places:
+            place.removeFilter(each)
 
 
 class GuardedLogFormatter(LogFormatter):

@@ -11,7 +11,13 @@ from scrapy.http import Response
 from scrapy.logformatter import LogFormatter
 
 from ingest_guard.scrapy_plugin.core import redaction
-from ingest_guard.scrapy_plugin.startup.log_filter import GuardedLogFormatter, InstalledFilter, LogFilter
+from ingest_guard.scrapy_plugin.startup.log_filter import (
+    EarlyFilter,
+    GuardedLogFormatter,
+    InstalledFilter,
+    LogFilter,
+    is_printed,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -96,6 +102,28 @@ def test_the_filter_comes_off_again() -> None:
     assert len(logger.filters) == len(before) + 1
     installed.remove()
     assert logger.filters == before
+
+
+@pytest.mark.parametrize(("level", "is_cleaned"), [(logging.DEBUG, False), (logging.ERROR, True)])
+def test_what_is_not_printed_is_not_formatted(level: int, *, is_cleaned: bool) -> None:
+    """A logger's filter leaves a record alone that no handler takes, and cleans one that is printed."""
+    logger = logging.getLogger("ingest_guard_test.quiet")
+    logger.propagate = False
+    handler = logging.NullHandler(logging.INFO)
+    logger.addHandler(handler)
+    record = logging.LogRecord(logger.name, level, "", 0, "got %s", ("data:image/png;base64,AAAA",), None)
+    try:
+        assert EarlyFilter(strict=False).filter(record)
+    finally:
+        logger.removeHandler(handler)
+    assert ("AAAA" not in record.getMessage()) == is_cleaned
+
+
+def test_a_program_without_handlers_prints_by_pythons_last_resort() -> None:
+    """Where no handler is set up, each record counts as printed."""
+    logger = logging.getLogger("ingest_guard_test.bare")
+    logger.propagate = False
+    assert is_printed(logger.name, logging.DEBUG)
 
 
 class Talkative(LogFormatter):
