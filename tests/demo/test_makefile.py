@@ -24,6 +24,7 @@ _TARGETS = {
     "bench-import",
     "bench-memory",
     "bench-extract",
+    "bench-pages",
     "bench-hostile",
     "bench-recheck",
     "bench-records",
