@@ -214,7 +214,8 @@ def test_crawls_at_the_same_time(tmp_path: Path, memory: Callable[..., NewestVer
         subprocess.Popen([sys.executable, "-c", RACER, str(tmp_path), str(first)], stderr=subprocess.PIPE)
         for first in range(3)
     ]
-    assert [(each.communicate(timeout=120)[1], each.returncode) for each in racers] == [(b"", 0)] * 3
+    said = [each.communicate(timeout=120)[1].decode() for each in racers]
+    assert [each.returncode for each in racers] == [0] * 3, said
     newest_one = memory().newest()
     assert newest_one is not None
     assert int(newest_one.version, 16) == 99
