@@ -12,7 +12,7 @@ from ingest_guard.policy.policy import Policy
 # How the work is done, where things lie and what is reported; none of it decides an outcome. Of the allow-list, its
 # values count and not its files' names; of the lists, what they say.
 _UNDECISIVE = frozenset(
-    {"blocklist", "build", "list_key", "signer", "allow", "flood", "max_age"}
+    {"blocklist", "build", "list_key", "signer", "state", "allow", "flood", "max_age"}
     | {"workers", "images_per_worker", "in_flight", "fairness", "records", "swap", "dataset", "extract", "filters"}
     | {"level", "old_stores", "hygiene", "opt_outs", "self_test", "report", "metrics"}
 )

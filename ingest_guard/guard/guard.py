@@ -17,7 +17,7 @@ from typing import NamedTuple
 from ingest_guard.blocklist.blocklist import Blocklist
 from ingest_guard.guard.allow_list import AllowList
 from ingest_guard.guard.check_set import attest
-from ingest_guard.guard.credentials import list_key, require_signer
+from ingest_guard.guard.credentials import list_key, require_trusted
 from ingest_guard.guard.list_rules import actions, govern, require_known_hashes, strictest
 from ingest_guard.guard.page_reading import needs_reading, page_limits, read_text
 from ingest_guard.guard.scan_result import Scan
@@ -140,15 +140,17 @@ class Guard:
         Raises
         ------
         BlocklistError
-            The blocklist is missing, empty, stale, damaged, writable by others, keyed with another key, or not signed
-            by whom the policy demands.
+            The blocklist is missing, empty, stale, damaged, writable by others, keyed with another key, not signed by
+            whom the policy demands, or older than one that was in use here.
         PolicyError
             The policy names a list or a hash that does not exist, or the allow-list cannot be read.
         """
         key = list_key(policy)
         opened = Blocklist.open(policy.blocklist, key=key, allow_empty=policy.allow_empty, max_age=policy.max_age)
-        require_signer(policy, opened.version)
-        return cls(opened, policy, key=key)
+        guard = cls(opened, policy, key=key)
+        # Last: a version that cannot be used shall not be the one that none may be older than.
+        require_trusted(policy, opened)
+        return guard
 
     @property
     def version(self) -> str:

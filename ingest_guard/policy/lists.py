@@ -28,6 +28,7 @@ def _read_signers(value: Any) -> Any:
 
 
 Severity = Annotated[str, BeforeValidator(_read_severity), Field(pattern=r"^[A-Z0-9][A-Z0-9_.-]{0,15}$")]
+State = Literal["none"] | Annotated[Path, Field(strict=False)] | None
 Signers = Annotated[tuple[Annotated[str, Field(min_length=1, max_length=4096)], ...], BeforeValidator(_read_signers)]
 
 

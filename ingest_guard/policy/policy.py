@@ -14,13 +14,13 @@ from pydantic import Field, ValidationError, model_validator
 
 from ingest_guard._yaml import YAMLProblem, describe_errors, load_with_lines, to_tuples
 from ingest_guard.errors import PolicyError
-from ingest_guard.policy.lists import Allow, KeySource, ListPolicy, Signers, is_hex_key
+from ingest_guard.policy.lists import Allow, KeySource, ListPolicy, Signers, State, is_hex_key
 from ingest_guard.policy.operation import Fairness, Hygiene, Metrics, Report, SelfTest, Swap
 from ingest_guard.policy.records import Dataset, Extract, Filters, OptOutPolicy, Records
 from ingest_guard.policy.units import Bodies, Section, Size, Span, Workers
 
 _NOT_FOR_WORKERS = {"max_age", "build", "swap", "signer", "list_key", "allow", "extract", "filters", "dataset"}
-_NOT_FOR_WORKERS |= {"fairness", "self_test", "report", "metrics"}
+_NOT_FOR_WORKERS |= {"state", "fairness", "self_test", "report", "metrics"}
 
 
 class Limits(Section):
@@ -78,6 +78,7 @@ class Policy(Section):
     swap: Swap = Swap()
     list_key: KeySource | None = None
     signer: Signers = ()
+    state: State = None
     lists: dict[str, ListPolicy] = Field(default_factory=dict)
     allow: Allow = Allow()
     flood: int = Field(100, ge=0, le=100_000)
@@ -171,6 +172,9 @@ class Policy(Section):
             "allow": self.allow.model_copy(update={"files": allowed}),
             "signer": tuple(signer),
         }
+        state = Path(_STATE) if self.state is None and self.signer else self.state
+        if isinstance(state, Path):
+            update["state"] = _resolve(file, "state", state)
         if self.dataset.sign_key:
             sign_key = _resolve(file, "dataset.sign_key", self.dataset.sign_key)
             update["dataset"] = self.dataset.model_copy(update={"sign_key": sign_key})
@@ -180,7 +184,8 @@ class Policy(Section):
         return self.model_copy(update=update)
 
 
-_WHAT = {"blocklist": "a folder; name the folder that 'ingest-guard blocklist build' wrote"}
+_STATE = "ingest_guard_state"
+_WHAT = {"blocklist": "a folder; name the folder that 'ingest-guard blocklist build' wrote", "state": "a folder"}
 
 
 def _resolve(file: Path, key: str, path: Path) -> Path:

@@ -9,11 +9,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 from click.testing import CliRunner
+from support.blocklists import make_blocklist
 
-from ingest_guard import SetupError
+from ingest_guard import Guard, Policy, SetupError
+from ingest_guard.blocklist.store.draft import point_to
+from ingest_guard.blocklist.store.signatures import sign_store
+from ingest_guard.blocklist.store.versions import versions
 from ingest_guard.cli.main import cli
 from ingest_guard.scrapy_plugin.startup import doctor as checks
 from ingest_guard.scrapy_plugin.startup import doctor_checks, process
+from ingest_guard.signing import keys
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -166,6 +171,47 @@ def test_project_without_the_addon(project: Callable[..., Path]) -> None:
     code, lines = doctor()
     assert code == 1
     assert sum("the add-on is not in the setting ADDONS" in line for line in lines if line.startswith("BAD")) == 2
+
+
+@pytest.fixture
+def signed(project: Callable[..., Path]) -> Path:
+    """Make a project with a store of two versions that one signer has signed; return its folder."""
+    folder = project()
+    keys.write_signing_key(folder / "signer")
+    key = keys.read_signing_key(folder / "signer")
+    for number in "12":
+        make_blocklist(folder / "store", {"l": [("md5", "0" * 31 + number)]})
+        sign_store(folder / "store", key)
+    return folder
+
+
+def test_what_is_remembered_is_shown(signed: Path) -> None:
+    """The version that none may be older than, and the file that says so; looking at it leaves no trace."""
+    file = signed / "policy.yaml"
+    file.write_text("blocklist: store\nworkers: inline\nsigner: signer.pub\n")
+    _, lines = doctor()
+    assert any(line.startswith("ok   no version of the blocklist was in use here yet; remembered in") for line in lines)
+    assert not (signed / "ingest_guard_state").exists()
+    version = Guard.from_policy(Policy.load(file)).version
+    code, lines = doctor()
+    (line,) = [line for line in lines if "the newest version seen is" in line]
+    assert (code, version[:12] in line, "ingest_guard_state/newest-" in line) == (0, True, True)
+    point_to(signed / "store", versions(signed / "store")[1])
+    code, lines = doctor()
+    assert code == 1
+    assert any(line.startswith("BAD") and "is older than" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("state", "expected"),
+    [("none", "can be pointed back to an older signed one"), ("signer/x", "BAD  the newest version of the blocklist")],
+)
+def test_where_nothing_is_remembered(signed: Path, state: str, expected: str) -> None:
+    """A policy that does without is told what that means; a folder that cannot be written to is found."""
+    (signed / "policy.yaml").write_text(f"blocklist: store\nworkers: inline\nsigner: signer.pub\nstate: {state}\n")
+    code, lines = doctor()
+    assert any(expected in line for line in lines)
+    assert code == (0 if state == "none" else 1)
 
 
 @pytest.mark.parametrize(

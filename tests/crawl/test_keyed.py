@@ -11,7 +11,9 @@ from support.pictures import drawn, encode
 from support.server import Server
 
 from ingest_guard.blocklist.build.build import ListSource, build
+from ingest_guard.blocklist.store.draft import point_to
 from ingest_guard.blocklist.store.signatures import sign_store
+from ingest_guard.blocklist.store.versions import current_version
 from ingest_guard.signing.keys import read_signing_key, write_signing_key
 
 if TYPE_CHECKING:
@@ -115,3 +117,24 @@ def test_a_signer_that_has_not_signed(crawl_with: Callable[[str], Crawl], projec
     assert crawl.exit_code != 0
     (line,) = crawl.critical()
     assert "sign" in line
+
+
+def test_a_store_that_is_pointed_back(crawl_with: Callable[[str], Crawl], project: Project, key: str) -> None:
+    """After a crawl with a newer version, no crawl starts on an older one, though the signer has signed both."""
+    file = project.project / "key"
+    file.touch(mode=0o600)
+    file.write_text(key)
+    store = project.project.parent / "blocklist"
+    first = current_version(store)
+    build(store, [ListSource("a", "plain", store.parent / "rows.txt")], key=bytes.fromhex(key))
+    sign_store(store, read_signing_key(store.parent / "signer"))
+    lines = "list_key: {file: key}\nsigner: [../signer.pub]\n"
+    assert crawl_with(lines).count("matched") == 2
+    point_to(store, first)
+    crawl = crawl_with(lines)
+    assert crawl.exit_code != 0
+    assert crawl.records == []
+    (line,) = crawl.critical()
+    assert "is older than" in line
+    assert "ingest_guard_state/newest-" in line
+    assert crawl_with(f"{lines}state: none\n").count("matched") == 2

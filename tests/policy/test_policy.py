@@ -26,6 +26,7 @@ DEFAULTS: dict[str, Any] = {
     "swap": {"interval": timedelta(seconds=60), "older": "refuse", "stale": "alarm"},
     "list_key": None,
     "signer": (),
+    "state": None,
     "lists": {},
     "allow": {"files": (), "distances": {}},
     "flood": 100,
@@ -369,10 +370,29 @@ def test_every_path_counts_from_the_policys_folder(tmp_path: Path) -> None:
     assert policy.list_key.file == tmp_path.resolve() / "key"
     assert policy.signer == (public, str(tmp_path.resolve() / "signer.pub"))
     assert load(tmp_path, f"blocklist: b\nsigner: {public}\n").signer == (public,)
+    assert load(tmp_path, "blocklist: b\nstate: s\n").state == tmp_path.resolve() / "s"
+
+
+def test_the_folder_of_the_newest_version(tmp_path: Path) -> None:
+    """A demand for a signer brings a folder beside the policy; none is a word, and ./none a folder."""
+    signer = f"blocklist: b\nsigner: {'a' * 64}\n"
+    assert load(tmp_path, "blocklist: b\n").state is None
+    assert load(tmp_path, signer).state == tmp_path.resolve() / "ingest_guard_state"
+    assert load(tmp_path, f"{signer}state: none\n").state == "none"
+    assert load(tmp_path, f"{signer}state: ./none\n").state == tmp_path.resolve() / "none"
+    with pytest.raises(PolicyError, match="state"):
+        load(tmp_path, f"{signer}state: [x]\n")
 
 
 @pytest.mark.parametrize(
-    "line", ["allow: {files: ['a\\0b']}", "list_key: {file: 'a\\0b'}", "signer: ['a\\0b']", "blocklist: 'a\\0b'"]
+    "line",
+    [
+        "allow: {files: ['a\\0b']}",
+        "list_key: {file: 'a\\0b'}",
+        "signer: ['a\\0b']",
+        "blocklist: 'a\\0b'",
+        "state: 'a\\0b'",
+    ],
 )
 def test_what_cannot_be_a_path(tmp_path: Path, line: str) -> None:
     """A path that no system takes is an error that names the key."""

@@ -30,7 +30,7 @@ _LIBRARIES = (
 # Where things lie, who holds which key, and how strong the machine is: the same rules on another one are the same.
 _OF_THE_MACHINE: dict[str, bool | set[str]] = {
     **dict.fromkeys(("blocklist", "list_key", "signer", "workers", "images_per_worker", "in_flight", "fairness"), True),
-    **dict.fromkeys(("metrics", "report"), True),
+    **dict.fromkeys(("metrics", "report", "state"), True),
     "allow": {"files"},
     "dataset": {"sign_key"},
 }

@@ -16,7 +16,7 @@ from ingest_guard.dataset.tables.columns import Columns
 from ingest_guard.dataset.tables.fingerprints import FingerprintReader
 from ingest_guard.guard.allow_list import AllowList
 from ingest_guard.guard.check_set import attest
-from ingest_guard.guard.credentials import list_key, require_signer
+from ingest_guard.guard.credentials import list_key, require_trusted
 from ingest_guard.guard.list_rules import actions, govern, strictest
 from ingest_guard.policy.policy import Policy
 from ingest_guard.verdict import Action
@@ -77,7 +77,7 @@ class Opened:
         key = list_key(policy)
         self.folder = _version_folder(policy.blocklist)
         opened = Blocklist.open(self.folder, key=key, allow_empty=policy.allow_empty, max_age=policy.max_age)
-        require_signer(policy, opened.version)
+        require_trusted(policy, opened)
         allowed = AllowList.read(policy)
         governed = govern(opened, policy, allowed)
         baselines = [Baseline(each, key) for each in plan.since]

@@ -34,7 +34,6 @@ class PacedHandler:
     Its subclasses, one for each scheme, name the inner one.
     """
 
-    lazy: bool = True
     inner_class: ClassVar[Any] = None
 
     def __init__(self, crawler: Crawler) -> None:
@@ -140,6 +139,15 @@ def is_wrapped(path: Any, kind: type[PacedHandler]) -> bool:
 
 
 def _around(path: Any, kind: type[PacedHandler]) -> type[PacedHandler]:
+    """Return a class of a kind around a handler.
+
+    It is called what the handler is called, and loaded when the handler would be: what Scrapy logs and warns about is
+    for the handler's author. A handler that does not say whether it is lazy gets Scrapy's own default, and its warning.
+    """
     inner = load_object(path)
-    name = f"{kind.__name__.removesuffix('Handler')}{getattr(inner, '__name__', 'Handler')}"
-    return type(name, (kind,), {"lazy": getattr(inner, "lazy", True), "inner_class": inner})
+    told = {
+        name: value
+        for name in ("__module__", "__qualname__", "lazy")
+        if (value := getattr(inner, name, None)) is not None
+    }
+    return type(getattr(inner, "__name__", kind.__name__), (kind,), {**told, "inner_class": inner})

@@ -18,7 +18,6 @@ from rich.text import Text
 from scrapy import signals
 from scrapy.utils.asyncio import AsyncioLoopingCall, create_looping_call
 
-from ingest_guard.scrapy_plugin.core.meter import own_counts
 from ingest_guard.scrapy_plugin.core.state import GuardState
 from ingest_guard.scrapy_plugin.monitoring import snapshot
 
@@ -112,7 +111,7 @@ class Progress:
 
     def _collect(self) -> dict[str, str]:
         state, now = self._state, self._clock()
-        counts, queues = own_counts(state.crawler.stats.get_stats()), snapshot.queues(state)
+        counts, queues = snapshot.counts(state), snapshot.queues(state)
         checked = counts.get("checked", 0)
         self._pace.note(now, checked)
         return {
@@ -125,6 +124,7 @@ class Progress:
             "opted out": f"{sum(n for name, n in counts.items() if name.startswith('opted_out/')):,}",
             "requests to come": f"{queues['scheduled'] + queues['downloading']:,}",
             "in scan": f"{queues['scanning'] + queues['waiting']:,}",
+            **_domains(counts),
             "age of lists": _format_span(snapshot.list_age(state)),
         }
 
@@ -139,6 +139,16 @@ class Progress:
         text = ", ".join(f"{name} {value}" for name, value in self._collect().items())
         self._stream.write(f"ingest-guard: {text}\n")
         self._stream.flush()
+
+
+def _domains(counts: dict[str, Any]) -> dict[str, str]:
+    """Return the shares of domains, as far as there is something to say: the line is long enough."""
+    shown = {}
+    if counts["domains/worker_seconds"]:
+        shown["largest domain"] = f"{counts['domains/largest_share']:.0%}"
+    if counts["domains/dropped"]:
+        shown["over budget"] = f"{counts['domains/dropped']:,}"
+    return shown
 
 
 class _Pace:

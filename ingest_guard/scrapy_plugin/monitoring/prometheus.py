@@ -22,7 +22,6 @@ from scrapy import signals
 from scrapy.utils.asyncio import run_in_thread
 
 from ingest_guard.errors import SetupError
-from ingest_guard.scrapy_plugin.core.meter import own_counts
 from ingest_guard.scrapy_plugin.core.state import GuardState
 from ingest_guard.scrapy_plugin.monitoring import snapshot
 
@@ -67,6 +66,12 @@ COUNTERS = (
     Counter("scans_spared", "scans_spared", "Images that were not scanned again"),
     Counter("errors", "errors", "Faults of the guard itself"),
     Counter("flood_alarms", "flood_alarms", "Entries that matched suspiciously many different images"),
+    Counter("domain_worker_seconds", "domains/worker_seconds", "Time that workers have spent on images"),
+    Counter("domain_failed_scans", "domains/failed_scans", "Scans that counted against their domain"),
+    Counter("domain_failed_seconds", "domains/failed_seconds", "The workers' time for them"),
+    Counter("domain_closings", "domains/closings", "Times that a domain was closed"),
+    Counter("domain_dropped_images", "domains/dropped", "Images dropped because their domain was closed"),
+    Counter("domain_held_fetches", "domains/held_fetches", "Fetches that waited: their domain had enough under way"),
     Counter("list_changes", "swap/done", "Changes to a new version of the blocklist"),
     Counter("list_changes_refused", "swap/refused", "Attempts to change that were refused"),
 )
@@ -77,6 +82,7 @@ GAUGES = {
     "waiting_images": "Images that wait for a scan",
     "downloading_requests": "Requests being downloaded",
     "scheduled_requests": "Requests not yet begun",
+    "domain_largest_share": "Share of the workers' time of the domain that took most, 0 to 1",
     "blocklist_age_seconds": "Age of the blocklist in use",
     "blocklist_max_age_seconds": "How old it may be",
     "crawler_memory_bytes": "Memory of the crawl's own process",
@@ -176,7 +182,7 @@ def _labels(state: GuardState, number: str) -> list[str]:
 
 
 def _counters(crawls: list[tuple[list[str], GuardState]]) -> Iterator[Metric]:
-    counted = [(labels, own_counts(state.crawler.stats.get_stats())) for labels, state in crawls]
+    counted = [(labels, snapshot.counts(state)) for labels, state in crawls]
     for each in COUNTERS:
         family = CounterMetricFamily(
             PREFIX + each.name, each.help, labels=[*_LABELS, *([each.label] if each.label else [])]
@@ -204,6 +210,7 @@ def _measure(state: GuardState) -> dict[str, float]:
         "waiting_images": queues["waiting"],
         "downloading_requests": queues["downloading"],
         "scheduled_requests": queues["scheduled"],
+        "domain_largest_share": state.budget.domains.statistics()["largest_share"],
         "blocklist_age_seconds": snapshot.list_age(state),
         "blocklist_max_age_seconds": state.policy.max_age.total_seconds(),
         "crawler_memory_bytes": memory["crawler"],

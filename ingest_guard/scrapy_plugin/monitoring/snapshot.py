@@ -7,10 +7,17 @@ from pathlib import Path
 from typing import Any
 
 from ingest_guard._clock import format_time
+from ingest_guard.scrapy_plugin.core.meter import own_counts
 from ingest_guard.scrapy_plugin.core.state import GuardState
 
 _STATM = Path("/proc/self/statm")
 _PAGE_SIZE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
+
+
+def counts(state: GuardState) -> dict[str, Any]:
+    """Return the guard's statistics so far, by their names; those of domains too, which others find at the end only."""
+    domains = {f"domains/{name}": value for name, value in state.budget.domains.statistics().items()}
+    return own_counts(state.crawler.stats.get_stats()) | domains
 
 
 def responses(state: GuardState) -> int:

@@ -132,7 +132,7 @@ class Telemetry:
             self._write("lists", **snapshot.lists(state))
         self._write(
             "sample",
-            counts=own_counts(state.crawler.stats.get_stats()),
+            counts=snapshot.counts(state),
             responses=snapshot.responses(state),
             queues=snapshot.queues(state),
             memory=snapshot.memory(state),

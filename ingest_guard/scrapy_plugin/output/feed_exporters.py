@@ -190,3 +190,8 @@ class WholeFileStorage(FileFeedStorage):
         if self._is_parquet:
             path = Path(self.path)
             publish(hidden_name(path), path, replace=self._replace)
+
+
+# Scrapy counts stored feeds by the name of the storage's class: what reads the statistic
+# feedexport/success_count/FileFeedStorage must still find it.
+WholeFileStorage.__name__ = FileFeedStorage.__name__

@@ -4,6 +4,7 @@ import contextlib
 import os
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from scrapy import Spider
@@ -15,7 +16,8 @@ from scrapy.utils.project import get_project_settings
 
 from ingest_guard.blocklist.blocklist import Blocklist
 from ingest_guard.errors import IngestGuardError, SetupError
-from ingest_guard.guard.credentials import list_key, require_signer
+from ingest_guard.guard.credentials import list_key, newest_versions, require_trusted
+from ingest_guard.policy import Policy
 from ingest_guard.scrapy_plugin.core import placement
 from ingest_guard.scrapy_plugin.core.settings import load_policy
 
@@ -84,15 +86,29 @@ def examine_project(settings: Settings) -> list[Finding]:
             if not opened.knows_canary:
                 text = "the blocklist has no canary, so no crawl on it can test itself and none would start"
                 findings.append(Finding(good=False, text=text, advice=("ingest-guard blocklist build",)))
-            require_signer(policy, opened.version)
+            require_trusted(policy, opened, remember=False)
         if policy.signer:
             findings.append(Finding(good=True, text="the blocklist is signed by whom the policy demands"))
+        findings += _remembered(policy)
         if key is not None:
             findings.append(Finding(good=True, text="the key of the keyed lists can be read"))
     except IngestGuardError as error:
         findings.append(Finding(good=False, text=str(error)))
     findings.append(_second_line(settings))
     return findings
+
+
+def _remembered(policy: Policy) -> Iterator[Finding]:
+    """Yield which version none may be older than, and where that is remembered."""
+    if (memory := newest_versions(policy)) is None:
+        if policy.signer:
+            text = "no version of the blocklist is remembered: the store can be pointed back to an older signed one"
+            yield Finding(good=True, text=text, is_note=True)
+        return
+    memory.require_writable()
+    newest = memory.newest()
+    text = f"the newest version seen is {newest}" if newest else "no version of the blocklist was in use here yet"
+    yield Finding(good=True, text=f"{text}; remembered in {memory.file}")
 
 
 def examine_spiders(settings: Settings) -> list[Finding]:

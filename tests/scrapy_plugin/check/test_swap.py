@@ -17,9 +17,10 @@ from support.listed import pdq_of
 from support.pictures import drawn, encode
 from support.waiting import until
 
-from ingest_guard import ImageBlocked
+from ingest_guard import BlocklistError, ImageBlocked
 from ingest_guard.blocklist.build.build import ListSource, build
 from ingest_guard.blocklist.store.draft import point_to
+from ingest_guard.blocklist.store.newest import NewestVersions
 from ingest_guard.blocklist.store.versions import current_version, versions
 from ingest_guard.scrapy_plugin.check import swap
 
@@ -293,6 +294,39 @@ def test_an_older_version_is_refused_unless_the_policy_accepts_it(
 
     assert running(chain, work) == (in_use if expected == "old" else first)
     assert chain.stats().get("swap/refused") == (1 if expected == "old" else None)
+
+
+@pytest.mark.parametrize(("policy", "expected"), [("", "refused"), ("swap: {older: accept}\n", "accepted")])
+def test_a_version_that_is_older_than_another_crawls_is_refused(
+    started: Callable[..., Chain], store: Path, tmp_path: Path, policy: str, expected: str
+) -> None:
+    """What one crawl has changed over to, the next one and those beside it do not go back behind."""
+    (first,) = versions(store)
+    policy += f"state: {tmp_path / 'memory'}\n"
+    chain = started(policy)
+    make_blocklist(store, {"a": NEW})
+    second = current_version(store)
+    make_blocklist(store, {"a": [*NEW, ("md5", "0" * 31 + "1")]})
+    third = current_version(store)
+    memory = NewestVersions(tmp_path / "memory", store)
+
+    async def work() -> str:
+        await look(chain)
+        assert chain.state.guard.version == third
+        seen = memory.newest()
+        assert seen is not None
+        assert seen.version == third
+        point_to(store, second)
+        await look(chain)
+        return chain.state.guard.version
+
+    assert running(chain, work) == (third if expected == "refused" else second)
+    point_to(store, first)
+    if expected == "refused":
+        with pytest.raises(BlocklistError, match="is older than"):
+            started(policy)
+    else:
+        assert started(policy).state.guard.version == first
 
 
 def test_a_refused_version_gets_another_chance_after_a_pause_or_a_signal(

@@ -45,6 +45,21 @@ def test_the_rate_is_that_of_the_last_seconds(make_crawler: Callable[..., Crawle
     assert "time 0:00:36, pages 0, images 60, a second 0.0," in out.getvalue().splitlines()[-1]
 
 
+def test_the_shares_of_domains_are_shown(make_crawler: Callable[..., Crawler]) -> None:
+    """The largest share of the workers' time, and what was dropped of closed domains; no domain is named."""
+    out = io.StringIO()
+    state = GuardState.of(make_crawler())
+    progress, domains = Progress(state, out), state.budget.domains
+    progress.tick()
+    assert "largest domain" not in out.getvalue()
+    for name, seconds in {"slow.example": 3.0, "quick.example": 1.0}.items():
+        domains.count_scan(domains.get(name), seconds, None)
+    domains.drop()
+    progress.tick()
+    assert "largest domain 75%, over budget 1," in out.getvalue()
+    assert "example" not in out.getvalue()
+
+
 def test_the_log_goes_above_what_is_live(make_crawler: Callable[..., Crawler], monkeypatch: pytest.MonkeyPatch) -> None:
     """Handlers of the same stream write above it, markup is no markup, and afterwards they have their stream again."""
     monkeypatch.setenv("TERM", "xterm")

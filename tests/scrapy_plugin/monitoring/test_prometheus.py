@@ -26,6 +26,7 @@ from ingest_guard.scrapy_plugin.monitoring.prometheus import (
     Crawls,
     Metrics,
 )
+from ingest_guard.verdict import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -115,6 +116,29 @@ def test_a_counter_tells_what_was_counted(make_crawler: Callable[..., Crawler]) 
 def panels(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return all panels, those inside of rows too."""
     return [each for panel in found for each in (panel, *panels(panel.get("panels", [])))]
+
+
+def test_the_shares_of_domains_are_served_while_they_change(make_crawler: Callable[..., Crawler]) -> None:
+    """The statistics have them at the end only; no label names a domain."""
+    state = GuardState.of(make_crawler())
+    domains = state.budget.domains
+    crawls = Crawls()
+    crawls.add(state)
+    for name, seconds, reason in (("a.example", 3.0, None), ("b.example", 1.0, Reason.TIMEOUT)):
+        domains.count_scan(domains.get(name), seconds, reason)
+    domains.drop()
+    samples = [sample for metric in crawls.collect() for sample in metric.samples]
+    found = {each.name: each.value for each in samples if each.name.startswith("ingest_guard_domain_")}
+    assert found == {
+        "ingest_guard_domain_worker_seconds_total": 4,
+        "ingest_guard_domain_failed_scans_total": 1,
+        "ingest_guard_domain_failed_seconds_total": 1,
+        "ingest_guard_domain_closings_total": 0,
+        "ingest_guard_domain_dropped_images_total": 1,
+        "ingest_guard_domain_held_fetches_total": 0,
+        "ingest_guard_domain_largest_share": 0.75,
+    }
+    assert not any("example" in value for each in samples for value in each.labels.values())
 
 
 def test_the_dashboard_uses_what_there_is() -> None:

@@ -62,6 +62,18 @@ def test_no_host_is_noted_where_none_is_wanted(make_crawler: Callable[..., Crawl
     assert '"kind":"hosts"' not in (tmp_path / "telemetry.jsonl").read_text()
 
 
+def test_samples_have_the_shares_of_domains(make_crawler: Callable[..., Crawler], tmp_path: Path) -> None:
+    """While the crawl runs, by the names of the statistics, and without the domains' names."""
+    state = GuardState.of(make_crawler())
+    telemetry = Telemetry(state, tmp_path)
+    state.budget.domains.count_scan(state.budget.domains.get("slow.example"), 3.0, None)
+    telemetry._sample()
+    text = (tmp_path / "telemetry.jsonl").read_text()
+    counts = json.loads(text.splitlines()[-1])["counts"]
+    assert (counts["domains/worker_seconds"], counts["domains/largest_share"], counts["domains/dropped"]) == (3, 1, 0)
+    assert "example" not in text
+
+
 def test_a_line_begins_on_a_line_of_its_own(tmp_path: Path) -> None:
     """What a crash cut off stays by itself."""
     file = tmp_path / "new" / "telemetry.jsonl"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow.parquet as pq
 import pytest
+from scrapy.extensions.feedexport import FileFeedStorage
 from scrapy.settings import Settings
 from support.records import record
 
@@ -113,6 +114,11 @@ def test_a_parquet_file_appears_when_it_is_whole(tmp_path: Path) -> None:
         assert not hidden_name(path).exists()
     assert names(path.parent) == ["x-1.parquet", "x.parquet"]
     assert path.read_bytes() == b"True"
+
+
+def test_feeds_are_counted_as_ever() -> None:
+    """Scrapy's statistics name the storage's class: dashboards ask for feedexport/success_count/FileFeedStorage."""
+    assert WholeFileStorage.__name__ == FileFeedStorage.__name__
 
 
 def test_other_formats_are_stored_as_ever(tmp_path: Path) -> None:

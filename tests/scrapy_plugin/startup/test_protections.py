@@ -3,13 +3,16 @@ from __future__ import annotations
 import asyncio
 import base64
 import functools
+import logging
 import tempfile
+import warnings
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from scrapy import Request, signals
-from scrapy.exceptions import DropItem
+from scrapy.core.downloader.handlers import DownloadHandlers
+from scrapy.exceptions import DropItem, NotConfigured
 from scrapy.http import HtmlResponse, Response
 from scrapy.logformatter import LogFormatter
 from scrapy.settings import Settings
@@ -103,6 +106,61 @@ def test_handlers_are_wrapped() -> None:
     settings.set("DOWNLOAD_HANDLERS", {"http": "x.Y"}, 200)
     with pytest.raises(SetupError, match=r"the download handler of .*: was changed"):
         handlers.require_wrapped(SimpleNamespace(settings=settings), handlers.CheckedHandler)  # type: ignore[arg-type]
+
+
+LEVELS = {"default": handlers.PacedHandler, "strict": handlers.CheckedHandler}
+LAZINESS: dict[str, dict[str, Any]] = {"lazy": {"lazy": True}, "eager": {"lazy": False}, "says nothing": {}}
+
+
+class Off:
+    """A download handler whose library is not there."""
+
+    lazy = False
+
+    @classmethod
+    def from_crawler(cls, crawler: Crawler) -> Off:
+        """Refuse."""
+        del crawler
+        raise NotConfigured("no library")
+
+
+class Buggy(Off):
+    """A download handler that cannot be built."""
+
+    @classmethod
+    def from_crawler(cls, crawler: Crawler) -> Buggy:
+        """Fail."""
+        del crawler
+        raise ValueError("a bug")
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("laziness", LAZINESS)
+def test_a_handler_is_loaded_when_it_would_be(make_crawler: Callable[..., Crawler], level: str, laziness: str) -> None:
+    """An eager one at once, a lazy one with its first request; one that does not say gets Scrapy's warning, by name."""
+    body = {"__module__": "their.package", "download_request": Inner.download_request}
+    crawler = make_crawler(
+        f"level: {level}\n", DOWNLOAD_HANDLERS={"toy": type("Theirs", (), body | LAZINESS[laziness])}
+    )
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        found = DownloadHandlers(crawler)
+    assert ("toy" in found._handlers) is (laziness == "eager")
+    assert isinstance(found._get_handler("toy"), LEVELS[level])
+    texts = [text for each in caught if "'lazy' attribute" in (text := str(each.message))]
+    assert [text.split()[0] for text in texts] in (["their.package.Theirs"] if laziness == "says nothing" else [], [])
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize(("inner", "said"), [(Off, []), (Buggy, [f"Loading \"<class '{__name__}.Buggy'>\""])])
+def test_a_handler_that_cannot_be_built_is_called_what_it_is(
+    make_crawler: Callable[..., Crawler], caplog: pytest.LogCaptureFixture, level: str, inner: type, said: list[str]
+) -> None:
+    """Its scheme is not there, and the log names the handler, not what the guard has put around it."""
+    found = DownloadHandlers(make_crawler(f"level: {level}\n", DOWNLOAD_HANDLERS={"toy": inner}))
+    assert found._get_handler("toy") is None
+    errors = [each.getMessage().split(" for scheme ") for each in caplog.records if each.levelno >= logging.ERROR]
+    assert [loading for loading, *scheme in errors if scheme == ['"toy"']] == said
 
 
 class Inner:
