@@ -33,6 +33,26 @@ def extract_images(
         The section ``extract`` of a policy.
     """
     text, encoding = (body, "utf-8") if isinstance(body, str) else read_text(body, content_type)
+    return extract_from(text, encoding, url, is_xml=False, policy=policy)
+
+
+def extract_from(text: str, encoding: str, url: str, *, is_xml: bool, policy: Extract = _DEFAULT) -> list[PageImage]:
+    """Return the images of a page that is decoded already, as :func:`extract_images` does.
+
+    Parameters
+    ----------
+    text
+        The page.
+    encoding
+        That it was in: what letters in the query of an address are sent in.
+    url
+        Of the response: what relative addresses count from.
+    is_xml
+        Whether browsers read it as XML: ``application/xhtml+xml`` and other XML types.
+    policy
+        The section ``extract`` of a policy.
+    """
+    del is_xml
     root = parse(text)
     if root is None:
         return []
