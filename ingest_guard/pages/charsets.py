@@ -37,6 +37,10 @@ _LONGEST_CONTENT: Final = 4096
 _SAMPLE: Final = 1 << 17
 """Bytes from which an encoding is guessed."""
 _ESCAPE: Final = b"\x1b"
+_MANY_BYTES: Final = frozenset(
+    {"utf-8", *_UTF16, "gbk", "gb18030", "big5", "euc-jp", "euc-kr", "shift_jis", "iso-2022-jp", "replacement"}
+)
+"""Encodings that do not take one byte for each letter."""
 
 
 class Decoded(NamedTuple):
@@ -85,6 +89,16 @@ def decode(body: bytes, declared: str | None = None, *, fallback: str | None = N
     for number, name in enumerate(names):
         texts.setdefault(_decode(body, name), name if certain or number else None)
     return [Decoded(text, name) for text, name in texts.items()]
+
+
+def most_sensible(body: bytes, readings: list[Decoded]) -> Decoded:
+    """Return the reading whose text is worth keeping: a browser's, but UTF-8 is UTF-8, whatever one byte a letter it
+    is said to be: no other text of such an encoding is valid UTF-8 by chance.
+    """  # noqa: D205 - one sentence
+    first = readings[0]
+    if first.encoding in _MANY_BYTES or body.isascii() or not is_utf8(body):
+        return first
+    return Decoded(body.decode("utf-8"), "utf-8")
 
 
 def looks_like_utf16(body: bytes) -> str | None:

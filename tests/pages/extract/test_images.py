@@ -272,7 +272,7 @@ def test_declared_sizes() -> None:
         "<a href=/x><a href=/y><figure><img src=a.jpg alt=x>",
         "<head><img src=a.jpg alt=x></head>",
         "<img src=a.jpg alt=x alt=y src=b.jpg/>",
-        "\x00<im\x00g src=a.jpg alt=x>",
+        "\x00<img src=a.jpg alt=x>",
     ],
 )
 def test_broken_markup(broken: str) -> None:

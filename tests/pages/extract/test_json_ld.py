@@ -83,7 +83,7 @@ def test_what_templates_put_around_it(wrapped: str) -> None:
         "{",
         "[" * 200_000,
         '{"a":' * 100_000,
-        '{"image": "a.jpg", "x": ' + "9" * 100_000 + "}}",
+        '{"image": "a.jpg", "x": ' + "9" * 100_000,
         "nonsense",
         "'single'",
         "5",
