@@ -41,6 +41,9 @@ _MANY_BYTES: Final = frozenset(
     {"utf-8", *_UTF16, "gbk", "gb18030", "big5", "euc-jp", "euc-kr", "shift_jis", "iso-2022-jp", "replacement"}
 )
 """Encodings that do not take one byte for each letter."""
+_BEYOND_ASCII: Final = re.compile("[^\x00-\x7f]")
+_LETTERS_FOR_BROKEN: Final = 10
+"""Letters beyond ASCII that make up for a broken one in UTF-8."""
 
 
 class Decoded(NamedTuple):
@@ -92,13 +95,26 @@ def decode(body: bytes, declared: str | None = None, *, fallback: str | None = N
 
 
 def most_sensible(body: bytes, readings: list[Decoded]) -> Decoded:
-    """Return the reading whose text is worth keeping: a browser's, but UTF-8 is UTF-8, whatever one byte a letter it
-    is said to be: no other text of such an encoding is valid UTF-8 by chance.
-    """  # noqa: D205 - one sentence
+    """Return the reading whose text is worth keeping: as a rule a browser's.
+
+    Bytes that are UTF-8 are not so by chance: they are read as such where nothing is declared although some bytes are
+    broken, and where an encoding of one byte a letter is.
+
+    Parameters
+    ----------
+    body
+        Without content codings.
+    readings
+        Of :func:`decode`.
+    """
     first = readings[0]
-    if first.encoding in _MANY_BYTES or body.isascii() or not is_utf8(body):
+    if first.encoding in _MANY_BYTES or body.isascii():
         return first
-    return Decoded(body.decode("utf-8"), "utf-8")
+    text = body.decode("utf-8", "replace")
+    broken = text.count("\ufffd")
+    if not broken or len(_BEYOND_ASCII.findall(text)) > _LETTERS_FOR_BROKEN * broken:
+        return Decoded(text, "utf-8")
+    return first
 
 
 def looks_like_utf16(body: bytes) -> str | None:

@@ -103,7 +103,7 @@ class Copies:
         offered = sources or self.set_of(attributes)
         own = attributes.get("src", "")
         own = "" if is_placeholder(own) else own
-        is_stand_in = lazy and stands_in(own)
+        is_stand_in = lazy and (stands_in(own) or _is_pixel(attributes))
         waiting = list(lazy_addresses(attributes, is_shown=not is_stand_in and names_picture(own))) if lazy else []
         singles = self._known((*waiting, own))
         if is_stand_in and not offered and singles in ([], self._known([own])):
@@ -138,6 +138,10 @@ class Copies:
             if found:
                 return found
         return []
+
+
+def _is_pixel(attributes: Mapping[str, str]) -> bool:
+    return {attributes.get(side, "").strip() for side in ("width", "height")} <= {"0", "1"}
 
 
 def _plain_sets(attributes: Mapping[str, str]) -> tuple[str, str]:

@@ -6,6 +6,7 @@ with scripting: the walk parses it where it meets it, for the copies of lazy ima
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any, Final, TypeAlias
 
@@ -20,6 +21,9 @@ Root: TypeAlias = turbohtml.Document | turbohtml.Element
 _XHTML: Final = "http://www.w3.org/1999/xhtml"
 _KNOWN_SPACES: Final = frozenset({"", _XHTML, "http://www.w3.org/2000/svg", "http://www.w3.org/1998/Math/MathML"})
 _PREFIXES: Final = {"http://www.w3.org/1999/xlink": "xlink:", "http://www.w3.org/XML/1998/namespace": "xml:"}
+_CLOSED: Final = re.compile(
+    r"<(title|script|style|textarea|iframe|noscript|noframes|noembed|xmp|template|a)((?:[\t\n\r ][^<>]*)?)/>"
+)
 _SHADOW_ROOTS: Final = frozenset({"open", "closed"})
 
 
@@ -36,6 +40,9 @@ def parse(text: str, *, is_xml: bool) -> Root:
     root = parse_strictly(text) if is_xml else None
     if root is not None:
         return _from_xml(root)
+    if is_xml:
+        # For HTML these are open, and hide what follows.
+        text = _CLOSED.sub(r"<\1\2></\1>", text)
     return turbohtml.parse(text, positions=False, scripting=True, allow_declarative_shadow_roots=False)
 
 
