@@ -28,8 +28,8 @@ _UNFILLED = re.compile(
     rf"(?:(?<![A-Za-z0-9:.])):{_FIELD}(?=[^0-9A-Za-z_@:-]|x:|$)|(?<=[/_]):{_FIELD}[x_-]:?{_FIELD}?",
     re.IGNORECASE,
 )
-_FILLED_FRAGMENT = re.compile(r"##[\w.-]{1,60}##|#\{")
-"""Marks that an address would be cut off at."""
+_FRAGMENT_MARK = re.compile(r"##[\w.-]{1,60}##|#\{")
+"""Marks at which an address would be cut off."""
 _ESCAPED_MARK = re.compile(r"%(?:7B|7D|5B|5D|24|3C|3E|7C|25(?=25|[A-Za-z_]))", re.IGNORECASE)
 _SCHEME = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*:")
 # A port that nothing listens at, a label that no name server knows.
@@ -105,10 +105,8 @@ def _with_query_in(url: str, encoding: str) -> str:
 
 def is_unfilled(text: str) -> bool:
     """Return whether an address is a template that a script was to fill in: ``/a_{width}x.jpg``, ``%%URL%%``."""
-    if _FILLED_FRAGMENT.search(text):
-        return True
-    address = text.partition("#")[0]
-    return _UNFILLED.search(_ESCAPED_MARK.sub(lambda mark: chr(int(mark[0][1:], 16)), address)) is not None
+    plain = _ESCAPED_MARK.sub(lambda mark: chr(int(mark[0][1:], 16)), text)
+    return _FRAGMENT_MARK.search(plain) is not None or _UNFILLED.search(plain.partition("#")[0]) is not None
 
 
 def names_picture(url: str) -> bool:
