@@ -6,7 +6,8 @@
 The pages are those with an ``img`` in documentation that Debian packages and wheels have left here; nothing is
 downloaded. For more and better ones: ``apt-get install python-sklearn-doc python-skimage-doc gimp-help-en
 debian-handbook`` (or unpack these packages anywhere, and name the folder). They are served from this machine, opened
-in headless Chromium, and the images that it has loaded and shows are looked up among those that extraction finds.
+in headless Chromium, and the images that it has loaded and shows are looked up among those that extraction finds. Then
+the same with generated pages after the shapes of common themes, and with the captions that Chromium shows on them.
 
 For each policy: ``same`` is the very address that Chromium chose, ``copy`` another copy of the same image (a larger
 one, say), ``alt`` those of the found ones with the same text, and ``missed`` the rest. Images whose file the page does
@@ -16,6 +17,7 @@ not name are made by its scripts, and counted apart. Then the speed, on one core
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import os
 import random
@@ -31,8 +33,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
+from PIL import Image
 from support.devtools import browser
 from support.shown import Shown, shown_images
+from support.themes import CAPTIONS_SCRIPT, THEMES, theme_page
 
 from ingest_guard.pages.extract import PageImage, extract_images
 from ingest_guard.policy.records import Extract
@@ -60,8 +64,11 @@ def main() -> int:
         return 2
     results = [compare(pages[at : at + 200]) for at in range(0, len(pages), 200)]
     rows = {name: sum((each[name] for each in results), Counter()) for name in POLICIES}
+    themes = compare_themes(options.themes)
     speed = measure_speed(pages)
-    report(rows, speed, len(pages), as_json=options.json)
+    report(rows, themes, speed, len(pages), as_json=options.json)
+    if themes["found"] < themes["visible"] or themes["same_caption"] < themes["captions"]:
+        return 1
     return 0 if all(row["same"] + row["copy"] >= NEEDED * row["visible"] for row in rows.values()) else 1
 
 
@@ -70,6 +77,7 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--root", nargs="+", default=list(ROOTS), metavar="FOLDER")
     parser.add_argument("--pages", type=int, default=400, metavar="N")
+    parser.add_argument("--themes", type=int, default=20, metavar="N", help="generated pages of each theme")
     parser.add_argument("--seed", type=int, default=6)
     parser.add_argument("--json", action="store_true")
     return parser.parse_args()
@@ -139,6 +147,48 @@ def serve(root: Path) -> ThreadingHTTPServer:
     return server
 
 
+def compare_themes(each: int) -> Counter[str]:
+    """Open generated pages in a browser; count sources, texts and captions, and those that extraction has as well."""
+    row: Counter[str] = Counter()
+    drawn = io.BytesIO()
+    Image.new("RGB", (40, 30), (40, 90, 200)).save(drawn, "PNG")
+
+    class Themes(Quiet):
+        """Serves a theme's page at /THEME/SEED.html, and a picture anywhere else."""
+
+        def do_GET(self) -> None:
+            """Answer."""
+            name, _, seed = self.path.strip("/").removesuffix(".html").rpartition("/")
+            body = theme_page(name, int(seed), self.headers["Host"]) if name in THEMES else drawn.getvalue()
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html" if name in THEMES else "image/png")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Themes)
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    host = f"127.0.0.1:{server.server_address[1]}"
+    with browser() as chromium:
+        for name, seed in ((name, seed) for name in THEMES for seed in range(each)):
+            url = f"http://{host}/{name}/{seed}.html"
+            shown = [image for image in shown_images(chromium, url, width=SCREEN) if not image.url.startswith("data:")]
+            found = extract_images(
+                theme_page(name, seed, host), url, content_type="text/html", policy=POLICIES["nearest"]
+            )
+            texts = {copy: image.alt for image in found for copy in image.candidates}
+            captions = [each for each in chromium.run(CAPTIONS_SCRIPT) if not each["alt"]]
+            row["pages"] += 1
+            row["visible"] += len(shown)
+            row["found"] += sum(image.url in texts for image in shown)
+            row["with_alt"] += sum(bool(image.alt) for image in shown)
+            row["same_alt"] += sum(bool(image.alt) and texts.get(image.url) == folded(image.alt) for image in shown)
+            row["captions"] += len(captions)
+            row["same_caption"] += sum(texts.get(each["url"]) == folded(each["text"]) for each in captions)
+    server.shutdown()
+    return row
+
+
 def judge(shown: Sequence[Shown], found: Sequence[PageImage], file: Path, *, tell: bool) -> Counter[str]:
     """Count the images of one page."""
     row: Counter[str] = Counter(pages=1, found=len(found))
@@ -196,10 +246,12 @@ def measure_speed(pages: Sequence[tuple[Path, Path]]) -> dict[str, float]:
     return {"pages_s": len(pages) / seconds, "megabytes_s": megabytes / seconds, "images_s": images / seconds}
 
 
-def report(rows: dict[str, Counter[str]], speed: dict[str, Any], pages: int, *, as_json: bool) -> None:
+def report(
+    rows: dict[str, Counter[str]], themes: Counter[str], speed: dict[str, Any], pages: int, *, as_json: bool
+) -> None:
     """Print the figures."""
     if as_json:
-        print(json.dumps({"pages": pages, "policies": rows, "speed": speed}))
+        print(json.dumps({"pages": pages, "policies": rows, "themes": themes, "speed": speed}))
         return
     print(f"{pages} pages, screen {SCREEN} pixels wide")
     for name, row in rows.items():
@@ -209,6 +261,10 @@ def report(rows: dict[str, Counter[str]], speed: dict[str, Any], pages: int, *, 
             f"missed {row['missed']:4}  alt the same {row['alt']:6} of {with_alt}  (without alt: {row['without_alt']}; "
             f"left out: data: URLs {row['data']}, made by scripts {row['by_script']}; found in all: {row['found']})"
         )
+    print(
+        f"themes    {themes['pages']} pages  visible img {themes['visible']}  found {themes['found']}  alt the same "
+        f"{themes['same_alt']} of {themes['with_alt']}  captions {themes['same_caption']} of {themes['captions']}"
+    )
     print(
         f"speed     {speed['pages_s']:.0f} pages/s, {speed['megabytes_s']:.1f} MB/s, {speed['images_s']:.0f} images/s"
     )

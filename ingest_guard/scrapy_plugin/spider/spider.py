@@ -31,7 +31,6 @@ from ingest_guard._version import __version__
 from ingest_guard.dataset.records.filters import Filters
 from ingest_guard.errors import SetupError
 from ingest_guard.pages.extract import PageImage, extract_images
-from ingest_guard.pages.extract.document import is_too_costly
 from ingest_guard.scrapy_plugin.core.state import GuardState
 from ingest_guard.scrapy_plugin.spider.limits import ANYWHERE, Hosts, PendingLimit, can_be_asked
 from ingest_guard.scrapy_plugin.spider.seeds import Seeds
@@ -200,9 +199,6 @@ class ImageTextSpider(SitemapSpider):
         """Yield the images of a page, and a request for each link to follow."""
         del arguments
         if not isinstance(response, HtmlResponse) or not self.hosts.allows(response.url):
-            return
-        if is_too_costly(response.text):
-            self._state.count("spider/pages_refused")
             return
         self._state.count("spider/pages")
         yield from self.images(response)

@@ -10,6 +10,7 @@ from PIL import Image
 from support.devtools import browser
 from support.server import Server
 from support.shown import shown_images
+from support.themes import CAPTIONS_SCRIPT, THEMES, theme_page
 
 from ingest_guard.pages.extract import extract_images
 from ingest_guard.policy.records import Extract
@@ -104,3 +105,20 @@ def test_what_chromium_shows_is_found(name: str, site: Server, chromium: Browser
     for image in shown:
         expected = " ".join((image.alt or image.title).split())
         assert texts.get(image.url.partition("#")[0]) == expected, image
+
+
+@pytest.mark.parametrize("name", THEMES)
+def test_pages_of_common_themes_are_read_as_chromium_shows_them(name: str, site: Server, chromium: Browser) -> None:
+    """The same sources among the copies, the same texts, and captions word for word."""
+    for seed in range(3):
+        host = site.url("/").removeprefix("http://").rstrip("/")
+        body = theme_page(name, seed, host)
+        site.add(f"/themes/{name}/{seed}", body, type="text/html")
+        url = site.url(f"/themes/{name}/{seed}")
+        shown = shown_images(chromium, url, width=SCREEN)
+        found = extract_images(body, url, content_type="text/html", policy=BROWSER_LIKE)
+        texts = {url: image.alt for image in found for url in image.candidates}
+        assert {image.url for image in shown} <= set(texts)
+        assert [texts[image.url] for image in shown if image.alt] == [image.alt for image in shown if image.alt]
+        for caption in chromium.run(CAPTIONS_SCRIPT):
+            assert caption["alt"] or texts[caption["url"]] == " ".join(caption["text"].split())
