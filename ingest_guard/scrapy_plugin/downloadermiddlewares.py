@@ -108,16 +108,15 @@ class Sentinel:
         # What an older version of the lists has let through at the gate is checked again here, against the present one.
         generation = self._state.current
         passed = generation.passed.get(response)
-        if ticket is None:
-            self._opt_outs.note_page(response, None if passed is None else passed.signals)
-        if not body or (passed is not None and passed.body is body):
-            return response
-        if hashlib.sha256(body).hexdigest() in generation.verified:
+        is_known = not body or (passed is not None and passed.body is body)
+        if is_known or hashlib.sha256(body).hexdigest() in generation.verified:
+            if ticket is None:
+                await self._opt_outs.note_page(response, None if passed is None else passed.signals)
             return response
         is_test = request in self._state.test_requests
         if not is_test:
             self._state.count("sentinel/checked")
-        inspection = await inspect(self._state, response, payer_of(request))
+        inspection = await inspect(self._state, response, payer_of(request), is_for_reading=ticket is None)
         note_response(self._state, request, response, inspection.verdict)
         if ticket is not None:
             ticket.note(response, inspection.verdict, inspection.generation.guard.attestation)
@@ -133,6 +132,8 @@ class Sentinel:
             scrub(response)
         else:
             inspection.generation.verified[inspection.sha256[0]] = None
+        if ticket is None:
+            await self._opt_outs.note_page(response, None if passed is None else passed.signals)
         return response
 
     @fenced

@@ -15,7 +15,8 @@ from support.pictures import drawn, encode
 
 from ingest_guard import Reason
 from ingest_guard.guard.page_reading import largest_answer, needs_reading, pack_reading, unpack_reading
-from ingest_guard.pages.findings import EMBEDDED, NESTING, InlineBody, PageLimits, PageReading
+from ingest_guard.pages.findings import EMBEDDED, NESTING, InlineBody, PageLimits
+from ingest_guard.pages.reading import PageReading
 from ingest_guard.policy.policy import Limits
 from ingest_guard.policy.records import Records
 from ingest_guard.workers.inline import InlinePool
@@ -172,7 +173,7 @@ def head_of(value: object) -> bytes:
     return struct.pack("!I", len(head)) + head + b"x" * 10
 
 
-GOOD = {"doubt": None, "encoding": None, "bodies": [[4, "", True, True], [6, "", True, True]]}
+GOOD = {"doubt": None, "encoding": None, "bodies": [[4, "", True, True], [6, "", True, True]], "document": None}
 BROKEN = {
     "no object": [],
     "nothing": {},

@@ -33,6 +33,12 @@ def extract_images(
         The section ``extract`` of a policy.
     """
     text, encoding = (body, "utf-8") if isinstance(body, str) else read_text(body, content_type)
+    return extract_from(text, encoding, url, is_xml=False, policy=policy)
+
+
+def extract_from(text: str, encoding: str, url: str, *, is_xml: bool, policy: Extract = _DEFAULT) -> list[PageImage]:
+    """Return the images of a page that is decoded already."""
+    del is_xml
     root = parse(text)
     if root is None:
         return []

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
+from ingest_guard.dataset.optouts.markup import meta_elements
 
 from ingest_guard.dataset.optouts import signals, tdmrep
-from ingest_guard.dataset.optouts.markup import meta_elements
 from ingest_guard.pages.extract import copies, document, json_ld, media, walk
 from ingest_guard.pages.extract.texts import clean
 
