@@ -27,8 +27,25 @@ def urls(text: str, encoding: str = "utf-8", media_type: str = "text/html") -> l
 
 
 HREFS = st.sampled_from(
-    ["/x", "x", "../x", "?q=1", "/x#f", "//other.example/x", "https://other.example/x?y=z&amp;w", " /blank "]
-    + ["mailto:a@b.example", "javascript:void(0)", "tel:1", "/ä", "/q?a=ü", "/a b", "/%7Ea", "http://[", "/x;y=1"]
+    [
+        "/x",
+        "x",
+        "../x",
+        "?q=1",
+        "/x#f",
+        "//other.example/x",
+        "https://other.example/x?y=z&amp;w",
+        " /blank ",
+        "mailto:a@b.example",
+        "javascript:void(0)",
+        "tel:1",
+        "/ä",
+        "/q?a=ü",
+        "/a b",
+        "/%7Ea",
+        "http://[",
+        "/x;y=1",
+    ]
 )
 RELS = st.sampled_from(["", " rel=nofollow", ' rel="x NOFOLLOW"', ' rel="ugc,nofollow"', " rel=me"])
 LINKS = st.builds(
@@ -70,6 +87,7 @@ def test_links_are_those_of_scrapys_own_extractor(text: str) -> None:
         ('<a href="data:image/png;base64,iVBORw0KGgo">', []),
         ('<a href="file:///etc/passwd">', []),
         ("<a>x</a><a href>y</a><a href='#f'>z</a>", []),
+        ('<a href="//stra\u00dfe.example/a">', ["https://xn--strae-oqa.example/a"]),
         ('<link href="/x"><form action="/y">', []),
         ('<a href="/x"></a><a href="/x#y"></a>', ["https://site.example/x"]),
     ],
