@@ -37,7 +37,21 @@ def extract_images(
 
 
 def extract_from(text: str, encoding: str, url: str, *, is_xml: bool, policy: Extract = _DEFAULT) -> list[PageImage]:
-    """Return the images of a page that is decoded already."""
+    """Return the images of a page that is decoded already, as :func:`extract_images` does.
+
+    Parameters
+    ----------
+    text
+        The page.
+    encoding
+        That it was in: what letters in the query of an address are sent in.
+    url
+        Of the response: what relative addresses count from.
+    is_xml
+        Whether browsers read it as XML: ``application/xhtml+xml`` and other XML types.
+    policy
+        The section ``extract`` of a policy.
+    """
     del is_xml
     root = parse(text)
     if root is None:
