@@ -13,7 +13,6 @@ in full.
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
 
@@ -25,6 +24,7 @@ from ingest_guard.scrapy_plugin.check.judge import block, judge
 from ingest_guard.scrapy_plugin.check.list_actions import note_response
 from ingest_guard.scrapy_plugin.check.request_rules import require_allowed
 from ingest_guard.scrapy_plugin.core.exceptions import ImageBlocked
+from ingest_guard.scrapy_plugin.core.readings import digest_of
 from ingest_guard.scrapy_plugin.core.scrub import scrub, scrub_exception
 from ingest_guard.scrapy_plugin.core.state import GuardState
 from ingest_guard.scrapy_plugin.core.tickets import payer_of, ticket_of
@@ -109,9 +109,10 @@ class Sentinel:
         generation = self._state.current
         passed = generation.passed.get(response)
         is_known = not body or (passed is not None and passed.body is body)
-        if is_known or hashlib.sha256(body).hexdigest() in generation.verified:
+        digest = None if is_known else await digest_of(body)
+        if is_known or digest in generation.verified:
             if ticket is None:
-                await self._opt_outs.note_page(response, None if passed is None else passed.signals)
+                await self._opt_outs.note_page(response, None if passed is None else passed.signals, digest)
             return response
         is_test = request in self._state.test_requests
         if not is_test:
@@ -133,7 +134,7 @@ class Sentinel:
         else:
             inspection.generation.verified[inspection.sha256[0]] = None
         if ticket is None:
-            await self._opt_outs.note_page(response, None if passed is None else passed.signals)
+            await self._opt_outs.note_page(response, None if passed is None else passed.signals, digest)
         return response
 
     @fenced

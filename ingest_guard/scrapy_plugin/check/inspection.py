@@ -18,7 +18,7 @@ from ingest_guard.imaging.sniffing.sniff import Kind
 from ingest_guard.pages.reading import PageDocument, PageQuestion
 from ingest_guard.scrapy_plugin.check.list_actions import watch_for_floods
 from ingest_guard.scrapy_plugin.core.generation import Generation
-from ingest_guard.scrapy_plugin.core.readings import LARGE, NO_PAGE, declared_type
+from ingest_guard.scrapy_plugin.core.readings import LARGE, NO_PAGE, declared_type, off_loop_if_large
 from ingest_guard.scrapy_plugin.core.state import GuardState
 from ingest_guard.urls.data_scheme import holds_data_url
 from ingest_guard.verdict import Outcome, Reason, Verdict
@@ -27,6 +27,8 @@ logger = logging.getLogger(__name__)
 
 _PARTIAL_FLAGS = frozenset({"partial", "dataloss", "download_stopped"})
 _PARTIAL_CONTENT = 206
+# A coding may be a thousand times as long when it is undone.
+_LARGE_CODED = 1 << 13
 # Each sign of a URL, or of base64, costs some tens of microseconds. A picture of that size has about 2,000 by chance.
 _MANY_SIGNS = 2_500
 _URL_IN_HEADER = re.compile(r"data:[^\s<>\"']+", re.IGNORECASE)
@@ -81,7 +83,7 @@ async def _inspect(
     body: bytes = response.body
     codings = content_codings(response.headers.getlist("Content-Encoding"))
     limit = guard.policy.limits.bytes
-    if len(body) > LARGE:
+    if len(body) > (_LARGE_CODED if codings else LARGE):
         stages = await run_in_thread(undo, body, codings, limit)
     else:
         stages = undo(body, codings, limit)
@@ -93,7 +95,7 @@ async def _inspect(
         inquiry = _joined(inquiry, beside)
     scans = [await _scan(state, generation, part, payer) for part in inquiry.parts]
     watch_for_floods(state, guard, inquiry, scans)
-    outer = [digests(stage) for stage in stages.bodies[:-1]]
+    outer = [await off_loop_if_large(stage, digests, stage) for stage in stages.bodies[:-1]]
     extra = [match for taken in outer for match in guard.exact_matches(taken)]
     verdict = _with_doubts(guard.conclude(inquiry, scans, extra), inquiry, stages, is_partial=_is_partial(response))
     sha256 = tuple(taken["sha256"] for taken in [*outer, inquiry.digests])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Awaitable, Callable, Iterable
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 from weakref import WeakKeyDictionary
 
 from cachetools import LRUCache
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     _Read: TypeAlias = Callable[[bytes, str | None, str, PageQuestion], Awaitable[PageReading]]
 
+_T = TypeVar("_T")
 _MOST_BYTES = 32 << 20
 # Digests and a look for data: URLs take about 4 ms a MiB: beyond this it is not done on the event loop.
 LARGE = 1 << 19
@@ -68,7 +69,7 @@ class PageReadings:
             for digest in digests:
                 self._of_bodies[digest, response.url, declared_type(response)] = document
 
-    async def of(self, response: Response, *, images: bool = False) -> PageDocument | None:
+    async def of(self, response: Response, *, images: bool = False, digest: str | None = None) -> PageDocument | None:
         """Return what a response says; None where it could not be read.
 
         Parameters
@@ -77,6 +78,8 @@ class PageReadings:
             With its Content-Encoding undone.
         images
             True where its images and links are wanted, too.
+        digest
+            SHA-256 of the body, where it is known.
         """
         self._wants_images |= images
         body = response.body
@@ -86,19 +89,15 @@ class PageReadings:
         if known is not None and known[0] is body and (known[1] is None or _is_enough(known[1], images=images)):
             return known[1]
         declared = declared_type(response)
-        digest = await run_in_thread(_digest, body) if len(body) > LARGE else _digest(body)
+        digest = digest or await digest_of(body)
         document = self._of_bodies.get((digest, response.url, declared))
         if document is None or not _is_enough(document, images=images):
             document = NO_PAGE
-            if images or await self._may_be_page(body, declared):
+            if images or await off_loop_if_large(body, may_be_page, body, declared):
                 reading = await self._read(body, declared, response.url, self.question(response))
                 document = reading.document
         self.note(response, (digest,), document)
         return document
-
-    @staticmethod
-    async def _may_be_page(body: bytes, declared: str | None) -> bool:
-        return await run_in_thread(may_be_page, body, declared) if len(body) > LARGE else may_be_page(body, declared)
 
 
 def declared_type(response: Response) -> str | None:
@@ -107,8 +106,14 @@ def declared_type(response: Response) -> str | None:
     return value.decode("latin-1") if value else None
 
 
-def _digest(body: bytes) -> str:
-    return hashlib.sha256(body).hexdigest()
+async def digest_of(body: bytes) -> str:
+    """Return a body's SHA-256 in hex."""
+    return (await off_loop_if_large(body, hashlib.sha256, body)).hexdigest()
+
+
+async def off_loop_if_large(body: bytes, work: Callable[..., _T], *arguments: object) -> _T:
+    """Call a function whose time grows with a body: in a thread where that is a large one."""
+    return await run_in_thread(work, *arguments) if len(body) > LARGE else work(*arguments)
 
 
 def _is_enough(document: PageDocument, *, images: bool) -> bool:

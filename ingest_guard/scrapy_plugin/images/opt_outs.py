@@ -41,7 +41,7 @@ class OptOuts:
         self._pages: LRUCache[str, Signals] = LRUCache(_PAGES)
         self._are_any = False
 
-    async def note_page(self, response: Response, headers: Signals | None) -> None:
+    async def note_page(self, response: Response, headers: Signals | None, digest: str | None = None) -> None:
         """Remember what a response, as the spider gets it, says of itself.
 
         Parameters
@@ -50,12 +50,14 @@ class OptOuts:
             With its body and its headers.
         headers
             What its headers say, where they were read before.
+        digest
+            SHA-256 of the body, where it is known.
         """
         if headers is None:
             headers = self._reader.read_headers(response)
         signals = headers
         if isinstance(response, TextResponse):
-            signals = self._reader.add_markup(headers, await self._readings.of(response))
+            signals = self._reader.add_markup(headers, await self._readings.of(response, digest=digest))
         if signals != NONE:
             self._are_any = True
             self._pages[key_of(response.url)] = signals
