@@ -128,7 +128,7 @@ class Sentinel:
                 raise block(request, response, inspection.verdict)
             finally:
                 # The traceback takes this frame along; verdicts and lists of what was scanned have digests.
-                del inspection, generation, passed, body
+                del inspection, generation, passed, body, digest
         if ticket is not None and not ticket.may_keep(inspection.verdict):
             scrub(response)
         else:
