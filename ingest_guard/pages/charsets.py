@@ -37,6 +37,13 @@ _LONGEST_CONTENT: Final = 4096
 _SAMPLE: Final = 1 << 17
 """Bytes from which an encoding is guessed."""
 _ESCAPE: Final = b"\x1b"
+_MANY_BYTES: Final = frozenset(
+    {"utf-8", *_UTF16, "gbk", "gb18030", "big5", "euc-jp", "euc-kr", "shift_jis", "iso-2022-jp", "replacement"}
+)
+"""Encodings that do not take one byte for each letter."""
+_BEYOND_ASCII: Final = re.compile("[^\x00-\x7f]")
+_LETTERS_FOR_BROKEN: Final = 10
+"""Letters beyond ASCII that make up for a broken one in UTF-8."""
 
 
 class Decoded(NamedTuple):
@@ -87,6 +94,26 @@ def decode(body: bytes, declared: str | None = None, *, fallback: str | None = N
     return [Decoded(text, name) for text, name in texts.items()]
 
 
+def most_sensible(body: bytes, readings: list[Decoded]) -> Decoded:
+    """Return the reading whose text is worth keeping: as a rule a browser's.
+
+    Bytes that are UTF-8 are not so by chance: they are read as such where nothing is declared although some bytes are
+    broken, and where an encoding of one byte a letter is.
+
+    Parameters
+    ----------
+    body
+        Without content codings.
+    readings
+        Of :func:`decode`.
+    """
+    first = readings[0]
+    if first.encoding in _MANY_BYTES or body.isascii():
+        return first
+    text = _broken_utf8(body)
+    return first if text is None else Decoded(text, "utf-8")
+
+
 def looks_like_utf16(body: bytes) -> str | None:
     """Return the byte order of a body that is UTF-16 without any declaration, which browsers do not decode."""
     head = body[: _PRESCANNED * 4]
@@ -107,18 +134,30 @@ def _decode(body: bytes, encoding: str) -> str:
     return body.decode("utf-8", "replace") if encoding == "utf-8" else body.decode("whatwg-" + encoding)
 
 
-def _guess(body: bytes, fallback: str | None) -> tuple[str, bool]:
+def _guess(body: bytes, fallback: str | None) -> tuple[list[str], bool]:
+    """Return the encodings that the bytes may be in, the likeliest first, and whether that one is certain."""
     if fallback is not None and fallback not in _UTF16:
-        return fallback, False
+        return [fallback], False
     if body.isascii() and _ESCAPE not in body:
-        return "windows-1252", True
+        return ["windows-1252"], True
     if is_utf8(body):
-        return "utf-8", True
+        return ["utf-8"], True
     found = detect(_sample(body))
     encoding = find_encoding(found.encoding.removesuffix("-SIG")) if found.encoding else None
+    is_sure = found.confidence > 0
     if encoding is None or encoding in _UTF16:
-        return "windows-1252", False
-    return encoding, found.confidence > 0
+        encoding, is_sure = "windows-1252", False
+    if _broken_utf8(body) is not None:
+        # The detector gives UTF-8 up at the first byte that is broken.
+        return list(dict.fromkeys(["utf-8", encoding])), True
+    return [encoding], is_sure
+
+
+def _broken_utf8(body: bytes) -> str | None:
+    """Return the text of bytes that are UTF-8 but for a few; None where that is by chance."""
+    text = body.decode("utf-8", "replace")
+    letters = len(_BEYOND_ASCII.findall(text))
+    return text if letters > _LETTERS_FOR_BROKEN * text.count("\ufffd") else None
 
 
 def is_utf8(body: bytes) -> bool:
@@ -148,14 +187,14 @@ def _names(body: bytes, fallback: str | None) -> tuple[list[str], bool]:
     early, token = prescan(body[:_PRESCANNED]), _first_meta(body[:_LATE])
     if early is not None and early == token:
         return [early], True
-    guess, is_sure = _guess(body, fallback)
+    guesses, is_sure = _guess(body, fallback)
     late = [token] if token is not None else []
     if early is not None:
         # The prescan finds declarations inside scripts; Chromium's tokenizer does not.
-        return list(dict.fromkeys([early, *late, guess])), True
+        return list(dict.fromkeys([early, *late, *guesses])), True
     if late and _is_in_head(body):
-        return list(dict.fromkeys([*late, guess])), True
-    return list(dict.fromkeys([guess, *late])), is_sure
+        return list(dict.fromkeys([*late, *guesses])), True
+    return list(dict.fromkeys([*guesses, *late])), is_sure
 
 
 def _own_declaration(body: bytes) -> str | None:

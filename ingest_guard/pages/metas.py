@@ -125,7 +125,11 @@ def read_links(text: str, encoding: str, url: str, media_type: str) -> list[Page
     elements = _xml_links(text) if is_xml(media_type) else None
     if elements is None:
         page = parse_page(text, scripting=False)
-        elements = [(element.tag, element.attrs) for element in page.find_all(["base", "a", "area"])]
+        elements = [
+            (element.tag, element.attrs)
+            for element in page.find_all(["base", "a", "area"])
+            if element.tag != "base" or element.closest("template") is None
+        ]
     base = next((_text_of(a["href"]) for tag, a in elements if tag == "base" and a.get("href") is not None), None)
     addresses = Addresses(url, base, encoding)
     found: dict[str, PageLink] = {}

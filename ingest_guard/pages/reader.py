@@ -14,7 +14,7 @@ from typing import Final
 from ingest_guard.imaging.sniffing.patterns import linear
 from ingest_guard.imaging.sniffing.sniff import Kind as BodyKind
 from ingest_guard.imaging.sniffing.sniff import sniff
-from ingest_guard.pages.charsets import Decoded, decode, decode_as, looks_like_utf16
+from ingest_guard.pages.charsets import Decoded, decode, decode_as, looks_like_utf16, most_sensible
 from ingest_guard.pages.data_urls import lenient_base64, read_data_url
 from ingest_guard.pages.extract.images import extract_from
 from ingest_guard.pages.findings import EMBEDDED, NESTING, Findings, InlineBody, Kind, PageLimits, Piece
@@ -87,15 +87,15 @@ def read_page(
         readings.append(Decoded(decode_as(body, order), order))
         reader.add_document(readings[-1].text, essence(declared), depth=0, is_shown=False)
     reader.run(readings[0])
-    document = None if question is None else _read_document(readings, essence(declared), question, extract)
+    document = None if question is None else _read_document(body, readings, essence(declared), question, extract)
     return PageReading(findings.bodies, findings.doubt, readings[0].text, readings[0].encoding, document)
 
 
 def _read_document(
-    readings: list[Decoded], media_type: str, question: PageQuestion, extract: Extract
+    body: bytes, readings: list[Decoded], media_type: str, question: PageQuestion, extract: Extract
 ) -> PageDocument | None:
     """Return what a page says; None where a fault of ours prevents it, which must not read like a page without it."""
-    (text, encoding), *_ = readings
+    text, encoding = most_sensible(body, readings)
     is_guess = encoding is None and not text.isascii()
     try:
         metas, metas_cut = read_metas((reading.text for reading in readings), media_type)

@@ -83,6 +83,16 @@ def _parser(*, recover: bool) -> Any:
     return parser
 
 
+def parse_strictly(text: str) -> Any:
+    """Return the root of a well-formed XML document; None where a browser would show an error."""
+    parser = _parser(recover=False)
+    try:
+        root = etree.fromstring(text.encode("utf-8", "replace"), parser)
+    except (etree.XMLSyntaxError, ValueError):
+        return None
+    return None if any(entry.level >= etree.ErrorLevels.ERROR for entry in parser.error_log) else root
+
+
 def read_xml(text: str, *, is_shown: bool = True) -> Iterator[Piece]:
     """Yield the pieces of an XML document that can hold an inline body.
 

@@ -3,6 +3,7 @@
 import re
 from urllib.parse import quote
 
+import webencodings
 from ada_url import check_url, join_url, normalize_url
 from w3lib.url import safe_url_string
 
@@ -12,7 +13,24 @@ _LONGEST = 8192
 # What needs no second look: nothing in it is written otherwise once it was sent.
 _ORDINARY = re.compile(r"[A-Za-z0-9_.~:/?&=%+,;@!$'()*-]*")
 _BAD_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
-_UNFILLED = re.compile(r"\{\{|\$\{|<%|\[%|%7B%7B|\{%", re.IGNORECASE)
+_FIELD = (
+    r"(?:(?:image|img|max|min|target|device)?[ _-]?(?:width|height|size|ratio)|dimensions?|resolution|quality|format|"
+    r"ext|extension|density|dpr|pixelratio|crop|url|uri|src|source|href|path|image|img|file|filename|slug|thumb|w|h|wxh)"
+)
+"""What templates of pages name in marks that real addresses have as well."""
+_UNFILLED = re.compile(
+    # Marks that no address has: of Mustache, JavaScript, Jinja, Twig, ERB, PHP, ASP, AngularJS, mail systems.
+    r"\{\{|\}\}|[$#@]\{|<[%?]|%>|\[%|\{%|\[\[|\*\||%%[\w.-]{1,60}%%|@@[\w.-]{1,60}@@|"
+    # One pair of braces around a name, but around no GUID.
+    r"\{(?![0-9A-Fa-f]{8}-|[0-9A-Fa-f]{32}\})[A-Za-z_$][\w.$|-]{0,60}\}|\{0\}|"
+    # Marks that addresses have, too: around a name of what templates fill in.
+    rf"<{_FIELD}>|%{_FIELD}%|__{_FIELD}__|\[{_FIELD}\](?![\[=])|"
+    rf"(?:(?<![A-Za-z0-9:.])):{_FIELD}(?=[^0-9A-Za-z_@:-]|x:|$)|(?<=[/_]):{_FIELD}[x_-]:?{_FIELD}?",
+    re.IGNORECASE,
+)
+_FRAGMENT_MARK = re.compile(r"##[\w.-]{1,60}##|#\{")
+"""Marks at which an address would be cut off."""
+_ESCAPED_MARK = re.compile(r"%(?:7B|7D|5B|5D|24|3C|3E|7C|25(?=25|[A-Za-z_]))", re.IGNORECASE)
 _SCHEME = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*:")
 # A port that nothing listens at, a label that no name server knows.
 _UNREACHABLE = re.compile(r"https?://[^/]*(?::0/|[^/.:@]{64})")
@@ -32,12 +50,12 @@ class Addresses:
     base
         The first ``base`` element's ``href``, if there is one.
     encoding
-        Of the page: what letters in a query are sent in.
+        Of the page, by its WHATWG name: what letters in a query are sent in.
     """
 
     def __init__(self, page_url: str, base: str | None, encoding: str) -> None:
         # Browsers send what they have read as UTF-16 in UTF-8.
-        self._encoding = None if encoding.lower().startswith("utf") else encoding
+        self._encoding = None if encoding.lower().startswith(("utf", "replacement")) else encoding
         self._base = page_url if check_url(page_url.encode("utf-8", "replace").decode()) else None
         self._known: dict[str, str | None] = {}
         if base is not None:
@@ -53,8 +71,9 @@ class Addresses:
         return self._known[text]
 
     def _absolute(self, text: str) -> str | None:
-        cleaned = text.strip(_BLANKS).translate(_LINE_ENDS).partition("#")[0]
-        if not cleaned or _UNFILLED.search(cleaned):
+        whole = text.strip(_BLANKS).translate(_LINE_ENDS)
+        cleaned = whole.partition("#")[0]
+        if not cleaned or is_unfilled(whole):
             return None
         try:
             if self._encoding is not None and not cleaned.isascii():
@@ -76,8 +95,18 @@ def _with_query_in(url: str, encoding: str) -> str:
     if not mark or query.isascii():
         return url
     # What the encoding lacks is sent as a character reference.
-    escaped = _BEYOND_ASCII.sub(lambda found: quote(found[0].encode(encoding, "xmlcharrefreplace"), safe=""), query)
+    known = webencodings.lookup(encoding)
+    if known is None:
+        raise LookupError(encoding)
+    encode = known.codec_info.encode
+    escaped = _BEYOND_ASCII.sub(lambda found: quote(encode(found[0], "xmlcharrefreplace")[0], safe=""), query)
     return f"{path}?{escaped}"
+
+
+def is_unfilled(text: str) -> bool:
+    """Return whether an address is a template that a script was to fill in: ``/a_{width}x.jpg``, ``%%URL%%``."""
+    plain = _ESCAPED_MARK.sub(lambda mark: chr(int(mark[0][1:], 16)), text)
+    return _FRAGMENT_MARK.search(plain) is not None or _UNFILLED.search(plain.partition("#")[0]) is not None
 
 
 def names_picture(url: str) -> bool:

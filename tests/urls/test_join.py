@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from w3lib.url import safe_url_string
 
-from ingest_guard.urls.join import Addresses, is_placeholder, looks_like_address, names_picture
+from ingest_guard.urls.join import Addresses, is_placeholder, is_unfilled, looks_like_address, names_picture
 
 PAGE = "http://host.example/a/b?q=1"
 
@@ -128,3 +128,73 @@ def test_placeholders() -> None:
     """What stands for an image that a script will put there."""
     assert all(map(is_placeholder, ["", " ", "data:,", " DATA:x", "about:blank", "javascript:0"]))
     assert not any(map(is_placeholder, ["a.jpg", "http://h/a", "//h/a", "a:b/c.jpg"[2:]]))
+
+
+FIELDS = ["width", "height", "w", "size", "url", "image", "imageWidth"]
+MARKS = [
+    "{}",
+    "{{}}",
+    "${}",
+    "<%=x%>",
+    "[]",
+    "%%x%%",
+    "##x##",
+    "__x__",
+    "@@x@@",
+    "[[x]]",
+    "#{}",
+    "{%x%}",
+    "*|x|*",
+    "<x>",
+]
+
+
+@pytest.mark.parametrize("field", FIELDS)
+@pytest.mark.parametrize("mark", MARKS)
+@pytest.mark.parametrize("place", ["/p_{}x.jpg", "/{}/p.jpg", "/p.jpg?w={}", "https://h.example/{}"])
+def test_a_template_is_never_asked_for(field: str, mark: str, place: str) -> None:
+    """Whatever marks it has, and also where they are escaped."""
+    if "{}" in mark:
+        template = mark.replace("{}", "{" + field + "}")
+    else:
+        template = mark.replace("x", field) if "x" in mark else f"[{field}]"
+    for address in (
+        place.replace("{}", template),
+        place.replace("{}", template.replace("{", "%7B").replace("}", "%7d")),
+    ):
+        assert is_unfilled(address)
+        assert absolute(address) is None
+
+
+@pytest.mark.parametrize(
+    "address", ["/:w/a.jpg", "/p_:wx:h.jpg", "/a?w=:width", "/:size/b", "/%WIDTH%/a", "/{w}x{h}", "/{0}"]
+)
+def test_other_templates(address: str) -> None:
+    """Names behind a colon, or between signs."""
+    assert is_unfilled(address)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "/list[1].jpg",
+        "/photo[final].jpg",
+        "/a{3F2504E0-4F89-11D3-9A0C-0305E82C3301}.jpg",
+        "/a%7BCF2504E0-4F89-11D3-9A0C-0305E82C3301%7D.jpg",
+        "/a?filter[width]=3",
+        "/a?size%5Bw%5D=3",
+        "/a.jpg:large",
+        "https://h.example:8080/a.jpg",
+        "/a%20b%ECECE%20.jpg",
+        "/File:Width.jpg",
+        "/a__b__.jpg",
+        "/a.jpg#[width]",
+        "/w_100,h_200/a.jpg",
+        "/a.jpg?$large$",
+        "/100%/src",
+    ],
+)
+def test_marks_that_addresses_have_are_no_templates(address: str) -> None:
+    """Brackets, braces and colons stand in real ones, too."""
+    assert not is_unfilled(address)
+    assert absolute(address) is not None

@@ -11,6 +11,8 @@ import unicodedata
 from collections.abc import Iterable
 from typing import Literal, get_args
 
+import re2
+
 from ingest_guard.pages.extract.found import PageImage
 from ingest_guard.pages.extract.texts import is_among
 from ingest_guard.policy.records import Filters as FilterPolicy
@@ -31,28 +33,38 @@ Why = Literal[
 REASONS: tuple[str, ...] = get_args(Why)
 """Every reason for which an image is filtered out: the last part of the statistic ``filtered/REASON``."""
 
-_WORD = re.compile(r"\w+")
+# Vowel signs, points and joiners belong to the word in which they stand: \w of Python's own patterns ends there.
+_WORD = re2.compile(r"[\pL\pM\pN_\x{200c}\x{200d}]+")
 # Scripts that put no blanks between words: there, a word is looked for anywhere.
 _UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff]")
 
 # Services that measure visits: those that pages have most often, each with the path of its pixel.
 _COUNTERS = re.compile(
     r"https?://(?:[a-z0-9-]+\.)*(?:"
-    r"facebook\.com/tr\b|google-analytics\.com/|googletagmanager\.com/|doubleclick\.net/|googleadservices\.com/pagead|"
-    r"pixel\.wp\.com/|stats\.wp\.com/|scorecardresearch\.com/|quantserve\.com/|bat\.bing\.com/|clarity\.ms/|"
+    r"facebook\.com/tr(?:[/?]|$)|google-analytics\.com/|googletagmanager\.com/|doubleclick\.net/|googleadservices\.com/pagead|"
+    r"pixel\.wp\.com/|stats\.wp\.com/|scorecardresearch\.com/|quantserve\.com/|bat\.bing\.com/|c\.clarity\.ms/|"
     r"px\.ads\.linkedin\.com/|analytics\.twitter\.com/|t\.co/i/adsct|ct\.pinterest\.com/|mc\.yandex\.ru/|"
-    r"counter\.yadro\.ru/|top-fwz1\.mail\.ru/|hm\.baidu\.com/|statcounter\.com/|hitwebcounter\.com/|"
-    r"imrworldwide\.com/|chartbeat\.net/|omtrdc\.net/|2o7\.net/|alexametrics\.com/|histats\.com/|sc\.omtrdc\.net/"
+    r"counter\.yadro\.ru/|top-fwz1\.mail\.ru/|hm\.baidu\.com/|(?:c|secure)\.statcounter\.com/|hitwebcounter\.com/|"
+    r"imrworldwide\.com/|chartbeat\.net/|omtrdc\.net/|2o7\.net/|alexametrics\.com/|s[0-9a-z]*\.histats\.com/|sc\.omtrdc\.net/"
     r")",
     re.IGNORECASE,
 )
 _COUNTING_PATH = re.compile(r"/(?:matomo|piwik)\.php$|/(?:__utm|beacon|tracking?(?:[-_]?pixel)?)\.gif$", re.IGNORECASE)
 _SPACER = re.compile(
-    r"/(?:spacer|blank|pixel|transparent|trans|clear|clearpixel|clear[-_]?dot|shim|empty|1x1|1px|pix)"
-    r"(?:[-_.]?(?:1x1|1px|pixel|transparent|\d))?\.(?:gif|png)$",
+    r"/(?:(?:spacer|blank|transparent|clearpixel|clear[-_]?dot|shim|1x1|1px)(?:[-_.]?(?:1x1|1px|pixel|transparent|\d))?|"
+    r"(?:pixel|trans|clear|empty|pix)[-_.]?(?:1x1|1px|transparent))\.(?:gif|png)$|"
+    r"/(?:pixel|trans|clear|empty|pix)(?:[-_.]?(?:pixel|\d))?\.gif$",
     re.IGNORECASE,
 )
-_SPRITE = re.compile(r"(?:^|[-_.])sprites?(?:heet)?s?(?:[-_.\d]|$)", re.IGNORECASE)
+"""Words that are names of things as well (a Pixel 2, a clear sky) count in GIFs, or with a size, alone."""
+_SHEET = re.compile(r"sprites?[-_]?sheets?", re.IGNORECASE)
+_SPRITES = frozenset({"sprite", "sprites"})
+_BESIDE_SPRITES = frozenset(
+    "bg button buttons common css emoji flag flags footer global header icon icons image images img logo logos main "  # noqa: SIM905
+    "map menu min nav payment payments png rating retina site social star stars svg ui".split()
+)
+_SHEET_TYPES = frozenset({"png", "gif", "webp", "svg", "avif"})
+_PART = re.compile(r"[^-_.@ ]+")
 
 
 class Filters:
@@ -115,7 +127,7 @@ class BlockedWords:
     def __init__(self, phrases: Iterable[str]) -> None:
         folded = [_fold(phrase) for phrase in phrases]
         self._anywhere = [phrase.strip() for phrase in folded if _UNSPACED.search(phrase)]
-        split = [tuple(_WORD.findall(phrase)) for phrase in folded if not _UNSPACED.search(phrase)]
+        split = [tuple(_words(phrase)) for phrase in folded if not _UNSPACED.search(phrase)]
         self._phrases = frozenset(each for each in split if each)
         self._lengths = sorted({len(each) for each in self._phrases})
 
@@ -124,9 +136,9 @@ class BlockedWords:
         if not self._phrases and not self._anywhere:
             return False
         folded = _fold(text)
-        if any(each in folded for each in self._anywhere):
+        if any(_has(folded, each) for each in self._anywhere):
             return True
-        words = _WORD.findall(folded)
+        words = _words(folded)
         return any(
             tuple(words[at : at + length]) in self._phrases
             for length in self._lengths
@@ -136,6 +148,23 @@ class BlockedWords:
 
 def _fold(text: str) -> str:
     return unicodedata.normalize("NFKC", text).casefold()
+
+
+def _words(folded: str) -> list[str]:
+    # re2 refuses halves of surrogate pairs, which are no letters.
+    found: list[str] = _WORD.findall(folded.encode("utf-8", "replace").decode())
+    return found
+
+
+def _has(folded: str, phrase: str) -> bool:
+    """Say whether a phrase is in a text, and ends where a letter ends with all of its signs."""
+    at = folded.find(phrase)
+    while at >= 0:
+        end = at + len(phrase)
+        if not unicodedata.category(folded[end : end + 1] or " ").startswith("M"):
+            return True
+        at = folded.find(phrase, end)
+    return False
 
 
 def _is_pixel(width: int | None, height: int | None) -> bool:
@@ -149,5 +178,12 @@ def is_tracker(url: str) -> bool:
 
 
 def is_sprite(url: str) -> bool:
-    """Say whether the name of a file says that it is a sheet of icons."""
-    return _SPRITE.search(url.partition("?")[0].rpartition("/")[2]) is not None
+    """Say whether the name of a file says that it is a sheet of icons, and nothing else."""
+    name = url.partition("?")[0].rpartition("/")[2].lower()
+    parts = _PART.findall(name)
+    if _SHEET.search(name):
+        return True
+    if len(parts) < 2 or parts[-1] not in _SHEET_TYPES or not _SPRITES.intersection(parts):  # noqa: PLR2004 - a name, a type
+        return False
+    others = (part for part in parts[:-1] if part not in _SPRITES and not any(letter.isdigit() for letter in part))
+    return all(part in _BESIDE_SPRITES for part in others)

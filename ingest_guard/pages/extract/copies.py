@@ -1,4 +1,4 @@
-"""The copies of one image that an element offers: ``srcset``, ``src``, and the attributes that lazy loading uses.
+"""The copies of one image that an element offers: ``srcset``, ``src``, and the attributes where lazy images wait.
 
 A ``srcset`` is read by the algorithm of "parsing a srcset attribute" in
 https://html.spec.whatwg.org/multipage/images.html: commas may stand inside addresses, descriptors are ``w``, ``x`` and
@@ -8,48 +8,14 @@ https://html.spec.whatwg.org/multipage/images.html: commas may stand inside addr
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import NamedTuple
 
+from ingest_guard.pages.extract.placeholders import lazy_addresses, lazy_sets, other_addresses, stands_in
 from ingest_guard.policy.records import Extract
-from ingest_guard.urls.join import Addresses, is_placeholder, looks_like_address, names_picture
+from ingest_guard.urls.join import Addresses, is_placeholder, names_picture
 
-if TYPE_CHECKING:
-    from lxml.etree import _Element
-
-# In the order in which they count. What scripts copy into src and srcset when an image comes into view.
-_LAZY_SETS = ("data-srcset", "data-lazy-srcset", "data-lazyload-srcset", "data-original-set", "data-src-set")
-_LAZY = (
-    "data-src",
-    "data-lazy-src",
-    "data-original",
-    "data-lazyload",
-    "data-lazy",
-    "data-actualsrc",
-    "data-cfsrc",
-    "data-echo",
-    "data-ll-src",
-    "data-pagespeed-lazy-src",
-    "data-defer-src",
-)
-# These hold other things as well: they count where they name a picture.
-_SOMETIMES = (
-    "data-original-src",
-    "data-full-src",
-    "data-hi-res-src",
-    "data-image-src",
-    "data-img-src",
-    "data-orig-file",
-    "data-large-file",
-    "data-image",
-    "data-url",
-)
-_PLAIN = ("src", "srcset", "imagesrcset", "href", "xlink:href", "width", "height", "style")
-_TEXTS = ("alt", "title", "aria-label", "aria-labelledby")
-_KNOWN = frozenset((*_PLAIN, *_TEXTS, *_LAZY_SETS, *_LAZY, *_SOMETIMES))
-_MOST_ATTRIBUTES = 60
-_OTHER_LAZY = re.compile(r"data-lazy[\w-]*")
 _TYPE = re.compile(r"\s*image/(?:p?jpe?g|a?png|gif|webp|avif|(?:x-ms-)?bmp|tiff|x-icon|vnd\.microsoft\.icon|jp2)\b")
 # After blanks and commas.
 _ADDRESS = re.compile(r"[^\t\n\f\r ,][^\t\n\f\r ]*")
@@ -80,38 +46,33 @@ class Candidate:
     density: float = 1.0
 
 
-def attributes_of(element: _Element) -> dict[str, str]:
-    """Return those attributes of an element that extraction knows.
+class Offer(NamedTuple):
+    """What an element offers.
 
-    lxml looks for each value from the first attribute on: of all of an element that would take too long.
+    Attributes
+    ----------
+    url
+        The chosen copy, absolute; None where there is none that can be fetched.
+    in_set
+        Those of its set of copies.
+    everything
+        All of them.
+    width
+        Pixels that the chosen one is said to have.
+    stands_in
+        True where the chosen one only stands in for a picture that is not to be had.
     """
-    names = [name for name in element.attrib if name in _KNOWN or name.startswith("data-lazy")]
-    return {name: element.get(name) or "" for name in names[:_MOST_ATTRIBUTES]}
+
+    url: str | None
+    in_set: list[str]
+    everything: list[str]
+    width: int | None
+    stands_in: bool = False
 
 
 def is_scannable_type(declared: str | None) -> bool:
     """Tell whether a ``source`` of this type can become a record: SVG, HEIC and JPEG XL cannot."""
     return not declared or _TYPE.match(declared.lower()) is not None
-
-
-def set_of(attributes: Mapping[str, str], *, lazy: bool) -> list[Candidate]:
-    """Return the candidates of an element's set of copies; of a lazy one's rather than of what stands in for it."""
-    for name in (*(_LAZY_SETS if lazy else ()), "srcset", "imagesrcset"):
-        found = [each for each in parse_srcset(attributes.get(name, "")) if not is_placeholder(each.url)]
-        if found:
-            return found
-    return []
-
-
-def singles_of(attributes: Mapping[str, str], *, lazy: bool) -> list[str]:
-    """Return single addresses, in the order in which they count: of lazy attributes, then ``src``."""
-    found = [attributes.get("src", "")]
-    if lazy:
-        named = [name for name in attributes if _OTHER_LAZY.fullmatch(name) and name not in _LAZY_SETS]
-        values = [attributes[name] for name in dict.fromkeys((*_LAZY, *sorted(named))) if name in attributes]
-        values += [value for name in _SOMETIMES if names_picture(value := attributes.get(name, ""))]
-        found[:0] = [value.strip() for value in values if looks_like_address(value.strip())]
-    return [value for value in found if not is_placeholder(value)]
 
 
 class Copies:
@@ -121,26 +82,75 @@ class Copies:
         self._policy = policy
         self._addresses = addresses
 
-    def of(
-        self, attributes: Mapping[str, str], sources: list[Candidate], shown_width: int | None
-    ) -> tuple[str | None, list[str], list[str], int | None]:
-        """Return the chosen address, those of its set, all of them, and the width that the chosen one is said to have.
+    def set_of(self, attributes: Mapping[str, str]) -> list[Candidate]:
+        """Return the candidates of an element's set of copies: of a lazy one's rather than of what stands in for it."""
+        waiting = lazy_sets(attributes) if self._policy.lazy else ()
+        return self._first_set(waiting) or self._first_set(_plain_sets(attributes), with_stand_ins=False)
 
-        ``sources`` are the candidates of the ``source`` that holds, for an ``img`` in a ``picture``.
+    def of(self, attributes: Mapping[str, str], sources: list[Candidate], shown_width: int | None) -> Offer:
+        """Choose a copy.
+
+        Parameters
+        ----------
+        attributes
+            Of the element.
+        sources
+            The candidates of the ``source`` that holds, for an ``img`` in a ``picture``.
+        shown_width
+            Pixels.
         """
-        lazy = self._policy.lazy and any(name.startswith("data-") for name in attributes)
-        offered = sources or set_of(attributes, lazy=lazy)
-        singles = singles_of(attributes, lazy=lazy)
+        lazy = self._policy.lazy
+        offered = sources or self.set_of(attributes)
+        own = attributes.get("src", "")
+        own = "" if is_placeholder(own) else own
+        is_stand_in = lazy and (stands_in(own) or _is_pixel(attributes))
+        waiting = list(lazy_addresses(attributes, is_shown=not is_stand_in and names_picture(own))) if lazy else []
+        singles = self._known((*waiting, own))
+        if is_stand_in and not offered and singles in ([], self._known([own])):
+            sets, more = _others(attributes)
+            offered = self._first_set(sets)
+            singles = [*self._known(more), *singles]
+        if not offered and not singles:
+            offered = self._first_set(_plain_sets(attributes))
         known = [(each, url) for each in offered if (url := self._addresses.absolute(each.url))]
         in_set = list(dict.fromkeys(url for _, url in known))
-        plain = [url for single in singles if (url := self._addresses.absolute(single))]
-        if plain and not sources and known and not any(each.width or each.density == 1 for each, _ in known):
-            known.append((Candidate(plain[0]), plain[0]))
-        everything = list(dict.fromkeys([*(url for _, url in known), *plain]))
+        if singles and not sources and known and not any(each.width or each.density == 1 for each, _ in known):
+            known.append((Candidate(singles[0]), singles[0]))
+        everything = list(dict.fromkeys([*(url for _, url in known), *singles]))
         if not known:
-            return (plain[0] if plain else None), [], everything[:1] if lazy else everything, None
+            has_lazy = lazy and any(name.startswith("data-") for name in attributes)
+            is_left = is_stand_in and bool(own) and singles[:1] == self._known([own])
+            # What was to be filled in is not to be had, nor is what stands in for it a picture.
+            url = None if is_left and len(self._known(waiting)) < len(waiting) else next(iter(singles), None)
+            return Offer(url, [], everything[:1] if has_lazy else everything, None, is_left)
         chosen = choose([each for each, _ in known], self._policy, shown_width)
-        return next(url for each, url in known if each is chosen), in_set, everything, chosen.width
+        return Offer(next(url for each, url in known if each is chosen), in_set, everything, chosen.width)
+
+    def _known(self, addresses: Iterable[str]) -> list[str]:
+        return [url for each in addresses if not is_placeholder(each) and (url := self._addresses.absolute(each))]
+
+    def _first_set(self, values: Iterable[str], *, with_stand_ins: bool = True) -> list[Candidate]:
+        """Return the first set in which there is something that can be fetched."""
+        for value in values:
+            found = [each for each in parse_srcset(value) if self._known([each.url])]
+            if self._policy.lazy and not with_stand_ins:
+                found = [each for each in found if not stands_in(each.url)]
+            if found:
+                return found
+        return []
+
+
+def _is_pixel(attributes: Mapping[str, str]) -> bool:
+    return {attributes.get(side, "").strip() for side in ("width", "height")} <= {"0", "1"}
+
+
+def _plain_sets(attributes: Mapping[str, str]) -> tuple[str, str]:
+    return attributes.get("srcset", ""), attributes.get("imagesrcset", "")
+
+
+def _others(attributes: Mapping[str, str]) -> tuple[list[str], list[str]]:
+    found = list(other_addresses(attributes))
+    return [value for value, is_set in found if is_set], [value for value, is_set in found if not is_set]
 
 
 def parse_srcset(text: str) -> list[Candidate]:

@@ -1,7 +1,7 @@
 """The images of one page, each once, with all of its texts."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ingest_guard.pages.extract.texts import is_weak
 from ingest_guard.policy.records import Extract
@@ -137,6 +137,13 @@ class PageImages:
                 known.candidates.append(url)
         if (known.width or 0) * (known.height or 0) < (other.width or 0) * (other.height or 0):
             known.width, known.height = other.width, other.height
+
+    def replace(self, stand_in: ImageDraft, picture: ImageDraft) -> None:
+        """Take what stands in for a picture off the page, and give its texts to the picture."""
+        if any(draft is stand_in for draft in self._drafts):
+            self._merge(picture, replace(stand_in, candidates=[picture.url], url=picture.url))
+            self._drafts = [draft for draft in self._drafts if draft is not stand_in]
+            self._by_url = {url: draft for url, draft in self._by_url.items() if draft is not stand_in}
 
     def images(self) -> list[PageImage]:
         """Return what was found, in the order of the page."""

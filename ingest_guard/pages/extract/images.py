@@ -1,16 +1,16 @@
 """One page: from its bytes to its images."""
 
-from itertools import chain
-
-from ingest_guard.pages.extract.document import parse, read_text
+from ingest_guard.pages.charsets import decode, most_sensible
 from ingest_guard.pages.extract.found import ImageDraft, PageImage, PageImages
 from ingest_guard.pages.extract.json_ld import read_json_ld
 from ingest_guard.pages.extract.texts import clean, page_language, tag
+from ingest_guard.pages.extract.tree import attribute, parse
 from ingest_guard.pages.extract.walk import Walk
 from ingest_guard.policy.records import Extract
 from ingest_guard.urls.join import Addresses
 
 _MOST_BLOCKS = 200
+_MOST_BYTES = 16 << 20
 _DEFAULT = Extract()
 
 
@@ -19,7 +19,8 @@ def extract_images(
 ) -> list[PageImage]:
     """Return the images of a web page, each once, with the text that belongs to it, in the order of the page.
 
-    Never raises for what a page holds. Time and memory are linear in the length of the page.
+    None of a page that has letters beyond ASCII in an encoding that is neither declared nor to be seen from them: its
+    texts would be rubbish. Never raises for what a page holds. Time and memory are linear in the length of the page.
 
     Parameters
     ----------
@@ -28,12 +29,19 @@ def extract_images(
     url
         Of the response: what relative addresses count from.
     content_type
-        The header, for the encoding that it names.
+        The header: the encoding that it names, and whether the page is XML.
     policy
         The section ``extract`` of a policy.
     """
-    text, encoding = (body, "utf-8") if isinstance(body, str) else read_text(body, content_type)
-    return extract_from(text, encoding, url, is_xml=False, policy=policy)
+    media_type = (content_type or "").partition(";")[0].strip().lower()
+    is_xml = media_type.endswith(("/xml", "+xml"))
+    if isinstance(body, str):
+        return extract_from(body, "utf-8", url, is_xml=is_xml, policy=policy)
+    body = body[:_MOST_BYTES]
+    text, encoding = most_sensible(body, decode(body, content_type))
+    if encoding is None and not text.isascii():
+        return []
+    return extract_from(text, encoding or "utf-8", url, is_xml=is_xml, policy=policy)
 
 
 def extract_from(text: str, encoding: str, url: str, *, is_xml: bool, policy: Extract = _DEFAULT) -> list[PageImage]:
@@ -44,7 +52,7 @@ def extract_from(text: str, encoding: str, url: str, *, is_xml: bool, policy: Ex
     text
         The page.
     encoding
-        That it was in: what letters in the query of an address are sent in.
+        That it was in, by its WHATWG name: what letters in the query of an address are sent in.
     url
         Of the response: what relative addresses count from.
     is_xml
@@ -52,11 +60,9 @@ def extract_from(text: str, encoding: str, url: str, *, is_xml: bool, policy: Ex
     policy
         The section ``extract`` of a policy.
     """
-    del is_xml
-    root = parse(text)
-    if root is None:
-        return []
-    base = next((each.get("href") for each in root.iter("base") if each.get("href") is not None), None)
+    root = parse(text[:_MOST_BYTES], is_xml=is_xml)
+    bases = (attribute(each, "href") for each in root.find_all("base") if each.closest("template") is None)
+    base = next((each for each in bases if each is not None), None)
     addresses = Addresses(url, base, encoding)
     found = PageImages(policy)
     walk = Walk(root, policy, addresses, found)
@@ -64,7 +70,7 @@ def extract_from(text: str, encoding: str, url: str, *, is_xml: bool, policy: Ex
     language = page_language(root)
     named = list(walk.cards.found) if "meta" in policy.places else []
     if "json-ld" in policy.places:
-        named += chain.from_iterable(map(read_json_ld, walk.json_ld[:_MOST_BLOCKS]))
+        named += read_json_ld(*walk.json_ld[:_MOST_BLOCKS])
     for each in named:
         if address := addresses.absolute(each.url):
             spoken = tag(each.language) or language

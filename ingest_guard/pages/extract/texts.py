@@ -1,19 +1,35 @@
-"""Texts on a page: clean them, gather them from elements within bounds, know those that only repeat a file's name."""
+"""Texts on a page: clean them, gather them as readers see them, know those that only repeat a file's name.
+
+What a browser sets apart (blocks, line breaks, cells) is set apart by one blank; what it hides is left out.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Sequence
 from urllib.parse import unquote
 
-from lxml import etree
+import turbohtml
 
-if TYPE_CHECKING:
-    from lxml.etree import _Element
+from ingest_guard.pages.extract.tree import Element, Node, Root, attribute, shown_children
 
 _UNPRINTABLE = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\ufeff\ufffe\uffff\ud800-\udfff]")
-_NOT_READ = frozenset({"script", "style", "noscript", "template"})
+_NOT_SHOWN = frozenset(
+    "script style noscript iframe noembed noframes head title datalist rp param area defs desc metadata symbol "  # noqa: SIM905
+    "annotation annotation-xml audio".split()
+)
+"""Elements whose inside no browser shows as text, or not that of a scripting one."""
+_CONTROLS = frozenset(
+    {"button", "canvas", "embed", "input", "meter", "object", "progress", "select", "textarea", "video"}
+)
+"""Elements that show something else than their inside, or words that are no part of the text."""
+_BLOCKS = frozenset(
+    "address article aside blockquote body caption center col colgroup dd details dialog dir div dl dt "  # noqa: SIM905
+    "fieldset "
+    "figcaption figure footer form h1 h2 h3 h4 h5 h6 header hgroup hr html legend li listing main menu nav ol optgroup "
+    "option p plaintext pre search section summary table tbody td text tfoot th thead tr ul xmp".split()
+)
+_LONGEST_STYLE = 2000
 _LONGEST = 2000
 _LONGEST_NAME = 300
 _MOST_VISITS = 300_000
@@ -40,37 +56,84 @@ def is_weak(text: str, url: str) -> bool:
 
 
 class Reader:
-    """Gathers the text inside elements of one page.
+    """Gathers the text inside elements of one page, as a reader sees it.
 
-    However a page is nested, all readings together visit a bounded number of elements; each element is read once.
+    However a page is nested, all readings together visit a bounded number of nodes; each element is read once.
     """
 
     def __init__(self) -> None:
         self._left = _MOST_VISITS
-        self._known: dict[_Element, str] = {}
+        self._known: dict[Element, str] = {}
 
-    def inside(self, element: _Element) -> str:
+    def inside(self, element: Element) -> str:
         """Return the text inside an element; nothing where it is too long to be the text of one image."""
         if element not in self._known:
             self._known[element] = self._read(element)
         return self._known[element]
 
-    def _read(self, element: _Element) -> str:
+    def _read(self, element: Element) -> str:
         parts: list[str] = []
-        length = 0
-        for visits, (event, node) in enumerate(etree.iterwalk(element, events=("start", "end"))):
-            self._left -= 1
-            if visits > _MOST_VISITS_OF_ONE or self._left < 0 or length > _LONGEST * 4:
-                return ""
-            if event == "start":
-                part = node.text if node.tag not in _NOT_READ else None
+        length = visits = 0
+        waiting: list[tuple[Iterator[Node], str]] = [(iter(element.children), "")]
+        while waiting:
+            children, end = waiting[-1]
+            for node in children:
+                visits += 1
+                self._left -= 1
+                if visits > _MOST_VISITS_OF_ONE or self._left < 0 or length > _LONGEST * 4:
+                    return ""
+                if isinstance(node, turbohtml.Element):
+                    inner, gap = _inside(node)
+                    parts.append(gap)
+                    if inner:
+                        waiting.append((iter(inner), gap))
+                        break
+                elif isinstance(node, turbohtml.Text | turbohtml.CData):
+                    parts.append(node.data)
+                    length += len(node.data)
             else:
-                part = node.tail if node is not element else None
-            if part:
-                parts.append(part)
-                length += len(part)
+                waiting.pop()
+                parts.append(end)
         text = clean("".join(parts))
         return text if len(text) <= _LONGEST else ""
+
+
+def is_hidden(element: Element) -> bool:
+    """Return whether an element says of itself that readers do not see it."""
+    return (
+        element.attr("hidden") is not None
+        or (attribute(element, "aria-hidden") or "").strip().lower() == "true"
+        or _declared(element, "display") == "none"
+        or _declared(element, "visibility") in {"hidden", "collapse"}
+    )
+
+
+def _inside(element: Element) -> tuple[Sequence[Node], str]:
+    """Return the nodes of an element that are text for readers, and what parts it from the text around it."""
+    tag = element.tag
+    if tag in _NOT_SHOWN or is_hidden(element):
+        return (), ""
+    if tag in _CONTROLS or (attribute(element, "role") or "").strip().lower() == "button":
+        return (), " "
+    if tag in {"details", "dialog"} and element.attr("open") is None:
+        shown = [child for child in element.children if isinstance(child, turbohtml.Element) and child.tag == "summary"]
+        return (shown[:1] if tag == "details" else ()), " "
+    display = _declared(element, "display")
+    is_apart = tag in _BLOCKS if display is None else display not in {"inline", "contents", "ruby"}
+    return shown_children(element), " " if is_apart or tag == "br" else ""
+
+
+def _declared(element: Element, name: str) -> str | None:
+    """Return the value of a property in the ``style`` attribute of an element, in lower case."""
+    style = attribute(element, "style")
+    if not style or name not in style.lower():
+        return None
+    value = None
+    for declaration in style[:_LONGEST_STYLE].split(";"):
+        key, _, said = declaration.partition(":")
+        if key.strip().lower() == name:
+            value = said.partition("!")[0].strip().lower()
+    return value
 
 
 _TAG = re.compile(r"[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8}){0,7}")
@@ -83,26 +146,25 @@ def tag(text: str | None) -> str | None:
     return cleaned if _TAG.fullmatch(cleaned) else None
 
 
-def language_of(element: _Element) -> str | None:
+def language_of(element: Element) -> str | None:
     """Return what an element says of its language: a tag, '' for "unknown", or None where it says nothing."""
-    said = element.get("lang")
+    said = attribute(element, "lang")
     if said is None:
-        said = element.get("xml:lang")
+        said = attribute(element, "xml:lang")
     if said is None:
         return None
     return tag(said) or ""
 
 
-def page_language(root: _Element) -> str | None:
+def page_language(root: Root) -> str | None:
     """Return the language of a page as a whole: of ``html``, else of its ``meta http-equiv=content-language``."""
-    said = language_of(root)
+    top = next((child for child in root.children if isinstance(child, turbohtml.Element)), None)
+    said = None if top is None else language_of(top)
     if said is not None:
         return said or None
-    for number, meta in enumerate(root.iter("meta")):
-        if number == _FEW:
-            break
-        if (meta.get("http-equiv") or "").strip().lower() == "content-language":
-            return tag(meta.get("content"))
+    for meta in root.find_all("meta", limit=_FEW):
+        if (attribute(meta, "http-equiv") or "").strip().lower() == "content-language":
+            return tag(attribute(meta, "content"))
     return None
 
 

@@ -155,6 +155,31 @@ def test_words(text: str, *, found: bool) -> None:
     assert not BlockedWords([]).are_in(text)
 
 
+@pytest.mark.parametrize(
+    ("word", "longer"),
+    [
+        ("\u0939\u093f\u0928\u094d\u0926\u0940", "\u0939\u093f\u0928\u094d\u0926\u0940\u092d\u093e\u0937\u0940"),
+        ("\u0915", "\u0915\u093f"),
+        ("\u0643\u062a\u0628", "\u0643\u064e\u062a\u064e\u0628\u064e"),
+        ("\u0ba4\u0bae\u0bbf\u0bb4\u0bcd", "\u0ba4\u0bae\u0bbf\u0bb4\u0bcd\u0ba8\u0bbe\u0b9f\u0bc1"),
+        ("\u0e01", "\u0e01\u0e34\u0e19"),
+        ("\u05e9\u05dc\u05d5\u05dd", "\u05e9\u05c1\u05b8\u05dc\u05d5\u05b9\u05dd"),
+        ("\u0645\u06cc", "\u0645\u06cc\u200c\u0631\u0648\u0645"),
+        ("cafe", "cafe\u0323"),
+    ],
+)
+def test_signs_belong_to_their_word(word: str, longer: str) -> None:
+    """A word with vowel signs, points or joiners is one word, and no other word begins or ends inside it."""
+    assert BlockedWords([word]).are_in(f"x {word}, y")
+    assert BlockedWords([longer]).are_in(f"x {longer}, y")
+    assert not BlockedWords([word]).are_in(f"x {longer} y")
+
+
+def test_half_a_pair_of_surrogates_is_no_letter() -> None:
+    """It ends a word, and is no error."""
+    assert BlockedWords(["bad"]).are_in("\ud800bad")
+
+
 @given(st.text(max_size=60), st.lists(st.text(min_size=1, max_size=6), max_size=5))
 def test_no_text_is_an_error(text: str, words: list[str]) -> None:
     """Any words, any text; a text of the words alone has them."""
@@ -176,6 +201,9 @@ def test_no_text_is_an_error(text: str, words: list[str]) -> None:
         "https://h/img/1x1.png?v=2",
         "https://h/clear-dot.gif",
         "https://h/pixel_1.gif",
+        "https://h/pixel-1x1.png",
+        "https://c.statcounter.com/1/0/a/1/",
+        "https://www.facebook.com/tr/?id=1",
         "https://h/__utm.gif?x",
     ],
 )
@@ -194,6 +222,12 @@ def test_trackers(url: str) -> None:
         "https://h/transparent-frog.png",
         "https://notfacebook.com/tr/a.jpg",
         "https://h/spacer.gif/real.jpg",
+        "https://h/pixel-2.png",
+        "https://h/clear.png",
+        "https://www.facebook.com/tr-photos/a.jpg",
+        "https://statcounter.com/images/chart.png",
+        "https://h/logo.png",
+        "https://h/image.jpg",
     ],
 )
 def test_what_is_no_tracker(url: str) -> None:
@@ -205,7 +239,27 @@ def test_sprites() -> None:
     """By the name of the file, as a word of its own."""
     assert all(map(is_sprite, ["http://h/sprite.png", "http://h/icons-sprite.png", "http://h/sprites_2.gif"]))
     assert all(map(is_sprite, ["http://h/spritesheet.png", "http://h/flag.sprites.png?v=1"]))
+    assert all(
+        map(is_sprite, ["http://h/sprite@2x.png", "http://h/sprite.3fa9c1.svg", "http://h/social_sprite_v2.webp"])
+    )
     assert not any(map(is_sprite, ["http://h/sprite/can.jpg", "http://h/spritely.jpg", "http://h/Lemonsprite.jpg"]))
+
+
+@pytest.mark.parametrize(
+    "name", ["sprite.jpg", "bottle-of-sprite.png", "water_sprite.gif", "sprite-can.webp", "sprite"]
+)
+def test_a_picture_whose_name_has_the_word_is_no_sheet(name: str) -> None:
+    """A bottle, or a spirit."""
+    assert not is_sprite(f"http://h/{name}")
+
+
+@pytest.mark.parametrize(
+    "text", ["The logo of a club", "image", "An icon of the 14th century", "A placeholder in a car"]
+)
+def test_a_text_is_not_judged_by_its_words(text: str) -> None:
+    """Words such as logo and image make no text less of one."""
+    assert why_on_page({}, alt=text) is None
+    assert why_text(text) is None
 
 
 def test_the_reasons_are_a_closed_list() -> None:

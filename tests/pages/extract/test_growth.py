@@ -7,11 +7,13 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
-from ingest_guard.dataset.optouts.markup import meta_elements
+import turbohtml
 
 from ingest_guard.dataset.optouts import signals, tdmrep
-from ingest_guard.pages.extract import copies, document, json_ld, media, walk
+from ingest_guard.pages.extract import copies, json_ld, json_text, media, placeholders, texts, walk
 from ingest_guard.pages.extract.texts import clean
+from ingest_guard.pages.metas import read_links, read_metas
+from ingest_guard.urls.join import is_unfilled
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,30 +22,45 @@ NOW = datetime(2030, 1, 1, tzinfo=UTC)
 
 
 CASES: dict[str, tuple[int, Callable[[int], Callable[[], object]]]] = {
-    "tags that do not end": (30_000, lambda n: lambda: document.is_too_costly("<a " * n)),
-    "names without end": (30_000, lambda n: lambda: document._TAG.match("<a" + "b" * n)),
-    "blanks in a tag": (60_000, lambda n: lambda: document._TAG.match("<a b" + " " * n + ">")),
-    "blanks and slashes": (60_000, lambda n: lambda: document._TAG.match("<a " + " /" * n + ">")),
-    "values without end": (60_000, lambda n: lambda: document._TAG.match("<a b='" + "x" * n)),
-    "blanks behind an equals sign": (60_000, lambda n: lambda: document._TAG.match("<a b=" + " " * n + ">")),
-    "499 attributes": (800, lambda n: lambda: document._OVERLOADED.match("<a " + (" " * n + "b =") * 499 + ">")),
-    "quotes": (30_000, lambda n: lambda: document._TAG.match("<a " + "x='" * n)),
     "digits of a length": (30_000, lambda n: lambda: media._LENGTH.fullmatch("1" * n + "!")),
     "points of a length": (30_000, lambda n: lambda: media._LENGTH.fullmatch("1." * n)),
     "parentheses of descriptors": (30_000, lambda n: lambda: copies._DESCRIPTORS.match("(" * n)),
     "descriptors": (30_000, lambda n: lambda: copies._DESCRIPTORS.match("(a) b" * n)),
     "commas before an address": (60_000, lambda n: lambda: copies._ADDRESS.search(", " * n)),
     "blanks before a type": (60_000, lambda n: lambda: copies.is_scannable_type(" " * n + "image/x")),
-    "names of lazy attributes": (60_000, lambda n: lambda: copies._OTHER_LAZY.fullmatch("data-lazy" + "-" * n + "!")),
+    "names of lazy attributes": (
+        60_000,
+        lambda n: lambda: placeholders._OTHER_LAZY.fullmatch("data-lazy" + "-" * n + "!"),
+    ),
+    "names of other attributes": (60_000, lambda n: lambda: placeholders._NO_OTHERS.fullmatch("lowtiny" * (n // 7))),
+    "blanks in a set": (60_000, lambda n: lambda: placeholders._SET.match("a" + " " * n + "1")),
+    "words of a file's name": (60_000, lambda n: lambda: placeholders.stands_in("/" + "blank-" * n)),
+    "declarations of a style": (
+        60_000,
+        lambda n: lambda: texts._declared(turbohtml.Element("p", {"style": "display:" * n}), "display"),
+    ),
+    "braces": (8_000, lambda n: lambda: is_unfilled("{a" * n)),
+    "colons": (8_000, lambda n: lambda: is_unfilled("/:image" * n)),
+    "signs of templates": (8_000, lambda n: lambda: is_unfilled("%%a##@@a" * n)),
+    "quotes in JSON": (60_000, lambda n: lambda: json_text.read_json('{"a' + '\\"' * n)),
+    "comments in JSON": (60_000, lambda n: lambda: json_text.read_json("{/*" * n)),
+    "commas in JSON": (60_000, lambda n: lambda: json_text.read_json("[" + "," * n + "x")),
+    "documents of JSON": (30_000, lambda n: lambda: json_text.read_json("{}," * n)),
+    "marks around JSON": (30_000, lambda n: lambda: json_text.read_json("<!--" * n + "</script")),
     "blanks before a size": (60_000, lambda n: lambda: walk._declared({"width": " " * n}, "width")),
     "blanks behind a size": (60_000, lambda n: lambda: walk._declared({"width": "1" + " " * n + "!"}, "width")),
     "a size in structured data": (60_000, lambda n: lambda: json_ld._pixels("1" + " " * n + "!")),
     "control characters": (20_000, lambda n: lambda: clean("\x01 " * n)),
-    "names of meta elements": (60_000, lambda n: lambda: list(meta_elements(b"<meta " + b"a" * n))),
-    "blanks of meta elements": (60_000, lambda n: lambda: list(meta_elements(b"<meta a" + b" " * n + b"="))),
-    "meta elements": (4_000, lambda n: lambda: list(meta_elements(b"<meta name=a content=b>" * (n // 2)))),
-    "comments": (20_000, lambda n: lambda: list(meta_elements(b"<!-->" * (n // 2) + b"<meta>"))),
-    "scripts": (8_000, lambda n: lambda: list(meta_elements(b"<script ></script >" * (n // 2) + b"<meta>"))),
+    "names of meta elements": (60_000, lambda n: lambda: read_metas(["<meta " + "a" * n], "text/html")),
+    "blanks of meta elements": (60_000, lambda n: lambda: read_metas(["<meta a" + " " * n + "="], "text/html")),
+    "meta elements": (4_000, lambda n: lambda: read_metas(["<meta name=a content=b>" * (n // 2)], "text/html")),
+    "comments": (20_000, lambda n: lambda: read_metas(["<!-->" * (n // 2) + "<meta>"], "text/html")),
+    "scripts": (8_000, lambda n: lambda: read_metas(["<script ></script >" * (n // 2) + "<meta>"], "text/html")),
+    "scripts that close themselves": (
+        8_000,
+        lambda n: lambda: read_metas(["<script a/>" * n + "<meta >"], "text/html"),
+    ),
+    "links": (8_000, lambda n: lambda: read_links("<a href=/x>" * n, "utf-8", "http://a.example/", "text/html")),
     "rules": (1_000, lambda n: lambda: signals.of_headers([b"unavailable_after: 1," * n], [], (), NOW)),
     "patterns of a host's file": (
         20_000,

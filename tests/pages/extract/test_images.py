@@ -143,6 +143,89 @@ def test_lazy_attributes_can_be_left_out() -> None:
     assert told("<img src=a.jpg data-src=b.jpg>", lazy=False)[0][0] == "a.jpg"
 
 
+STAND_INS = [
+    PIXEL,
+    "about:blank",
+    "",
+    "placeholder.gif",
+    "/img/blank.png",
+    "lazy.svg",
+    "grey.gif",
+    "1x1.png",
+    "transparent-1x1.gif",
+    "https://cdn.example/loading.gif?v=2",
+    "placeholder_300x200.png",
+    "no-image-placeholder.png",
+]
+WAITING = [
+    "data-src=real.jpg",
+    "data-hi=real.jpg",
+    "data-picture='http://host.example/dir/real.jpg'",
+    "data-hq=' real.jpg '",
+    "data-sizes-set='small.jpg 300w, real.jpg 900w'",
+    "data-my-srcset='real.jpg'",
+    "realsrc=real.jpg",
+    "data-src='p_{width}x.jpg' data-full='real.jpg'",
+    "data-srcset='p_{w}.jpg 100w' data-image=real.jpg",
+    "data-src=blank.html data-zoom=real.jpg",
+    "data-placeholder=low.jpg data-fallback=no.jpg data-big=real.jpg",
+]
+
+
+@pytest.mark.parametrize("stand_in", STAND_INS)
+@pytest.mark.parametrize("waiting", WAITING)
+def test_what_stands_in_for_a_picture_leads_to_it(stand_in: str, waiting: str) -> None:
+    """Whatever the attribute is called that holds the picture, and whether or not the stand-in is in a set, too."""
+    assert told(f"<img src='{stand_in}' {waiting} alt=x>") == [("real.jpg", "x", "alt")]
+    if stand_in and "," not in stand_in:
+        assert told(f"<img src='{stand_in}' srcset='{stand_in} 1x' {waiting} alt=x>") == [("real.jpg", "x", "alt")]
+
+
+@pytest.mark.parametrize(
+    "junk",
+    [
+        "data-src=/article/5",
+        "data-src=true",
+        "data-src='{\"a\": 1}'",
+        "data-src=/page.html",
+        "data-src=p_{width}x.jpg",
+        "data-original=1.5",
+        "data-src=//",
+        "data-lazy=script.js",
+        "data-foo=other.jpg",
+        "data-hover='other.jpg 2x'",
+        "data-srcset='p_{w}.jpg 100w'",
+        "data-src='javascript:void(0)/'",
+    ],
+)
+def test_junk_does_not_replace_a_picture(junk: str) -> None:
+    """What is in src is shown."""
+    assert told(f"<img src=fox.jpg {junk} alt=x>") == [("fox.jpg", "x", "alt")]
+
+
+@pytest.mark.parametrize(
+    "name", ["grey-heron.jpg", "pixel-art.png", "a-blank-page.jpg", "lazy-dog.jpg", "white-swan.png"]
+)
+def test_a_picture_whose_name_has_such_a_word_is_a_picture(name: str) -> None:
+    """A file is a stand-in where its name says nothing else."""
+    assert told(f"<img src={name} data-foo=other.jpg alt=x>") == [(name, "x", "alt")]
+
+
+@pytest.mark.parametrize(
+    "stand_in", ["src=placeholder.gif", f"src='{PIXEL}'", "", "src=blank.png data-src=p_{width}x.jpg"]
+)
+def test_the_copy_in_noscript_counts_where_there_is_no_other(stand_in: str) -> None:
+    """What stands in for it is no image of its own, and its text is the image's."""
+    assert told(f"<img {stand_in} alt='the text'><noscript><img src=real.jpg></noscript>")[0][0] == "real.jpg"
+    assert len(told(f"<img {stand_in} alt=x><noscript><img src=real.jpg alt=y></noscript>")) == 1
+
+
+def test_a_template_without_a_picture_gives_none() -> None:
+    """Neither the template nor what stands in for it."""
+    assert told("<img src=blank.gif data-src=p_{width}x.jpg alt=x><img src=p_[width].jpg alt=y>") == []
+    assert told("<img src=p.jpg data-src=p_{width}x.jpg alt=x>") == [("p.jpg", "x", "alt")]
+
+
 def test_a_placeholder_alone_is_no_image() -> None:
     """A data: URL is never taken; the fallback in noscript is."""
     page = f"<img src='{PIXEL}' alt=x><img alt=y><noscript><img src=real.jpg alt=x></noscript>"
@@ -272,7 +355,7 @@ def test_declared_sizes() -> None:
         "<a href=/x><a href=/y><figure><img src=a.jpg alt=x>",
         "<head><img src=a.jpg alt=x></head>",
         "<img src=a.jpg alt=x alt=y src=b.jpg/>",
-        "\x00<im\x00g src=a.jpg alt=x>",
+        "\x00<img src=a.jpg alt=x>",
     ],
 )
 def test_broken_markup(broken: str) -> None:

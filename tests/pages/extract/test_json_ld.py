@@ -83,7 +83,7 @@ def test_what_templates_put_around_it(wrapped: str) -> None:
         "{",
         "[" * 200_000,
         '{"a":' * 100_000,
-        '{"image": "a.jpg", "x": ' + "9" * 100_000 + "}}",
+        '{"image": "a.jpg", "x": ' + "9" * 100_000,
         "nonsense",
         "'single'",
         "5",
@@ -137,3 +137,76 @@ def test_blocks_on_a_page() -> None:
     <script>{"image": "c.jpg"}</script><script type=application/ld+json>{"image": "data:,"}</script>"""
     found = [(each.url, each.alt, each.alt_source, each.language) for each in extract_images(page, "http://h/")]
     assert found == [("http://h/a.jpg", "A", "json-ld", "en"), ("http://h/b.jpg", "B", "json-ld", "nl")]
+
+
+THING = '{"@type": "Product", "name": "Thing", "image": "a.jpg"}'
+BROKEN = {
+    "comma before a brace": THING[:-1] + ",}",
+    "commas in a row": THING.replace(", ", ",, "),
+    "comma at the end of a list": THING.replace('"a.jpg"', '["a.jpg",]'),
+    "comma at the start of a list": THING.replace('"a.jpg"', '[, "a.jpg"]'),
+    "line break in a text": THING.replace("Thing", "\nThing\r\n"),
+    "tab in a text": THING.replace("Thing", "\tThing"),
+    "entities instead of quotes": THING.replace('"', "&quot;"),
+    "numbers of entities": THING.replace('"', "&#34;"),
+    "entities in a text": THING.replace("Thing", "&#84;hing"),
+    "escape that JSON lacks": THING.replace("Thing", "\\Thing").replace("a.jpg", "a\\.jpg"),
+    "comments": "/* x */ " + THING.replace(", ", ", // y, \n"),
+    "mark of XML": "<!--//--><![CDATA[//><!--\n" + THING + "\n//--><!]]>",
+    "CDATA": "<![CDATA[" + THING + "]]>",
+    "mark of an encoding": "\ufeff" + THING,
+    "script around": "<script type='application/ld+json'>" + THING + "</script>",
+    "two objects": '{"a": 1}' + THING,
+    "two objects and a comma": '{"a": 1},' + THING + ",",
+    "two broken objects": '{"a": 1,}' + THING[:-1] + ",}",
+    "rubbish behind": THING + " rubbish {",
+    "a brace too many": THING + "}",
+}
+
+
+@pytest.mark.parametrize("source", BROKEN.values(), ids=BROKEN)
+def test_what_sites_publish_is_read(source: str) -> None:
+    """As far as it can be."""
+    assert [(each.url, each.text) for each in read_json_ld(source)] == [("a.jpg", "Thing")]
+
+
+def test_marks_inside_a_text_belong_to_it() -> None:
+    """Mending touches nothing between quotes."""
+    source = '{"name": "a,] // b /* c */ ,} \\" &amp; d", "image": "http://h//a.jpg",}'
+    assert [(each.url, each.text) for each in read_json_ld(source)] == [
+        ("http://h//a.jpg", 'a,] // b /* c */ ,} " & d')
+    ]
+
+
+ARTICLE = {"@type": "Article", "headline": "Ten ways", "image": {"@id": "#i"}}
+
+
+@pytest.mark.parametrize(
+    ("image", "found"),
+    [
+        ({"@type": "ImageObject", "@id": "#i", "url": "a.jpg"}, ["a.jpg"]),
+        ({"@id": "#i", "contentUrl": "a.jpg"}, ["a.jpg"]),
+        ({"@type": "ImageObject", "@id": "#i", "url": ["a.jpg", "b.jpg"]}, ["a.jpg", "b.jpg"]),
+        ({"@type": "ImageObject", "@id": "#i", "contentUrl": {"@id": "a.jpg"}}, ["a.jpg"]),
+        ({"@type": "ImageObject", "@id": "#i", "contentUrl": [{"@id": "#file"}]}, ["a.jpg"]),
+        ({"@type": "ImageObject", "@id": "#i", "url": {"@value": "a.jpg"}}, ["a.jpg"]),
+        ({"@type": "ImageObject", "@id": "#i", "url": {"@id": "#i"}}, []),
+        ({"@type": "ImageObject", "@id": "#i", "url": [{"url": {"url": {"url": {"url": {"url": "a.jpg"}}}}}]}, []),
+    ],
+)
+@pytest.mark.parametrize("article", [ARTICLE, {**ARTICLE, "image": ["#i"]}, {**ARTICLE, "image": [{"@id": "#i"}]}])
+def test_references_are_followed(article: dict[str, Any], image: dict[str, Any], found: list[str]) -> None:
+    """In a graph, and from one block to another, whichever comes first; the image has the name of its subject."""
+    file = {"@id": "#file", "@type": "DigitalDocument", "url": "a.jpg"}
+    wanted = [(url, "Ten ways") for url in found]
+    for things in ([article, image, file], [file, image, article]):
+        named = [each for each in read({"@graph": things}) if each[1]]
+        assert [each for each in named if each[0] != "#i"] == wanted
+        blocks = [(each.url, each.text) for each in read_json_ld(*map(json.dumps, things)) if each.text]
+        assert blocks == named
+
+
+def test_an_image_keeps_its_own_caption() -> None:
+    """The name of what it is an image of is the last resort."""
+    image = {"@type": "ImageObject", "@id": "#i", "url": "a.jpg", "caption": "Own"}
+    assert {each[1] for each in read([ARTICLE, image])} == {"Own"}
