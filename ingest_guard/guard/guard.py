@@ -26,7 +26,7 @@ from ingest_guard.hashing.digests import digests
 from ingest_guard.imaging.embedded.images import is_empty_spacer, net
 from ingest_guard.imaging.sniffing.fonts import has_no_pictures
 from ingest_guard.imaging.sniffing.sniff import Kind, sniff
-from ingest_guard.pages.findings import PageReading
+from ingest_guard.pages.reading import PageQuestion, PageReading
 from ingest_guard.policy.policy import Policy
 from ingest_guard.verdict import Action, Match, Outcome, Reason, Verdict
 
@@ -210,9 +210,19 @@ class Guard:
                 )
         return Inquiry(Kind.TEXT, taken, *found.as_fields(), is_unread=needs_reading(data))
 
-    def read(self, text: bytes, declared: str | None = None) -> PageReading:
-        """Read a text as a browser does; to be called where it cannot hurt. Never raises, whatever it is."""
-        return read_text(text, declared, self._page_limits)
+    def read(self, text: bytes, declared: str | None = None, question: PageQuestion | None = None) -> PageReading:
+        """Read a text as a browser does; to be called where it cannot hurt. Never raises, whatever it is.
+
+        Parameters
+        ----------
+        text
+            With any Content-Encoding undone.
+        declared
+            Its Content-Type.
+        question
+            What is wanted beside the inline bodies.
+        """
+        return read_text(text, declared, self._page_limits, question, self.policy.extract)
 
     def finish(self, inquiry: Inquiry, reading: PageReading) -> Inquiry:
         """Take and match the digests of what was found inside a text, and find out what of it is to be decoded.

@@ -8,11 +8,22 @@ import struct
 from collections.abc import Iterator
 from typing import Any, Final
 
-from ingest_guard.pages.findings import EMBEDDED, NESTING, InlineBody, PageLimits, PageReading
+from ingest_guard.pages.findings import EMBEDDED, NESTING, InlineBody, PageLimits
 from ingest_guard.pages.may_hold import may_hold
-from ingest_guard.pages.reader import read_page
+from ingest_guard.pages.metas import may_have_metas
+from ingest_guard.pages.reader import essence, read_page
+from ingest_guard.pages.reading import (
+    LONGEST_META,
+    MOST_META_TEXT,
+    MOST_METAS,
+    MOST_ROWS,
+    PageDocument,
+    PageQuestion,
+    PageReading,
+)
 from ingest_guard.pages.strings import may_hold_base64
 from ingest_guard.policy.policy import Policy
+from ingest_guard.policy.records import Extract
 from ingest_guard.verdict import Reason
 
 MOST_HEAD: Final = 4 << 20
@@ -22,6 +33,8 @@ _LENGTH: Final = struct.Struct("!I")
 _ENCODING: Final = re.compile(r"[A-Za-z0-9_:.-]{1,40}")
 _LONGEST_TYPE: Final = 200
 _COLUMNS: Final = 4
+_PAGES: Final = frozenset({"text/html", "application/xhtml+xml", "application/vnd.wap.xhtml+xml"})
+_LONGEST_NAME: Final = 128
 # A charset with states of its own, and one with two bytes a character, can spell anything.
 _OTHER_CHARSETS: Final = (b"\x1b", b"\0")
 _BUFFER: Final = b'"Buffer"'
@@ -37,8 +50,8 @@ def page_limits(policy: Policy) -> PageLimits:
 
 def largest_answer(limits: PageLimits) -> int:
     """Return how many bytes a packed reading may have."""
-    # Bodies that no browser shows have limits of their own.
-    return _LENGTH.size + MOST_HEAD + 2 * limits.body_bytes
+    # Bodies that no browser shows have limits of their own; then come the rows of images, and those of links.
+    return _LENGTH.size + MOST_HEAD + 2 * limits.body_bytes + 2 * MOST_ROWS
 
 
 def needs_reading(text: bytes) -> bool:
@@ -48,10 +61,17 @@ def needs_reading(text: bytes) -> bool:
     return may_hold(text) or _BUFFER in text or may_hold_base64(text.replace(b"\\/", b"/"))
 
 
-def read_text(text: bytes, declared: str | None, limits: PageLimits) -> PageReading:
+def may_be_page(text: bytes, declared: str | None) -> bool:
+    """Return whether a text is shown as a page, or says as pages do what its use is: a no is never wrong."""
+    return essence(declared) in _PAGES or may_have_metas(text)
+
+
+def read_text(
+    text: bytes, declared: str | None, limits: PageLimits, question: PageQuestion | None, extract: Extract
+) -> PageReading:
     """Read a text; never raises, whatever it is: what cannot be read is a doubt."""
     try:
-        return read_page(text, declared=declared, limits=limits)
+        return read_page(text, declared=declared, limits=limits, question=question, extract=extract)
     except MemoryError:
         return failed_reading(Reason.MEMORY)
     except Exception:  # noqa: BLE001 - a fault of ours must not read like a pass
@@ -64,24 +84,37 @@ def failed_reading(reason: Reason) -> PageReading:
 
 
 def pack_reading(reading: PageReading) -> Iterator[bytes]:
-    """Yield a reading as bytes: the length of a JSON head, the head, and the bodies one behind the other."""
-    head = json.dumps(
-        {
-            "doubt": reading.doubt,
-            "encoding": reading.encoding,
-            "bodies": [
-                [len(body.data), body.media_type[:_LONGEST_TYPE], body.is_whole, body.is_shown]
-                for body in reading.bodies
-            ],
-        }
-    ).encode()
-    yield _LENGTH.pack(len(head))
-    yield head
+    """Yield a reading as bytes: the length of a JSON head, the head, the bodies one behind the other, and rows."""
+    document = reading.document
+    head = {
+        "doubt": reading.doubt,
+        "encoding": reading.encoding,
+        "bodies": [
+            [len(body.data), body.media_type[:_LONGEST_TYPE], body.is_whole, body.is_shown] for body in reading.bodies
+        ],
+        "document": None if document is None else _head_of(document),
+    }
+    packed = json.dumps(head).encode()
+    yield _LENGTH.pack(len(packed))
+    yield packed
     for body in reading.bodies:
         yield body.data
+    if document is not None:
+        yield document.image_rows or b""
+        yield document.link_rows or b""
 
 
-def unpack_reading(payload: bytes, limits: PageLimits) -> PageReading:
+def _head_of(document: PageDocument) -> dict[str, Any]:
+    rows = (document.image_rows, document.link_rows)
+    return {
+        "metas": document.metas,
+        "rows": [None if each is None else len(each) for each in rows],
+        "cut": [document.metas_cut, document.images_cut, document.links_cut],
+        "is_guess": document.is_guess,
+    }
+
+
+def unpack_reading(payload: bytes, limits: PageLimits, question: PageQuestion | None = None) -> PageReading:
     """Read what :func:`pack_reading` made; ValueError, KeyError or TypeError for anything else.
 
     A worker may have been taken over: everything in here is looked at. The text itself does not travel.
@@ -107,9 +140,47 @@ def unpack_reading(payload: bytes, limits: PageLimits) -> PageReading:
             raise ValueError("bodies that are longer than the answer")
         bodies.append(InlineBody(payload[at : at + size], media_type, is_whole, is_shown))
         at += size
+    document, at = _unpack_document(read["document"], payload, at, question)
     if at != len(payload):
-        raise ValueError("an answer that is longer than its bodies")
-    return PageReading(bodies, doubt, None, encoding)
+        raise ValueError("an answer that is longer than what is in it")
+    return PageReading(bodies, doubt, None, encoding, document)
+
+
+def _unpack_document(
+    head: Any, payload: bytes, at: int, question: PageQuestion | None
+) -> tuple[PageDocument | None, int]:
+    """Return the document, and where it ends; its rows are looked at when they are read."""
+    if head is None:
+        return None, at
+    if question is None:
+        raise ValueError("a document that was not asked for")
+    metas, sizes, cut, is_guess = head["metas"], head["rows"], head["cut"], head["is_guess"]
+    if type(metas) is not list or len(metas) > MOST_METAS or type(is_guess) is not bool:
+        raise ValueError("elements without measure")
+    pairs = tuple(map(_check_meta, metas))
+    if sum(len(name) + len(content) for name, content in pairs) > MOST_META_TEXT:
+        raise ValueError("elements without measure")
+    if type(cut) is not list or [type(each) for each in cut] != [int] * 3 or min(cut) < 0:
+        raise TypeError("counts that are none")
+    wanted = int if question.wants_images else type(None)
+    if type(sizes) is not list or [type(each) for each in sizes] != [wanted] * 2:
+        raise TypeError("rows that are none")
+    rows: list[bytes | None] = []
+    for size in sizes:
+        if size is not None and not 0 <= size <= min(MOST_ROWS, len(payload) - at):
+            raise ValueError("rows without measure")
+        rows.append(None if size is None else payload[at : at + size])
+        at += size or 0
+    return PageDocument(pairs, cut[0], rows[0], cut[1], rows[1], cut[2], is_guess), at
+
+
+def _check_meta(row: Any) -> tuple[str, str]:
+    if type(row) is not list or [type(each) for each in row] != [str, str]:
+        raise TypeError("an element that is none")
+    name, content = row
+    if len(name) > _LONGEST_NAME or len(content) > LONGEST_META:
+        raise ValueError("an element without measure")
+    return name, content
 
 
 def _check_row(row: Any) -> tuple[int, str, bool, bool]:

@@ -70,28 +70,6 @@ class InlineBody:
     is_shown: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class PageReading:
-    """What a page holds.
-
-    Attributes
-    ----------
-    bodies
-        Each once, of any type, those of nested documents included.
-    doubt
-        None, or why the page may hold more: ``nesting`` or ``embedded``.
-    text
-        The page as a browser decodes it; None where it was not decoded.
-    encoding
-        WHATWG name; None where it is neither declared nor certain.
-    """
-
-    bodies: list[InlineBody]
-    doubt: str | None
-    text: str | None
-    encoding: str | None
-
-
 class Kind(StrEnum):
     """What a piece of a page is."""
 

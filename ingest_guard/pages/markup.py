@@ -42,21 +42,22 @@ def read_markup(text: str, *, is_shown: bool = True) -> Iterator[Piece]:
     is_shown
         False where no browser takes the text for HTML.
     """
-    pieces = dict.fromkeys(_read_page(_page(text, scripting=True), is_shown=is_shown))
+    pieces = dict.fromkeys(_read_page(parse_page(text, scripting=True), is_shown=is_shown))
     if _NOSCRIPT.search(text):
-        pieces.update(dict.fromkeys(_read_page(_page(text, scripting=False), is_shown=is_shown)))
+        pieces.update(dict.fromkeys(_read_page(parse_page(text, scripting=False), is_shown=is_shown)))
     yield from pieces
     # A tag that the end of the page cuts off is dropped by browsers; what it announced was there all the same.
     if text.rstrip().endswith(">"):
         return
     for closer in _CLOSERS:
-        for piece in _read_page(_page(text + closer, scripting=True), is_shown=is_shown, has_texts=False):
+        for piece in _read_page(parse_page(text + closer, scripting=True), is_shown=is_shown, has_texts=False):
             if piece not in pieces:
                 pieces[piece] = None
                 yield piece._replace(is_cut=True)
 
 
-def _page(text: str, *, scripting: bool) -> turbohtml.Document:
+def parse_page(text: str, *, scripting: bool) -> turbohtml.Document:
+    """Return the tree of a page; what is inside templates is in it, those of shadow roots included."""
     return turbohtml.parse(text, positions=False, scripting=scripting, allow_declarative_shadow_roots=False)
 
 

@@ -14,15 +14,19 @@ from typing import Final
 from ingest_guard.imaging.sniffing.patterns import linear
 from ingest_guard.imaging.sniffing.sniff import Kind as BodyKind
 from ingest_guard.imaging.sniffing.sniff import sniff
-from ingest_guard.pages.charsets import Decoded, decode, decode_as, looks_like_utf16
+from ingest_guard.pages.charsets import Decoded, decode, decode_as, looks_like_utf16, most_sensible
 from ingest_guard.pages.data_urls import lenient_base64, read_data_url
-from ingest_guard.pages.findings import EMBEDDED, NESTING, Findings, InlineBody, Kind, PageLimits, PageReading, Piece
+from ingest_guard.pages.extract.images import extract_from
+from ingest_guard.pages.findings import EMBEDDED, NESTING, Findings, InlineBody, Kind, PageLimits, Piece
 from ingest_guard.pages.markup import read_markup
 from ingest_guard.pages.may_hold import may_hold
+from ingest_guard.pages.metas import is_xml, read_links, read_metas
+from ingest_guard.pages.reading import PageDocument, PageQuestion, PageReading, pack_images, pack_links
 from ingest_guard.pages.scripts import read_json, read_script
 from ingest_guard.pages.strings import may_hold_base64, split_string, split_text
 from ingest_guard.pages.styles import count_tokens, read_styles
 from ingest_guard.pages.xml import looks_like_xml, read_xml
+from ingest_guard.policy.records import Extract
 
 _TAG: Final = linear(rb"<[A-Za-z!?/]")
 _STYLE: Final = linear(
@@ -36,7 +40,17 @@ _HTML_TYPES: Final = frozenset({"text/html", "text/x-server-parsed-html"})
 _UNKNOWN_TYPES: Final = frozenset({"", "application/octet-stream", "application/unknown", "unknown/unknown", "*/*"})
 
 
-def read_page(body: bytes, *, declared: str | None, limits: PageLimits) -> PageReading:
+_USUAL: Final = Extract()
+
+
+def read_page(
+    body: bytes,
+    *,
+    declared: str | None,
+    limits: PageLimits,
+    question: PageQuestion | None = None,
+    extract: Extract = _USUAL,
+) -> PageReading:
     """Read a text as a browser would, and what is inside it.
 
     Parameters
@@ -47,11 +61,16 @@ def read_page(body: bytes, *, declared: str | None, limits: PageLimits) -> PageR
         The Content-Type header's value; None where there is none.
     limits
         What the page may ask for.
+    question
+        What is wanted beside the inline bodies.
+    extract
+        Where images are looked for, and which texts are theirs.
 
     Returns
     -------
     PageReading
-        The inline bodies, and the doubt where there may be others.
+        The inline bodies, and the doubt where there may be others. A page that is longer than the limits has no
+        document.
     """
     findings = Findings(limits)
     if len(body) > limits.text:
@@ -65,9 +84,32 @@ def read_page(body: bytes, *, declared: str | None, limits: PageLimits) -> PageR
         reader.add_document(reading.text, essence(declared), depth=0, is_shown=True)
     order = looks_like_utf16(body)
     if order is not None and readings[0].encoding not in {"utf-16le", "utf-16be"}:
-        reader.add_document(decode_as(body, order), essence(declared), depth=0, is_shown=False)
+        readings.append(Decoded(decode_as(body, order), order))
+        reader.add_document(readings[-1].text, essence(declared), depth=0, is_shown=False)
     reader.run(readings[0])
-    return PageReading(findings.bodies, findings.doubt, readings[0].text, readings[0].encoding)
+    document = None if question is None else _read_document(body, readings, essence(declared), question, extract)
+    return PageReading(findings.bodies, findings.doubt, readings[0].text, readings[0].encoding, document)
+
+
+def _read_document(
+    body: bytes, readings: list[Decoded], media_type: str, question: PageQuestion, extract: Extract
+) -> PageDocument | None:
+    """Return what a page says; None where a fault of ours prevents it, which must not read like a page without it."""
+    text, encoding = most_sensible(body, readings)
+    is_guess = encoding is None and not text.isascii()
+    try:
+        metas, metas_cut = read_metas((reading.text for reading in readings), media_type)
+        if not question.wants_images:
+            return PageDocument(metas, metas_cut, is_guess=is_guess)
+        known = encoding or "utf-8"
+        links, links_cut = pack_links(read_links(text, known, question.url, media_type))
+        found = () if is_guess else extract_from(text, known, question.url, is_xml=is_xml(media_type), policy=extract)
+        images, images_cut = pack_images(found)
+    except MemoryError:
+        raise
+    except Exception:  # noqa: BLE001 - what was found inside the page stays
+        return None
+    return PageDocument(metas, metas_cut, images, images_cut, links, links_cut, is_guess)
 
 
 def essence(declared: str | None) -> str:
@@ -214,7 +256,7 @@ def _declared_kind(media_type: str) -> Kind | None:
         return Kind.HTML
     if media_type == "text/css":
         return Kind.CSS
-    if media_type.endswith(("/xml", "+xml")) or media_type == "text/xsl":
+    if is_xml(media_type) or media_type == "text/xsl":
         return Kind.XML
     if media_type.endswith(("/json", "+json", "/ld+json")):
         return Kind.JSON

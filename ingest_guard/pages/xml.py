@@ -117,12 +117,17 @@ def read_xml(text: str, *, is_shown: bool = True) -> Iterator[Piece]:
             yield Piece(Kind.DOUBT, EMBEDDED)
         yield from urls_in_text(data)
     if root is None:
-        try:
-            root = etree.fromstring(data, _parser(recover=True))
-        except (etree.XMLSyntaxError, ValueError):
-            return
+        root = parse_leniently(text)
     if root is not None:
         yield from _walk(root, is_shown=is_shown)
+
+
+def parse_leniently(text: str) -> Any:
+    """Return the root of an XML document, broken or not; None where nothing can be made of it."""
+    try:
+        return etree.fromstring(text.encode("utf-8", "replace"), _parser(recover=True))
+    except (etree.XMLSyntaxError, ValueError):
+        return None
 
 
 def _walk(root: Any, *, is_shown: bool) -> Iterator[Piece]:

@@ -13,7 +13,6 @@ in full.
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
 
@@ -25,6 +24,7 @@ from ingest_guard.scrapy_plugin.check.judge import block, judge
 from ingest_guard.scrapy_plugin.check.list_actions import note_response
 from ingest_guard.scrapy_plugin.check.request_rules import require_allowed
 from ingest_guard.scrapy_plugin.core.exceptions import ImageBlocked
+from ingest_guard.scrapy_plugin.core.readings import digest_of
 from ingest_guard.scrapy_plugin.core.scrub import scrub, scrub_exception
 from ingest_guard.scrapy_plugin.core.state import GuardState
 from ingest_guard.scrapy_plugin.core.tickets import payer_of, ticket_of
@@ -109,16 +109,16 @@ class Sentinel:
         # What an older version of the lists has let through at the gate is checked again here, against the present one.
         generation = self._state.current
         passed = generation.passed.get(response)
-        if ticket is None:
-            self._opt_outs.note_page(response, None if passed is None else passed.signals)
-        if not body or (passed is not None and passed.body is body):
-            return response
-        if hashlib.sha256(body).hexdigest() in generation.verified:
+        is_known = not body or (passed is not None and passed.body is body)
+        digest = None if is_known else await digest_of(body)
+        if is_known or digest in generation.verified:
+            if ticket is None:
+                await self._opt_outs.note_page(response, None if passed is None else passed.signals, digest)
             return response
         is_test = request in self._state.test_requests
         if not is_test:
             self._state.count("sentinel/checked")
-        inspection = await inspect(self._state, response, payer_of(request))
+        inspection = await inspect(self._state, response, payer_of(request), is_for_reading=ticket is None)
         note_response(self._state, request, response, inspection.verdict)
         if ticket is not None:
             ticket.note(response, inspection.verdict, inspection.generation.guard.attestation)
@@ -129,11 +129,13 @@ class Sentinel:
                 raise block(request, response, inspection.verdict)
             finally:
                 # The traceback takes this frame along; verdicts and lists of what was scanned have digests.
-                del inspection, generation, passed, body
+                del inspection, generation, passed, body, digest
         if ticket is not None and not ticket.may_keep(inspection.verdict):
             scrub(response)
         else:
             inspection.generation.verified[inspection.sha256[0]] = None
+        if ticket is None:
+            await self._opt_outs.note_page(response, None if passed is None else passed.signals, digest)
         return response
 
     @fenced

@@ -128,7 +128,7 @@ def serve(sock: socket.socket, guard: Guard, memory: OwnMemory) -> None:
         if asked.number == REPORT:
             send_frame(sock, REPORT, json.dumps(memory.report()).encode())
         elif asked.letter == TEXT:
-            send_pieces(sock, asked.number, pack_reading(guard.read(asked.data, asked.declared)))
+            send_pieces(sock, asked.number, pack_reading(guard.read(asked.data, asked.declared, asked.page)))
         else:
             send_frame(sock, asked.number, _scan(guard.scanner, asked.data).to_wire())
 

@@ -2,7 +2,7 @@
 
 from ingest_guard.guard.guard import Guard
 from ingest_guard.guard.scan_result import Scan
-from ingest_guard.pages.findings import PageReading
+from ingest_guard.pages.reading import PageQuestion, PageReading
 from ingest_guard.verdict import Reason
 from ingest_guard.workers.budget import Budget
 
@@ -33,9 +33,15 @@ class InlinePool:
         except MemoryError:
             return Scan(reason=Reason.MEMORY)
 
-    async def read(self, text: bytes, declared: str | None = None, domain: str = "") -> PageReading:  # noqa: ARG002 - as the pool with processes
+    async def read(
+        self,
+        text: bytes,
+        declared: str | None = None,
+        domain: str = "",  # noqa: ARG002 - as the pool with processes
+        question: PageQuestion | None = None,
+    ) -> PageReading:
         """Read one text."""
-        return self._guard.read(text, declared)
+        return self._guard.read(text, declared, question)
 
     def retire(self) -> None:
         """Do nothing: there is no process to end."""

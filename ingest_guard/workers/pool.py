@@ -18,7 +18,7 @@ from ingest_guard.guard.guard import Guard
 from ingest_guard.guard.page_reading import page_limits
 from ingest_guard.guard.scan_result import Scan
 from ingest_guard.guard.transfer import pack_guard
-from ingest_guard.pages.findings import PageReading
+from ingest_guard.pages.reading import PageQuestion, PageReading
 from ingest_guard.verdict import Reason
 from ingest_guard.workers import warmup
 from ingest_guard.workers.budget import Budget, make_budget
@@ -69,6 +69,7 @@ class WorkerPool:
         self._deaths = 0
         self._failure: str | None = None
         self._probe, self._probe_answer = warmup.make_probe()
+        self._page_probe, self._page_probe_answer = warmup.make_text_probe()
         self._until_probe = 0
         self._last_report = 0.0
         self.crashes = 0
@@ -111,7 +112,9 @@ class WorkerPool:
         scan: Scan = await self._work(Job(data, asyncio.get_running_loop().create_future()), domain)
         return scan
 
-    async def read(self, text: bytes, declared: str | None = None, domain: str = "") -> PageReading:
+    async def read(
+        self, text: bytes, declared: str | None = None, domain: str = "", question: PageQuestion | None = None
+    ) -> PageReading:
         """Read one text; never raises, whatever it is.
 
         Parameters
@@ -122,6 +125,8 @@ class WorkerPool:
             Its Content-Type.
         domain
             The registrable domain whose share of the workers' time it takes.
+        question
+            What is wanted beside the inline bodies.
 
         Returns
         -------
@@ -129,7 +134,7 @@ class WorkerPool:
             Without the text itself. Where the worker failed at it, its doubt is the :class:`~ingest_guard.Reason`.
         """
         answer: asyncio.Future[PageReading] = asyncio.get_running_loop().create_future()
-        job = TextJob(text, answer, declared=declared, limits=self._page_limits)
+        job = TextJob(text, answer, declared=declared, limits=self._page_limits, question=question)
         reading: PageReading = await self._work(job, domain)
         return reading
 
@@ -146,12 +151,32 @@ class WorkerPool:
                 self._until_probe -= 1
                 if self._until_probe <= 0:
                     self._until_probe = _PROBE_EVERY
-                    self._waiting.push(Job(self._probe, None))
+                    for probe in self._probes():
+                        self._waiting.push(probe)
                 self._waiting.push(job)
                 self._hand_out()
             return await answer if answer is not None else None
         finally:
             self.budget.leave(len(job.data), place)
+
+    def _probes(self) -> tuple[Job, Job]:
+        """Return a picture and a page whose answers are known."""
+
+        def is_seen(found: Scan) -> bool:
+            return found.image is not None and found.image.fingerprints.get("pdq") == self._probe_answer
+
+        def is_read(found: PageReading) -> bool:
+            return warmup.is_probe_read(found, self._page_probe_answer)
+
+        page = TextJob(
+            self._page_probe,
+            None,
+            declared="text/html",
+            limits=self._page_limits,
+            question=warmup.PROBE_QUESTION,
+            is_right=is_read,
+        )
+        return Job(self._probe, None, is_right=is_seen), page
 
     def retire(self) -> None:
         """End all processes without waiting for them: no further scan will be asked for."""
@@ -222,10 +247,10 @@ class WorkerPool:
             self._on_lost(worker, "its answer is not readable", job)
             return
         if job.answer is None:
-            image = found.image if isinstance(found, Scan) else None
-            if image is None or image.fingerprints.get("pdq") != self._probe_answer:
+            if job.is_right is not None and not job.is_right(found):
                 self.gave_wrong_answer = True
-                self._fail("a worker gave a wrong answer to a picture whose answer is known")
+                what = "page" if isinstance(found, PageReading) else "picture"
+                self._fail(f"a worker gave a wrong answer to a {what} whose answer is known")
             self._hand_out()
             return
         self._deaths = 0

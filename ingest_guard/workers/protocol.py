@@ -5,22 +5,25 @@ nursery is its configuration, the one frame back says that it is ready. Then it 
 number that the parent has chosen; with the order for a worker comes the worker's end of a socket pair. The first frame
 from a worker says that it is ready; from then on a frame to it is a question, and a frame back has the same number. A
 question is a letter and what belongs to it: :data:`IMAGE` and an image, answered by a
-:class:`~ingest_guard.guard.scan_result.Scan` as JSON; or :data:`TEXT`, the length of the declared media type (or
-:data:`UNDECLARED`), that type, and a text, answered by a packed reading (:mod:`ingest_guard.guard.page_reading`). An
-empty frame with the number :data:`REPORT` asks for the worker's use of memory, and answers it.
+:class:`~ingest_guard.guard.scan_result.Scan` as JSON; or :data:`TEXT`, the length of a JSON head, that head (the
+declared media type, and what is wanted of a page), and a text, answered by a packed reading
+(:mod:`ingest_guard.guard.page_reading`). An empty frame with the number :data:`REPORT` asks for the worker's use of
+memory, and answers it.
 """
 
+import json
 import socket
 import struct
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
+from ingest_guard.pages.reading import PageQuestion
+
 HEADER = struct.Struct("!II")
 ORDER = struct.Struct("!cI")
 WORKER, KILL = b"w", b"k"
 IMAGE, TEXT = b"i", b"t"
-_TEXT_HEAD = struct.Struct("!cH")
-UNDECLARED = (1 << 16) - 1
+_TEXT_HEAD = struct.Struct("!cI")
 _LONGEST_DECLARED = 4096
 CONFIGURATION = 0
 """The number of the first frame in either direction."""
@@ -83,15 +86,14 @@ class Question(NamedTuple):
     number: int
     letter: bytes
     declared: str | None
+    page: PageQuestion | None
     data: bytes
 
 
-def text_head(declared: str | None) -> bytes:
+def text_head(declared: str | None, page: PageQuestion | None = None) -> bytes:
     """Return what goes before a text in a question."""
-    if declared is None:
-        return _TEXT_HEAD.pack(TEXT, UNDECLARED)
-    name = declared.encode("utf-8", "replace")[:_LONGEST_DECLARED]
-    return _TEXT_HEAD.pack(TEXT, len(name)) + name
+    head = json.dumps([declared and declared[:_LONGEST_DECLARED], page]).encode()
+    return _TEXT_HEAD.pack(TEXT, len(head)) + head
 
 
 def receive_exactly(sock: socket.socket, length: int) -> bytes:
@@ -117,17 +119,15 @@ def receive_question(sock: socket.socket) -> Question:
     """Read a question from a blocking socket; EOFError where the other side is gone."""
     number, length = HEADER.unpack(receive_exactly(sock, HEADER.size))
     if not length:
-        return Question(number, b"", None, b"")
+        return Question(number, b"", None, None, b"")
     letter, left = receive_exactly(sock, 1), length - 1
-    if letter != TEXT:
-        return Question(number, letter, None, receive_exactly(sock, left) if left else b"")
-    size = int.from_bytes(receive_exactly(sock, 2), "big")
-    left -= 2
-    declared = None
-    if size != UNDECLARED:
-        declared = receive_exactly(sock, size).decode("utf-8", "replace") if size else ""
-        left -= size
-    return Question(number, letter, declared, receive_exactly(sock, left) if left else b"")
+    declared = page = None
+    if letter == TEXT:
+        (size,) = struct.unpack("!I", receive_exactly(sock, 4))
+        declared, wanted = json.loads(receive_exactly(sock, size))
+        page = PageQuestion(*wanted) if wanted else None
+        left -= 4 + size
+    return Question(number, letter, declared, page, receive_exactly(sock, left) if left else b"")
 
 
 def send_frame(sock: socket.socket, number: int, payload: bytes) -> None:

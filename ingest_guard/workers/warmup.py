@@ -1,5 +1,6 @@
-"""What a child process prepares while it may still open files: decoders, its memory report, and a probe picture."""
+"""What a child process prepares while it may still open files: decoders, its memory report, and what probes are."""
 
+import base64
 import contextlib
 import io
 import os
@@ -13,6 +14,7 @@ from ingest_guard.guard.guard import Guard
 from ingest_guard.guard.scanner import Scanner
 from ingest_guard.hashing.pdq import pdq
 from ingest_guard.imaging.decode import Limits, open_picture
+from ingest_guard.pages.reading import PageQuestion, PageReading
 
 _FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "AVIF", "BMP", "ICO", "TIFF", "JPEG2000")
 _ROLLUP = "/proc/self/smaps_rollup"
@@ -63,6 +65,39 @@ def make_probe() -> tuple[bytes, str]:
     return buffer.getvalue(), pdq(frame.luma)[0].hex()
 
 
+PROBE_QUESTION = PageQuestion("https://probe.example/a/")
+_PROBE_PAGE = (
+    '<!doctype html><meta charset=utf-8><meta name=Robots content="noarchive"><title>p</title><style>p{{color:red}}'
+    '</style><noscript><img src="{}"></noscript><p><img src="../b.jpg" alt="a sail">'
+    '<a href="/c?d" rel="nofollow">e</a><!-- <img src="/f.jpg"> -->'
+)
+
+
+def make_text_probe() -> tuple[bytes, bytes]:
+    """Return a page that every worker must read alike, and the picture that stands in it."""
+    buffer = io.BytesIO()
+    make_picture(21, 24).save(buffer, "PNG")
+    url = "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+    return _PROBE_PAGE.format(url).encode(), buffer.getvalue()
+
+
+def is_probe_read(reading: PageReading, picture: bytes) -> bool:
+    """Return whether a reading of the text probe has found what is in it, and nothing else."""
+    document = reading.document
+    if document is None or reading.doubt is not None or [body.data for body in reading.bodies] != [picture]:
+        return False
+    try:
+        images = [(image.url, image.alt) for image in document.images()]
+        links = list(document.links())
+    except (ValueError, TypeError):
+        return False
+    return (
+        document.metas == (("robots", "noarchive"),)
+        and images == [("https://probe.example/b.jpg", "a sail")]
+        and links == [("https://probe.example/c?d", True)]
+    )
+
+
 _URL = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"
 _TEXTS = (
     (
@@ -73,11 +108,18 @@ _TEXTS = (
     ("application/json", f'{{"a": "{_URL}"}}'),
 )
 
+_XHTML = (
+    '<?xml version="1.0"?><html xmlns="http://www.w3.org/1999/xhtml"><head><title/></head>'
+    '<body><img src="/a" alt="b"/><a href="/c">d</a></body></html>'
+)
+
 
 def read_pages(guard: Guard) -> None:
     """Read small texts of each kind and in every charset: decoders are modules that are loaded when first used."""
     for declared, text in _TEXTS:
-        guard.read(text.encode(), declared)
+        guard.read(text.encode(), declared, PROBE_QUESTION)
+    guard.read(make_text_probe()[0], "text/html", PROBE_QUESTION)
+    guard.read(_XHTML.encode(), "application/xhtml+xml", PROBE_QUESTION)
     foreign = b'<p>\xe9\xe0<img src="data:,x">'
     for name in sorted(set(LABELS.values())):
         guard.read(foreign, f"text/html; charset={name}")

@@ -13,7 +13,8 @@ from typing import Any
 
 from ingest_guard.guard.page_reading import failed_reading, largest_answer, unpack_reading
 from ingest_guard.guard.scan_result import Scan
-from ingest_guard.pages.findings import PageLimits, PageReading
+from ingest_guard.pages.findings import PageLimits
+from ingest_guard.pages.reading import PageQuestion, PageReading
 from ingest_guard.verdict import Reason
 from ingest_guard.workers.domains import Domain
 from ingest_guard.workers.nursery import Nursery
@@ -47,6 +48,8 @@ class Job:
     """What its domain was charged with in advance."""
     is_slow: bool = False
     """Whether it was known beforehand to take long."""
+    is_right: Callable[[Any], bool] | None = None
+    """Of a probe: whether what was found is what is known to be in it."""
 
     @property
     def may_take_long(self) -> bool:
@@ -85,11 +88,13 @@ class TextJob(Job):
     declared: str | None = None
     """Its Content-Type."""
     limits: PageLimits = field(default_factory=PageLimits)
+    question: PageQuestion | None = None
+    """What is wanted beside its inline bodies."""
 
     @property
     def head(self) -> bytes:
         """What goes before the data in a question to a worker."""
-        return text_head(self.declared)
+        return text_head(self.declared, self.question)
 
     @property
     def largest_answer(self) -> int:
@@ -98,7 +103,7 @@ class TextJob(Job):
 
     def unpack(self, payload: bytes) -> PageReading:
         """Read a worker's answer; ValueError, KeyError or TypeError for what is none."""
-        return unpack_reading(payload, self.limits)
+        return unpack_reading(payload, self.limits, self.question)
 
     def fail(self, reason: Reason) -> None:
         """Give the caller the reason why nothing was found."""

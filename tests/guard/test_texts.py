@@ -14,7 +14,8 @@ from ingest_guard.guard.page_reading import failed_reading
 from ingest_guard.guard.scan_result import Scan
 from ingest_guard.imaging.embedded.images import is_empty_spacer
 from ingest_guard.imaging.sniffing.fonts import has_no_pictures
-from ingest_guard.pages.findings import InlineBody, PageReading
+from ingest_guard.pages.findings import InlineBody
+from ingest_guard.pages.reading import PageReading
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,8 +9,9 @@ from functools import cache
 
 from support.pictures import drawn, encode
 
-from ingest_guard.pages.findings import InlineBody, PageLimits, PageReading
+from ingest_guard.pages.findings import InlineBody, PageLimits
 from ingest_guard.pages.reader import read_page
+from ingest_guard.pages.reading import PageReading
 
 HTML = "text/html; charset=utf-8"
 

@@ -14,6 +14,14 @@ def _repeated(head: bytes, piece: bytes, tail: bytes = b"") -> Callable[[int], b
     return lambda size: head + piece * ((size - len(head) - len(tail)) // len(piece)) + tail
 
 
+def _numbered(piece: bytes, head: bytes = b"<p>") -> Callable[[int], bytes]:
+    def make(size: int) -> bytes:
+        count = (size - len(head)) // (len(piece) + 4 * piece.count(b"%d"))
+        return head + b"".join(piece.replace(b"%d", b"%d" % n) for n in range(count))
+
+    return make
+
+
 KINDS: Final[dict[str, Callable[[int], bytes]]] = {
     "line breaks in base64": _repeated(_IMG + b"iVBORw0KGgo", b"\n", b'">'),
     "blanks in base64": _repeated(_IMG + b"iVBORw0KGgo", b" ", b'">'),
@@ -36,5 +44,13 @@ KINDS: Final[dict[str, Callable[[int], bytes]]] = {
     "header lines": _repeated(b"", b"a:\n"),
     "bitmaps": _repeated(b"<p>" + b"\1" * 9, b"BM"),
     "UTF-16": _repeated(b"\xff\xfe", b"<\0"),
+    "links": _numbered(b'<a href="http://h%d.example/a">x</a>'),
+    "pictures": _numbered(b'<img src="/%d.jpg" srcset="/%d.png 2x">'),
+    "elements": _numbered(b"<meta name=a%d content=b>"),
+    "attributes": _numbered(b" a%d=b", b"<p"),
+    "depth": _repeated(b"<p>", b"<b>"),
+    "scripts that close themselves": _repeated(b"<p>", b"<script/>"),
+    "XHTML": _repeated(b'<html xmlns="http://www.w3.org/1999/xhtml">', b'<a href="//h.example/"/><meta name="a"/>'),
+    "noscript": _repeated(b"<p>", b"<noscript><meta>"),
 }
 """Name -> a function from a size in bytes to a text of about that size."""

@@ -5,6 +5,7 @@ import base64
 import json
 import struct
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,9 +16,11 @@ from support.pictures import drawn, encode
 
 from ingest_guard import Reason
 from ingest_guard.guard.page_reading import largest_answer, needs_reading, pack_reading, unpack_reading
-from ingest_guard.pages.findings import EMBEDDED, NESTING, InlineBody, PageLimits, PageReading
+from ingest_guard.pages.findings import EMBEDDED, NESTING, InlineBody, PageLimits
+from ingest_guard.pages.reading import PageDocument, PageQuestion, PageReading
 from ingest_guard.policy.policy import Limits
 from ingest_guard.policy.records import Records
+from ingest_guard.workers import warmup
 from ingest_guard.workers.inline import InlinePool
 from ingest_guard.workers.protocol import LARGEST_ANSWER, frame_header
 from ingest_guard.workers.worker import Events, TextJob, Worker
@@ -34,15 +37,20 @@ if TYPE_CHECKING:
 
 PICTURE = encode(drawn(3, (90, 90)), "PNG")
 PAGE = b'<!doctype html><p>x</p><img src="data:image/png;base64,%s">' % base64.b64encode(PICTURE)
+QUESTION = PageQuestion("https://site.example/p/\u00e9")
 BODIES = st.builds(
     InlineBody, st.binary(max_size=50), st.text(max_size=20), is_whole=st.booleans(), is_shown=st.booleans()
 )
+METAS = st.lists(st.tuples(st.text(max_size=9), st.text(max_size=9)), max_size=3).map(tuple)
+COUNTS, ROWS = st.integers(0, 1 << 40), st.binary(max_size=60)
+DOCUMENTS = st.builds(PageDocument, METAS, COUNTS, ROWS, COUNTS, ROWS, COUNTS, st.booleans())
 READINGS = st.builds(
     PageReading,
     st.lists(BODIES, max_size=4),
     st.sampled_from([None, NESTING, EMBEDDED, str(Reason.MEMORY)]),
     st.none(),
     st.sampled_from([None, "utf-8", "windows-1252", "x-user-defined"]),
+    st.none() | DOCUMENTS,
 )
 
 
@@ -74,6 +82,25 @@ def test_workers_read_what_the_guard_itself_reads(guard_with: Callable[..., Guar
         own = guard.read(text, declared)
         assert (reading.bodies, reading.doubt, reading.encoding) == (own.bodies, own.doubt, own.encoding)
     assert [body.data for body in found[0].bodies] == [PICTURE]
+
+
+def test_workers_read_what_is_asked_of_a_page(guard_with: Callable[..., Guard]) -> None:
+    """A question goes to the worker with the page; elements, images and links come back as they were found."""
+    guard = guard_with(workers=1)
+    page = b'<meta name=robots content=noai><title>x</title><img src="a.jpg" alt="b"><a href="/c">d</a>' + PAGE
+    questions = [QUESTION, QUESTION._replace(wants_images=False), None]
+    declared = ["text/html", None, "application/xhtml+xml"]
+
+    async def work(pool: WorkerPool) -> list[Any]:
+        return [await pool.read(page, kind, "", question) for kind in declared for question in questions]
+
+    own = [guard.read(page, kind, question) for kind in declared for question in questions]
+    found = run(guard, work)
+    assert [reading.document for reading in found] == [reading.document for reading in own]
+    assert [image.url for image in found[0].document.images()] == ["https://site.example/p/a.jpg"]
+    assert [link.url for link in found[0].document.links()] == ["https://site.example/c"]
+    assert found[1].document == PageDocument((("robots", "noai"),))
+    assert found[2].document is None
 
 
 def test_every_charset_is_read_in_a_worker_that_can_open_no_file(guard_with: Callable[..., Guard]) -> None:
@@ -162,7 +189,7 @@ def test_the_inline_pool_reads_in_the_same_process(guard_with: Callable[..., Gua
 def test_a_reading_survives_the_wire(reading: PageReading) -> None:
     """What a worker read is what its parent gets."""
     wire = b"".join(pack_reading(reading))
-    assert unpack_reading(wire, PageLimits()) == reading
+    assert unpack_reading(wire, PageLimits(), QUESTION) == reading
     assert len(wire) <= largest_answer(PageLimits())
 
 
@@ -172,7 +199,7 @@ def head_of(value: object) -> bytes:
     return struct.pack("!I", len(head)) + head + b"x" * 10
 
 
-GOOD = {"doubt": None, "encoding": None, "bodies": [[4, "", True, True], [6, "", True, True]]}
+GOOD = {"doubt": None, "encoding": None, "bodies": [[4, "", True, True], [6, "", True, True]], "document": None}
 BROKEN = {
     "no object": [],
     "nothing": {},
@@ -196,6 +223,82 @@ def test_an_answer_that_is_none_is_refused(name: str) -> None:
     assert len(unpack_reading(head_of(GOOD), PageLimits()).bodies) == 2
     with pytest.raises((ValueError, KeyError, TypeError)):
         unpack_reading(head_of(BROKEN[name]), PageLimits())
+
+
+PAGE_HEAD = {"metas": [["a", "b"]], "rows": [4, 6], "cut": [0, 0, 0], "is_guess": False}
+BROKEN_PAGES = {
+    "no object": [],
+    "nothing": {},
+    "no elements": {**PAGE_HEAD, "metas": None},
+    "an element that is none": {**PAGE_HEAD, "metas": [["a"]]},
+    "an element of other things": {**PAGE_HEAD, "metas": [["a", None]]},
+    "an element without measure": {**PAGE_HEAD, "metas": [["a", "b" * 20_000]]},
+    "a name without measure": {**PAGE_HEAD, "metas": [["a" * 200, "b"]]},
+    "elements without measure": {**PAGE_HEAD, "metas": [["a", "b"]] * 3000},
+    "too much in elements": {**PAGE_HEAD, "metas": [["a", "b" * 16_000]] * 20},
+    "a guess that is none": {**PAGE_HEAD, "is_guess": 1},
+    "counts that are none": {**PAGE_HEAD, "cut": [0, 0]},
+    "negative counts": {**PAGE_HEAD, "cut": [0, -1, 0]},
+    "counts of other things": {**PAGE_HEAD, "cut": [0, True, 0]},
+    "no rows": {**PAGE_HEAD, "rows": [None, None]},
+    "rows for one": {**PAGE_HEAD, "rows": [10]},
+    "negative rows": {**PAGE_HEAD, "rows": [-1, 11]},
+    "rows that are longer than the answer": {**PAGE_HEAD, "rows": [4, 7]},
+    "rows that are shorter than the answer": {**PAGE_HEAD, "rows": [4, 5]},
+}
+
+
+@pytest.mark.parametrize("name", BROKEN_PAGES)
+def test_a_document_that_is_none_is_refused(name: str) -> None:
+    """Nor can it make the parent take anything for what a page says."""
+    good = {**GOOD, "bodies": [], "document": PAGE_HEAD}
+    assert unpack_reading(head_of(good), PageLimits(), QUESTION).document is not None
+    with pytest.raises((ValueError, KeyError, TypeError)):
+        unpack_reading(head_of({**good, "document": BROKEN_PAGES[name]}), PageLimits(), QUESTION)
+
+
+def test_a_document_that_was_not_asked_for_is_refused() -> None:
+    """Neither a whole one nor rows beside the elements."""
+    head = head_of({**GOOD, "bodies": [], "document": PAGE_HEAD})
+    for question in (None, QUESTION._replace(wants_images=False)):
+        with pytest.raises((ValueError, TypeError)):
+            unpack_reading(head, PageLimits(), question)
+
+
+def test_a_worker_that_reads_a_probe_wrongly_fails_the_pool(
+    guard_with: Callable[..., Guard], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page whose answer is known goes to workers now and then; one that finds nothing in it is not trusted."""
+    assert warmup.is_probe_read(guard_with(workers=1).read(PROBE, "text/html", warmup.PROBE_QUESTION), PROBE_PICTURE)
+    monkeypatch.setattr(warmup, "make_text_probe", lambda: (PROBE, PROBE_PICTURE + b"x"))
+
+    async def work(pool: WorkerPool) -> tuple[Any, bool]:
+        await pool.read(PAGE)
+        await asyncio.sleep(0)
+        return (await pool.read(PAGE)).doubt, pool.gave_wrong_answer
+
+    assert run(guard_with(workers=1), work) == ("guard_failed", True)
+
+
+PROBE, PROBE_PICTURE = warmup.make_text_probe()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {},
+        {"document": PageDocument()},
+        {"document": PageDocument(image_rows=b"{", link_rows=b"")},
+        {"document": PageDocument((("robots", "noarchive"),), image_rows=b"", link_rows=b"")},
+        {"bodies": []},
+        {"doubt": EMBEDDED},
+    ],
+)
+def test_what_is_no_answer_to_the_probe(guard_with: Callable[..., Guard], change: dict[str, Any]) -> None:
+    """Body, element, image and link are all to be found, without a doubt."""
+    right = guard_with().read(PROBE, "text/html", warmup.PROBE_QUESTION)
+    assert warmup.is_probe_read(right, PROBE_PICTURE)
+    assert not warmup.is_probe_read(replace(right, **(change or {"document": None})), PROBE_PICTURE)
 
 
 @given(st.binary(max_size=60))

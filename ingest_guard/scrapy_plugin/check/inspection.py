@@ -12,11 +12,14 @@ from scrapy.utils.asyncio import run_in_thread
 
 from ingest_guard.encodings.stages import Stages, content_codings, undo
 from ingest_guard.guard.guard import Inquiry, Part
+from ingest_guard.guard.page_reading import may_be_page
 from ingest_guard.guard.scan_result import Scan
 from ingest_guard.hashing.digests import digests
 from ingest_guard.imaging.sniffing.sniff import Kind
+from ingest_guard.pages.reading import PageDocument, PageQuestion
 from ingest_guard.scrapy_plugin.check.list_actions import watch_for_floods
 from ingest_guard.scrapy_plugin.core.generation import Generation
+from ingest_guard.scrapy_plugin.core.readings import LARGE, NO_PAGE, declared_type, off_loop_if_large
 from ingest_guard.scrapy_plugin.core.state import GuardState
 from ingest_guard.urls.data_scheme import holds_data_url
 from ingest_guard.verdict import Outcome, Reason, Verdict
@@ -25,8 +28,8 @@ logger = logging.getLogger(__name__)
 
 _PARTIAL_FLAGS = frozenset({"partial", "dataloss", "download_stopped"})
 _PARTIAL_CONTENT = 206
-# Digests and a look for data: URLs take about 4 ms a MiB: beyond this it is not done on the event loop.
-_LARGE = 1 << 19
+# A coding may be a thousand times as long when it is undone.
+_LARGE_CODED = 1 << 13
 # Each sign of a URL, or of base64, costs some tens of microseconds. A picture of that size has about 2,000 by chance.
 _MANY_SIGNS = 2_500
 _URL_IN_HEADER = re.compile(r"data:[^\s<>\"']+", re.IGNORECASE)
@@ -42,7 +45,9 @@ class Inspection:
     generation: Generation
 
 
-async def inspect(state: GuardState, response: Response, payer: str = "") -> Inspection:
+async def inspect(
+    state: GuardState, response: Response, payer: str = "", *, is_for_reading: bool = False
+) -> Inspection:
     """Check a response as it came; never raises for anything that it may be.
 
     Parameters
@@ -53,6 +58,8 @@ async def inspect(state: GuardState, response: Response, payer: str = "") -> Ins
         With its body as sent.
     payer
         The registrable domain whose share of the workers' time the scans take.
+    is_for_reading
+        True where what it says as a page is wanted beside the verdict; it is noted in the state's readings.
     """
     # One version of the lists from here to the verdict, whatever comes up meanwhile.
     generation = state.current
@@ -61,7 +68,7 @@ async def inspect(state: GuardState, response: Response, payer: str = "") -> Ins
         return failed
     try:
         with generation.held():
-            inspection = await _inspect(state, generation, response, payer)
+            inspection = await _inspect(state, generation, response, payer, is_for_reading=is_for_reading)
     except Exception as error:  # noqa: BLE001 - a fault of ours drops the response, and nothing else
         logger.error("ingest_guard could not check a response (%s); it is dropped", type(error).__name__)  # noqa: TRY400 - the traceback would hold the body
         state.count("errors")
@@ -70,43 +77,68 @@ async def inspect(state: GuardState, response: Response, payer: str = "") -> Ins
     return failed if state.failed else inspection
 
 
-async def _inspect(state: GuardState, generation: Generation, response: Response, payer: str) -> Inspection:
+async def _inspect(
+    state: GuardState, generation: Generation, response: Response, payer: str, *, is_for_reading: bool
+) -> Inspection:
     guard = generation.guard
     body: bytes = response.body
     codings = content_codings(response.headers.getlist("Content-Encoding"))
     limit = guard.policy.limits.bytes
-    if len(body) > _LARGE:
+    if len(body) > (_LARGE_CODED if codings else LARGE):
         stages = await run_in_thread(undo, body, codings, limit)
     else:
         stages = undo(body, codings, limit)
     last = stages.bodies[-1]
-    inquiry = await _look(state, generation, last, _declared_type(response), payer)
+    question = state.readings.question(response) if is_for_reading else None
+    inquiry, document = await _look(state, generation, last, declared_type(response), payer, question=question)
     if headers := _headers_with_data_urls(response):
-        inquiry = _joined(inquiry, await _look(state, generation, headers, "application/json", payer))
+        beside, _ = await _look(state, generation, headers, "application/json", payer)
+        inquiry = _joined(inquiry, beside)
     scans = [await _scan(state, generation, part, payer) for part in inquiry.parts]
     watch_for_floods(state, guard, inquiry, scans)
-    outer = [digests(stage) for stage in stages.bodies[:-1]]
+    outer = [await off_loop_if_large(stage, digests, stage) for stage in stages.bodies[:-1]]
     extra = [match for taken in outer for match in guard.exact_matches(taken)]
     verdict = _with_doubts(guard.conclude(inquiry, scans, extra), inquiry, stages, is_partial=_is_partial(response))
-    return Inspection(verdict, tuple(taken["sha256"] for taken in [*outer, inquiry.digests]), generation)
+    sha256 = tuple(taken["sha256"] for taken in [*outer, inquiry.digests])
+    if is_for_reading and verdict.outcome is Outcome.NOT_AN_IMAGE:
+        state.readings.note(response, sha256, document)
+    return Inspection(verdict, sha256, generation)
 
 
-async def _look(state: GuardState, generation: Generation, body: bytes, declared: str | None, payer: str) -> Inquiry:
-    """Find out what a body is and what is inside it; a worker reads the texts that may hold anything."""
+async def _look(
+    state: GuardState,
+    generation: Generation,
+    body: bytes,
+    declared: str | None,
+    payer: str,
+    *,
+    question: PageQuestion | None = None,
+) -> tuple[Inquiry, PageDocument | None]:
+    """Find out what a body is and what is inside it, and what it says as a page.
+
+    A worker reads pages, and other texts that may hold anything.
+    """
     guard = generation.guard
-    inquiry = await run_in_thread(guard.begin, body) if _takes_long(body) else guard.begin(body)
-    if not inquiry.is_unread:
-        return inquiry
+    takes_long = _takes_long(body)
+    inquiry = await run_in_thread(guard.begin, body) if takes_long else guard.begin(body)
+    if inquiry.kind is not Kind.TEXT:
+        return inquiry, NO_PAGE
+    if question is not None:
+        is_page = await run_in_thread(may_be_page, body, declared) if takes_long else may_be_page(body, declared)
+        question = question if is_page else None
+    if not inquiry.is_unread and question is None:
+        return inquiry, NO_PAGE
     state.count("texts_read")
-    reading = await generation.pool.read(body, declared, payer)
-    if sum(len(inner.data) for inner in reading.bodies) > _LARGE:
-        return await run_in_thread(guard.finish, inquiry, reading)
-    return guard.finish(inquiry, reading)
+    reading = await generation.pool.read(body, declared, payer, question)
+    document = NO_PAGE if question is None else reading.document
+    if sum(len(inner.data) for inner in reading.bodies) > LARGE:
+        return await run_in_thread(guard.finish, inquiry, reading), document
+    return guard.finish(inquiry, reading), document
 
 
 def _takes_long(body: bytes) -> bool:
     """Return whether looking for what is inside a body would hold the event loop up."""
-    if len(body) > _LARGE:
+    if len(body) > LARGE:
         return True
     if len(body) <= _MANY_SIGNS:
         return False
@@ -116,11 +148,6 @@ def _takes_long(body: bytes) -> bool:
     return bool(
         colons + np.count_nonzero(codes == ord("/")) > _MANY_SIGNS and colons + body.count(b"/9j") > _MANY_SIGNS
     )
-
-
-def _declared_type(response: Response) -> str | None:
-    value = response.headers.get("Content-Type")
-    return value.decode("latin-1") if value else None
 
 
 async def _scan(state: GuardState, generation: Generation, part: Part, payer: str) -> Scan:

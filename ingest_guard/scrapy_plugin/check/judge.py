@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from scrapy import Request
     from scrapy.http import Response
 
+_REDIRECTS = range(300, 400)
+
 
 async def judge(state: GuardState, request: Request, response: Response) -> Response:
     """Check a response, count what was found, and return it where it may pass.
@@ -27,13 +29,15 @@ async def judge(state: GuardState, request: Request, response: Response) -> Resp
     ImageBlocked
         It must not pass, and was emptied.
     """
-    inspection = await inspect(state, response, payer_of(request))
+    ticket = ticket_of(request)
+    # A redirect's own page is not shown to anybody; who asks for it all the same has it read then.
+    is_for_reading = ticket is None and response.status not in _REDIRECTS
+    inspection = await inspect(state, response, payer_of(request), is_for_reading=is_for_reading)
     if request not in state.test_requests:
         _count(state, inspection.verdict, len(response.body))
         state.meter.note_verdict(request.url, inspection.verdict, len(response.body))
         note_response(state, request, response, inspection.verdict)
     is_image = inspection.verdict.outcome is Outcome.NO_KNOWN_MATCH
-    ticket = ticket_of(request)
     signals = state.signals.read_headers(response) if ticket is not None or is_image else None
     if ticket is not None and signals is not None:
         ticket.note(response, inspection.verdict, inspection.generation.guard.attestation)

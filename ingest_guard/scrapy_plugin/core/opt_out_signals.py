@@ -4,10 +4,11 @@ from datetime import UTC, datetime
 from functools import cached_property
 
 from scrapy.crawler import Crawler
-from scrapy.http import Response, TextResponse
+from scrapy.http import Response
 
 from ingest_guard.dataset.optouts.rules import agent_names
-from ingest_guard.dataset.optouts.signals import NONE, Signals, of_headers, of_markup
+from ingest_guard.dataset.optouts.signals import NONE, UNREAD, Signals, of_headers, of_metas
+from ingest_guard.pages.reading import PageDocument
 
 
 class SignalReader:
@@ -38,8 +39,10 @@ class SignalReader:
         tdm = response.headers.getlist("Tdm-Reservation")
         return of_headers(robots, tdm, self.names, datetime.now(UTC)) if robots or tdm else NONE
 
-    def add_markup(self, signals: Signals, response: Response) -> Signals:
-        """Return what the headers and, in a page, the markup of a response say together."""
-        if isinstance(response, TextResponse):
-            return signals.and_then(of_markup(response.body, self.names, datetime.now(UTC)))
+    def add_markup(self, signals: Signals, document: PageDocument | None) -> Signals:
+        """Return what the headers and the markup of a page say together; None is a page that could not be read."""
+        if document is None or document.metas_cut:
+            signals = signals.and_then(UNREAD)
+        if document is not None and document.metas:
+            signals = signals.and_then(of_metas(document.metas, self.names, datetime.now(UTC)))
         return signals

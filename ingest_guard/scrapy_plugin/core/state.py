@@ -16,13 +16,16 @@ from ingest_guard.dataset.optouts.signals import Signals
 from ingest_guard.dataset.records.seen import Keys
 from ingest_guard.guard.flood import FloodBreaker
 from ingest_guard.guard.guard import Guard
+from ingest_guard.pages.reading import PageQuestion, PageReading
 from ingest_guard.scrapy_plugin.core import placement
 from ingest_guard.scrapy_plugin.core.admission import Admission
 from ingest_guard.scrapy_plugin.core.generation import Generation
 from ingest_guard.scrapy_plugin.core.meter import Meter
 from ingest_guard.scrapy_plugin.core.opt_out_signals import SignalReader
 from ingest_guard.scrapy_plugin.core.page_verdicts import DroppedPages, ItemPages
+from ingest_guard.scrapy_plugin.core.readings import PageReadings
 from ingest_guard.scrapy_plugin.core.settings import load_policy
+from ingest_guard.urls.registrable import domain_of
 from ingest_guard.verdict import Action, Verdict
 from ingest_guard.workers.budget import make_budget
 from ingest_guard.workers.inline import InlinePool
@@ -56,6 +59,8 @@ class GuardState:
         True once there is a spider to close.
     handled
         What a download handler of the strict level has let through; the gate need not look again.
+    readings
+        What pages say, as workers have read them.
     test_requests
         Requests of the self-test: what they bring is checked like anything else, and not counted.
     written, first_shard
@@ -75,6 +80,7 @@ class GuardState:
         self.failed = False
         self.is_open = False
         self.handled: WeakKeyDictionary[Response, bytes] = WeakKeyDictionary()
+        self.readings = PageReadings(self._read_page)
         self.test_requests: WeakSet[Request] = WeakSet()
         self.item_pages = ItemPages()
         self.dropped_pages = DroppedPages()
@@ -122,6 +128,13 @@ class GuardState:
     def is_held(self, list_id: str) -> bool:
         """Return whether a match on a list is only held."""
         return self.current.guard.action_on([list_id]) is Action.HOLD
+
+    async def _read_page(self, body: bytes, declared: str | None, url: str, question: PageQuestion) -> PageReading:
+        """Have a page read by the workers in use; its domain pays."""
+        generation = self.current
+        with generation.held():
+            self.count("texts_read")
+            return await generation.pool.read(body, declared, domain_of(url), question)
 
     def prepare(self, guard: Guard) -> Generation:
         """Return a generation with workers of its own, which are not started yet."""

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from cachetools import LRUCache
+from scrapy.http import TextResponse
 
 from ingest_guard.dataset.optouts.signals import NONE, Signals
 from ingest_guard.scrapy_plugin.core.page_verdicts import key_of
@@ -35,11 +36,12 @@ class OptOuts:
     def __init__(self, state: GuardState) -> None:
         self._policy = state.policy.opt_outs
         self._reader = state.signals
+        self._readings = state.readings
         self._files = TdmFiles(state)
         self._pages: LRUCache[str, Signals] = LRUCache(_PAGES)
         self._are_any = False
 
-    def note_page(self, response: Response, headers: Signals | None) -> None:
+    async def note_page(self, response: Response, headers: Signals | None, digest: str | None = None) -> None:
         """Remember what a response, as the spider gets it, says of itself.
 
         Parameters
@@ -48,10 +50,14 @@ class OptOuts:
             With its body and its headers.
         headers
             What its headers say, where they were read before.
+        digest
+            SHA-256 of the body, where it is known.
         """
         if headers is None:
             headers = self._reader.read_headers(response)
-        signals = self._reader.add_markup(headers, response)
+        signals = headers
+        if isinstance(response, TextResponse):
+            signals = self._reader.add_markup(headers, await self._readings.of(response, digest=digest))
         if signals != NONE:
             self._are_any = True
             self._pages[key_of(response.url)] = signals

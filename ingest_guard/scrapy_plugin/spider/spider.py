@@ -8,29 +8,33 @@ Run as it is, by ``ingest-guard crawl --seeds urls.txt -o out/``, or subclassed 
         def image_item(self, image, response):
             return {**super().image_item(image, response), "licence": "..."}
 
+Pages are read by the workers of the guard, never here: a page may be made to cost its reader minutes. A callback of
+your own takes the images of a page by ``async for item in self.images(response)``.
 Listed page URLs and hosts are never fetched: the gate refuses each request that leads to one.
 """
 
+import asyncio
 import logging
 import re
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
-from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 from urllib.parse import urlsplit
 
 from scrapy import Request
 from scrapy.crawler import Crawler
 from scrapy.http import HtmlResponse, Response
-from scrapy.linkextractors import LinkExtractor
+from scrapy.linkextractors import IGNORED_EXTENSIONS
 from scrapy.settings import BaseSettings
 from scrapy.spiders import SitemapSpider
+from scrapy.utils.url import url_has_any_extension
 
 from ingest_guard._version import __version__
 from ingest_guard.dataset.records.filters import Filters
 from ingest_guard.errors import SetupError
-from ingest_guard.pages.extract import PageImage, extract_images
+from ingest_guard.pages.extract.found import PageImage
+from ingest_guard.pages.reading import PageDocument, PageLink
 from ingest_guard.scrapy_plugin.core.state import GuardState
 from ingest_guard.scrapy_plugin.spider.limits import ANYWHERE, Hosts, PendingLimit, can_be_asked
 from ingest_guard.scrapy_plugin.spider.seeds import Seeds
@@ -64,9 +68,13 @@ DEFAULTS: dict[str, Any] = {
 _HOPS = "ingest_guard_hops"
 _PAGES = "ingest_guard/spider/pages"
 _FINISHED = "finished"
+_NOT_PAGES = frozenset(f".{extension}" for extension in IGNORED_EXTENSIONS)
+_TURN = 100
+"""Rows that are looked at before the event loop gets its turn."""
 _NO_FOLLOW = re.compile(r"(?i)\b(?:nofollow|none)\b")
 _MOST_OFFSITE_DOMAINS = 1000
 _FALSE = frozenset({"", "0", "no", "false", "off"})
+_Row = TypeVar("_Row")
 
 
 class ImageTextSpider(SitemapSpider):
@@ -112,7 +120,6 @@ class ImageTextSpider(SitemapSpider):
         self.depth = self.depth if depth is None else int(depth)
         self.sitemap = self.sitemap if sitemap is None else str(sitemap).lower() not in _FALSE
         self.pages_per_host = self.pages_per_host if pages_per_host is None else int(pages_per_host)
-        self.links = LinkExtractor(process_value=with_host_spelled)
 
     @classmethod
     def from_crawler(cls, crawler: Crawler, *args: Any, **arguments: Any) -> Self:
@@ -195,21 +202,30 @@ class ImageTextSpider(SitemapSpider):
         if reason == _FINISHED and not (self.crawler.stats and self.crawler.stats.get_value(_PAGES)):
             logger.warning("No page could be read: hosts do not answer, robots.txt forbids it, or it is no HTML")
 
-    def parse(self, response: Response, **arguments: Any) -> Iterator[Any]:
+    async def parse(self, response: Response, **arguments: Any) -> AsyncIterator[Any]:
         """Yield the images of a page, and a request for each link to follow."""
         del arguments
         if not isinstance(response, HtmlResponse) or not self.hosts.allows(response.url):
             return
+        if await self._read(response) is None:
+            self._state.count("spider/pages_unread")
+            return
         self._state.count("spider/pages")
-        yield from self.images(response)
-        yield from self.follow(response)
+        async for item in self.images(response):
+            yield item
+        async for request in self.follow(response):
+            yield request
 
-    def images(self, response: HtmlResponse) -> Iterator[Any]:
+    async def images(self, response: HtmlResponse) -> AsyncIterator[Any]:
         """Yield an item for each image of a page that the filters let through."""
-        content_type = response.headers.get("Content-Type") or b""
-        policy = self._state.policy.extract
-        found = extract_images(response.body, response.url, content_type=content_type.decode("latin-1"), policy=policy)
-        for image in found:
+        page = await self._read(response)
+        if page is None:
+            return
+        if page.is_guess:
+            self._state.count("extract/unknown_charset")
+        if page.images_cut:
+            self._state.count("extract/images_cut", page.images_cut)
+        async for image in _in_turns(page.images()):
             self._state.count("extract/images")
             why = self._filters.of_page_image(image)
             if why is not None:
@@ -222,17 +238,21 @@ class ImageTextSpider(SitemapSpider):
         """Return the item of one image; override it to add to it."""
         return image.as_item(response.url)
 
-    def follow(self, response: HtmlResponse) -> Iterator[Request]:
+    async def follow(self, response: HtmlResponse) -> AsyncIterator[Request]:
         """Yield a request for each link within depth and domains, unless the page asks robots not to follow."""
         hops = response.meta.get(_HOPS, 0) + 1
-        if hops > self.depth or _forbids_following(response):
+        page = await self._read(response) if hops <= self.depth else None
+        if page is None or _forbids_following(page, self._state.signals.names):
             return
-        links: list[Any] = []
-        with suppress(ValueError):  # the base element holds no valid address
-            links = self.links.extract_links(response)
-        for link in links:
-            if not link.nofollow and self._may_follow(link.url):
-                yield Request(link.url, meta={_HOPS: hops})
+        if page.links_cut:
+            self._state.count("spider/links_left_out", page.links_cut)
+        async for link in _in_turns(page.links()):
+            url = with_host_spelled(link.url)
+            if _leads_to_page(link, url) and self._may_follow(url):
+                yield Request(url, meta={_HOPS: hops})
+
+    async def _read(self, response: HtmlResponse) -> PageDocument | None:
+        return await self._state.readings.of(response, images=True)
 
     def sitemap_filter(self, entries: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         """Yield the entries that a link could lead to as well."""
@@ -259,7 +279,19 @@ def _origin(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
-def _forbids_following(response: HtmlResponse) -> bool:
-    """Return whether a page asks robots not to follow its links."""
-    contents = response.xpath("//meta[translate(@name, 'ROBTS', 'robts')='robots']/@content").getall()
-    return any(_NO_FOLLOW.search(each) for each in contents)
+def _forbids_following(page: PageDocument, names: Iterable[str]) -> bool:
+    """Return whether a page asks robots, or this crawler, not to follow its links."""
+    meant = {"robots", *names}
+    return any(name in meant and _NO_FOLLOW.search(content) for name, content in page.metas)
+
+
+def _leads_to_page(link: PageLink, url: str) -> bool:
+    return not link.nofollow and not url_has_any_extension(url, _NOT_PAGES)
+
+
+async def _in_turns(rows: Iterator[_Row]) -> AsyncIterator[_Row]:
+    """Yield rows, and let the event loop go on between them."""
+    for number, row in enumerate(rows):
+        if number % _TURN == _TURN - 1:
+            await asyncio.sleep(0)
+        yield row

@@ -10,9 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scrapy import Request
 
-from ingest_guard.dataset.optouts.markup import meta_elements
 from ingest_guard.dataset.optouts.rules import REASONS, agent_names, parse_rules
-from ingest_guard.dataset.optouts.signals import NONE, Signals, of_headers, of_markup
+from ingest_guard.dataset.optouts.signals import NONE, UNREAD, Signals, of_headers, of_metas
 from ingest_guard.dataset.optouts.tdmrep import combine, parse_file, read_reservation, reserved_by
 from ingest_guard.policy.records import OptOutPolicy
 
@@ -143,85 +142,6 @@ _WORDS = st.sampled_from(
 def test_rules_of_anything_alike(value: str) -> None:
     """Nor is any that is made of the right words."""
     assert parse_rules(value, US, NOW) <= set(REASONS)
-
-
-@pytest.mark.parametrize(
-    ("markup", "found"),
-    [
-        (b'<meta name="robots" content="noai">', [("robots", "noai")]),
-        (b"<META CONTENT=noai NAME=Robots/>", [("robots", "noai")]),
-        (b"<meta name=robots content=noai/>", [("robots", "noai")]),
-        (b"<meta name=robots content=noai />", [("robots", "noai")]),
-        (b"<meta\n\tname = 'robots'\r\n content\n=\n'noai,\nnoml'\n>", [("robots", "noai,\nnoml")]),
-        (b'<meta name="robots" content="no&#97;i &amp; more">', [("robots", "noai & more")]),
-        (b'<meta name="a>b" content="<c">', [("a>b", "<c")]),
-        (b'<meta http-equiv="X-Robots-Tag" content="noai">', [("x-robots-tag", "noai")]),
-        (b'<meta name=robots name=other content=noai content="">', [("robots", "noai")]),
-        (b'<noscript><meta name="robots" content="noai"></noscript>', [("robots", "noai")]),
-        (b'<body><p><meta name="robots" content="noai">', [("robots", "noai")]),
-        (b'<!-- <meta name="robots" content="noai"> -->', []),
-        (b'<!--> <meta name="robots" content="noai"> -->', [("robots", "noai")]),
-        (b'<!-- <meta name="robots" content="noai">', []),
-        (b'<script>"<meta name=robots content=noai>"</script>', []),
-        (b'<script>"<meta name=robots content=noai>"', []),
-        (b"<style></style ><meta name=robots content=noai>", [("robots", "noai")]),
-        (b"<title><meta name=robots content=noai></title>", []),
-        (b"<metadata name=robots content=noai>", []),
-        (b"<meta charset=utf-8><meta name=robots><meta content=noai>", []),
-        (b'<meta name="robots" content="noai', []),
-        (b"<meta name=robots content=noai", []),
-        (b"<meta", []),
-        (b"<meta =robots name=robots content=noai>", [("robots", "noai")]),
-        (b'<meta name="' + b"x" * 200 + b'" content=noai>', []),
-        ('\ufeff<meta name="robots" content="noai">'.encode("utf-16-le"), [("robots", "noai")]),
-        ('<meta name="robots" content="noai">'.encode("utf-16-be"), [("robots", "noai")]),
-        (b"\0\0\0\0<meta name=robots content=noai>", []),
-        ('<p>\u00fc<meta name="robots" content="noai">'.encode(), [("robots", "noai")]),
-        (b"", []),
-    ],
-)
-def test_meta_elements(markup: bytes, found: list[tuple[str, str]]) -> None:
-    """Name and content as a browser would read them; what is commented out or inside of a script is not there."""
-    assert list(meta_elements(markup)) == found
-
-
-@given(st.binary() | st.text(alphabet="<!-meta name=robots content'\">/script").map(str.encode))
-def test_meta_elements_of_anything(body: bytes) -> None:
-    """No body is an error."""
-    assert all(name and isinstance(content, str) for name, content in meta_elements(body))
-
-
-@pytest.mark.parametrize(
-    "piece",
-    [
-        b"<meta ",
-        b'<meta a="',
-        b"<meta a=b ",
-        b"<!---->",
-        b"<script></script>",
-        b"<script><meta>",
-        b"<",
-        b"<meta name=robots content='",
-        b"<meta name=robots content='&#9999999'>",
-        b"<meta " + b"/" * 1000,
-        b"<title></ti",
-    ],
-)
-def test_meta_elements_take_linear_time(piece: bytes) -> None:
-    """A hostile page is read in a second or two at most, however long it is: half a MiB of it is looked at."""
-    body = piece * (A_MEGABYTE // len(piece)) + b"<meta name=robots content=noai>"
-    began = time.process_time()
-    count = sum(1 for _ in meta_elements(body))
-    assert time.process_time() - began < 4
-    assert count <= A_MEGABYTE // 2 // len(piece) + 1
-
-
-def test_hostile_headers_take_linear_time() -> None:
-    """Long headers of any kind are read in no time."""
-    for piece in (",", ":", "unavailable_after:", "unavailable_after: Sat,", "mybot:", "noai ", " "):
-        began = time.process_time()
-        parse_rules(piece * (A_MEGABYTE // len(piece)), US, NOW)
-        assert time.process_time() - began < 2, piece
 
 
 @pytest.mark.parametrize(
@@ -379,10 +299,22 @@ def test_headers_together() -> None:
 
 def test_markup_together() -> None:
     """Elements for everybody and for us add up; those for others do not count."""
-    body = b"<meta name=robots content=noml><meta name=friend content=noai><meta name=other content=noindex>"
-    assert of_markup(body, US, NOW) == Signals(("noai", "noml"))
-    assert of_markup(body + b"<meta name=TDM-Reservation content=0>", US, NOW).tdm is False
-    assert of_markup(b"<p>text", US, NOW) == NONE
+    metas = [("robots", "noml"), ("friend", "noai"), ("other", "noindex"), ("description", "noimageai")]
+    assert of_metas(metas, US, NOW) == Signals(("noai", "noml"))
+    assert of_metas([*metas, ("tdm-reservation", "0")], US, NOW).tdm is False
+    assert of_metas([*metas, ("tdm-reservation", "0"), ("tdm-reservation", "1")], US, NOW).tdm is True
+    assert of_metas([], US, NOW) == NONE
+
+
+def test_a_page_that_was_not_read_may_have_said_anything() -> None:
+    """It has opted out, for a reason of its own, where anything that a page can say is heeded."""
+    assert UNREAD.reason(OptOutPolicy()) == "unread_page"
+    assert UNREAD.and_then(Signals(("noai",))).reason(OptOutPolicy()) == "noai"
+    assert Signals(tdm=True).and_then(UNREAD).reason(OptOutPolicy()) == "tdm_reservation"
+    assert Signals(tdm=False).and_then(UNREAD).reason(OptOutPolicy()) == "unread_page"
+    off = dict.fromkeys((*REASONS, "tdm_reservation"), False)
+    assert UNREAD.reason(OptOutPolicy(**off)) is None
+    assert all(UNREAD.reason(OptOutPolicy(**{**off, name: True})) == "unread_page" for name in off)
 
 
 def test_markup_goes_before_headers() -> None:

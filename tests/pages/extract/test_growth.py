@@ -10,9 +10,9 @@ import pytest
 import turbohtml
 
 from ingest_guard.dataset.optouts import signals, tdmrep
-from ingest_guard.dataset.optouts.markup import meta_elements
 from ingest_guard.pages.extract import copies, json_ld, json_text, media, placeholders, texts, walk
 from ingest_guard.pages.extract.texts import clean
+from ingest_guard.pages.metas import read_links, read_metas
 from ingest_guard.urls.join import is_unfilled
 
 if TYPE_CHECKING:
@@ -51,11 +51,16 @@ CASES: dict[str, tuple[int, Callable[[int], Callable[[], object]]]] = {
     "blanks behind a size": (60_000, lambda n: lambda: walk._declared({"width": "1" + " " * n + "!"}, "width")),
     "a size in structured data": (60_000, lambda n: lambda: json_ld._pixels("1" + " " * n + "!")),
     "control characters": (20_000, lambda n: lambda: clean("\x01 " * n)),
-    "names of meta elements": (60_000, lambda n: lambda: list(meta_elements(b"<meta " + b"a" * n))),
-    "blanks of meta elements": (60_000, lambda n: lambda: list(meta_elements(b"<meta a" + b" " * n + b"="))),
-    "meta elements": (4_000, lambda n: lambda: list(meta_elements(b"<meta name=a content=b>" * (n // 2)))),
-    "comments": (20_000, lambda n: lambda: list(meta_elements(b"<!-->" * (n // 2) + b"<meta>"))),
-    "scripts": (8_000, lambda n: lambda: list(meta_elements(b"<script ></script >" * (n // 2) + b"<meta>"))),
+    "names of meta elements": (60_000, lambda n: lambda: read_metas(["<meta " + "a" * n], "text/html")),
+    "blanks of meta elements": (60_000, lambda n: lambda: read_metas(["<meta a" + " " * n + "="], "text/html")),
+    "meta elements": (4_000, lambda n: lambda: read_metas(["<meta name=a content=b>" * (n // 2)], "text/html")),
+    "comments": (20_000, lambda n: lambda: read_metas(["<!-->" * (n // 2) + "<meta>"], "text/html")),
+    "scripts": (8_000, lambda n: lambda: read_metas(["<script ></script >" * (n // 2) + "<meta>"], "text/html")),
+    "scripts that close themselves": (
+        8_000,
+        lambda n: lambda: read_metas(["<script a/>" * n + "<meta >"], "text/html"),
+    ),
+    "links": (8_000, lambda n: lambda: read_links("<a href=/x>" * n, "utf-8", "http://a.example/", "text/html")),
     "rules": (1_000, lambda n: lambda: signals.of_headers([b"unavailable_after: 1," * n], [], (), NOW)),
     "patterns of a host's file": (
         20_000,

@@ -86,10 +86,10 @@ def test_a_guard_that_lost_one_of_its_senses_is_found(kind: str, chain: Chain, m
             "an image inside a page": lambda response: response.body.startswith(b"<"),
         }[kind]
 
-        async def unseeing(state: Any, response: Any, payer: str) -> Any:
+        async def unseeing(state: Any, response: Any, payer: str, **options: Any) -> Any:
             if wanted(response):
                 response = response.replace(body=b"nothing", headers={})
-            return await inspect(state, response, payer)
+            return await inspect(state, response, payer, **options)
 
         monkeypatch.setattr("ingest_guard.scrapy_plugin.check.judge.inspect", unseeing)
     with pytest.raises(GuardFailedError, match=f"{kind}, downloaded"):

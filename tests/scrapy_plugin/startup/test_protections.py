@@ -395,7 +395,7 @@ def test_an_end_of_the_process_latches_the_guard(
 ) -> None:
     """Scrapy would wait for ever: what was being checked is dropped, and everything from then on."""
 
-    async def end(*args: object) -> None:
+    async def end(*args: object, **options: object) -> None:
         raise error
 
     monkeypatch.setattr("ingest_guard.scrapy_plugin.check.judge.inspect", end)

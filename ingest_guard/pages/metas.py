@@ -1,0 +1,149 @@
+"""The ``meta`` elements of a page, and its links, in every way in which a reader may take the page.
+
+Browsers run scripts or do not (``noscript``), take XHTML for XML or for HTML (``<title/>`` closes itself in the one and
+swallows the page in the other), and may take bytes in two charsets. A page that says something of its use in one of
+these readings has said it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
+from typing import Any, Final, TypeAlias
+
+from ingest_guard.imaging.sniffing.patterns import linear
+from ingest_guard.pages.markup import parse_page
+from ingest_guard.pages.reading import LONGEST_META, MOST_META_TEXT, MOST_METAS, PageLink
+from ingest_guard.pages.xml import looks_like_xml, parse_leniently
+from ingest_guard.urls.join import Addresses
+
+_Element: TypeAlias = tuple[str, Mapping[str, Any]]
+
+_META: Final = linear(rb"(?i)<(?:[^\x00-\x20<>/:]+:)?meta[\t\n\f\r />]|<!entity")
+_XML_TYPES: Final = ("/xml", "+xml")
+_XHTML: Final = b"http://www.w3.org/1999/xhtml"
+_PREFIXED: Final = linear(rb"(?i)<([^\x00-\x20<>/:]{1,60}:meta)[\t\n\f\r />]")
+_SELF_CLOSED: Final = linear(
+    rb"(?i)<(script|style|title|textarea|xmp|iframe|noembed|noframes|noscript|plaintext)"
+    rb"((?:[\t\n\f\r ](?:[^>\"']|\"[^\"]*\"|'[^']*')*)?)/>"
+)
+_NOSCRIPT: Final = linear(rb"(?i)<noscript")
+_MOST_PREFIXES: Final = 8
+_LONGEST_NAME: Final = 128
+_NAMES: Final = ("name", "http-equiv")
+_BLANKS: Final = "\t\n\f\r "
+
+
+def may_have_metas(body: bytes) -> bool:
+    """Return whether a text can have ``meta`` elements: a no is never wrong."""
+    return _META.search(body) is not None or b"\0" in body or b"\x1b" in body
+
+
+def is_xml(media_type: str) -> bool:
+    """Return whether a browser takes a media type for XML."""
+    return media_type.endswith(_XML_TYPES)
+
+
+def read_metas(texts: Iterable[str], media_type: str) -> tuple[tuple[tuple[str, str], ...], int]:
+    """Return name and content of each ``meta`` element, each pair once, and how many there were too many.
+
+    Parameters
+    ----------
+    texts
+        The page, in each charset that it may be in.
+    media_type
+        The declared one, in lower case, without parameters.
+    """
+    found: dict[tuple[str, str], None] = {}
+    cut = length = 0
+    for pair in chain.from_iterable(map(_pairs, chain.from_iterable(_elements(text, media_type) for text in texts))):
+        if pair in found:
+            continue
+        length += len(pair[0]) + len(pair[1])
+        if len(found) >= MOST_METAS or length > MOST_META_TEXT:
+            cut += 1
+            continue
+        found[pair] = None
+    return tuple(found), cut
+
+
+def _pairs(attributes: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    content = _meant(attributes.get("content"))[:LONGEST_META].strip()
+    for key in _NAMES:
+        name = _meant(attributes.get(key)).lower()
+        if name and content and len(name) <= _LONGEST_NAME:
+            yield name, content
+
+
+def _meant(value: Any) -> str:
+    """Return a value without the slash of ``<meta content=noai/>``, which is a part of it after the standard."""
+    return _text_of(value).strip().removesuffix("/").strip()
+
+
+def _text_of(value: Any) -> str:
+    """Return an attribute's value: a list where it is one of tokens, None where it has none."""
+    return value if isinstance(value, str) else " ".join(value) if isinstance(value, list | tuple) else ""
+
+
+def _elements(text: str, media_type: str) -> Iterator[Mapping[str, Any]]:
+    """Yield the attributes of each ``meta`` element, reading by reading."""
+    data = text.encode("utf-8", "surrogatepass")
+    if not may_have_metas(data):
+        return
+    prefixed = dict.fromkeys(each.lower().decode() for each in _PREFIXED.findall(data))
+    names = ["meta", *list(prefixed)[:_MOST_PREFIXES]]
+    for reading in _html_readings(text, data):
+        for scripting in (False, True) if _NOSCRIPT.search(data) else (False,):
+            page = parse_page(reading, scripting=scripting)
+            yield from (element.attrs for name in names for element in page.find_all(name))
+    if is_xml(media_type) or _XHTML in data or looks_like_xml(text):
+        root = parse_leniently(text)
+        yield from () if root is None else (dict(node.items()) for node in root.iter("{*}meta"))
+
+
+def _html_readings(text: str, data: bytes) -> Iterator[str]:
+    """Yield a page as it stands, and as it would be if ``<title/>`` and the like closed themselves."""
+    yield text
+    if _SELF_CLOSED.search(data) is not None:
+        yield _SELF_CLOSED.sub(rb"<\1\2></\1>", data).decode("utf-8", "surrogatepass")
+
+
+def read_links(text: str, encoding: str, url: str, media_type: str) -> list[PageLink]:
+    """Return the links of a page, each address once, in the order of the page.
+
+    Parameters
+    ----------
+    text
+        The page.
+    encoding
+        WHATWG name: what letters in a query are sent in.
+    url
+        Of the response.
+    media_type
+        The declared one, in lower case, without parameters.
+    """
+    elements = _xml_links(text) if is_xml(media_type) else None
+    if elements is None:
+        page = parse_page(text, scripting=False)
+        elements = [
+            (element.tag, element.attrs)
+            for element in page.find_all(["base", "a", "area"])
+            if element.tag != "base" or element.closest("template") is None
+        ]
+    base = next((_text_of(a["href"]) for tag, a in elements if tag == "base" and a.get("href") is not None), None)
+    addresses = Addresses(url, base, encoding)
+    found: dict[str, PageLink] = {}
+    for tag, attributes in elements:
+        address = addresses.absolute(_text_of(attributes.get("href"))) if tag != "base" else None
+        if address is not None and address not in found:
+            rel = _text_of(attributes.get("rel")).lower().replace(",", " ").split()
+            found[address] = PageLink(address, "nofollow" in rel)
+    return list(found.values())
+
+
+def _xml_links(text: str) -> list[_Element] | None:
+    """Return the elements of a page of XML that make links; None where it cannot be read as XML."""
+    root = parse_leniently(text)
+    if root is None:
+        return None
+    return [(node.tag.rpartition("}")[2], dict(node.items())) for node in root.iter("{*}base", "{*}a", "{*}area")]
