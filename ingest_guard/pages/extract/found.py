@@ -1,7 +1,7 @@
 """The images of one page, each once, with all of its texts."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from ingest_guard.pages.extract.texts import is_weak
 from ingest_guard.policy.records import Extract
@@ -65,6 +65,8 @@ class ImageDraft:
         Those of one ``srcset``: certainly the same image. A ``src`` beside it may be what stands in for many.
     texts
         Source -> text and its language.
+    is_replaced
+        True for what only stands in for a picture that was found.
     """
 
     url: str
@@ -75,6 +77,7 @@ class ImageDraft:
     height: int | None = None
     language: str | None = None
     copies: list[str] = field(default_factory=list)
+    is_replaced: bool = False
 
     def add_text(self, source: str, text: str, language: str | None) -> None:
         """Note a text; of two from the same source the one that says more stays."""
@@ -99,11 +102,12 @@ class PageImages:
         self._policy = policy
         self._drafts: list[ImageDraft] = []
         self._by_url: dict[str, ImageDraft] = {}
+        self._replaced = 0
 
     @property
     def is_full(self) -> bool:
         """Whether the policy wants no more images of one page."""
-        return len(self._drafts) >= self._policy.images_per_page
+        return len(self._drafts) - self._replaced >= self._policy.images_per_page
 
     def add(self, draft: ImageDraft) -> ImageDraft:
         """Add an image; return it, or the one that it is another showing of."""
@@ -140,14 +144,15 @@ class PageImages:
 
     def replace(self, stand_in: ImageDraft, picture: ImageDraft) -> None:
         """Take what stands in for a picture off the page, and give its texts to the picture."""
-        if any(draft is stand_in for draft in self._drafts):
-            self._merge(picture, replace(stand_in, candidates=[picture.url], url=picture.url))
-            self._drafts = [draft for draft in self._drafts if draft is not stand_in]
-            self._by_url = {url: draft for url, draft in self._by_url.items() if draft is not stand_in}
+        for source, (text, language) in stand_in.texts.items():
+            picture.add_text(source, text, language)
+        if not stand_in.is_replaced:
+            stand_in.is_replaced = True
+            self._replaced += 1
 
     def images(self) -> list[PageImage]:
         """Return what was found, in the order of the page."""
-        return [self._finish(draft) for draft in self._drafts]
+        return [self._finish(draft) for draft in self._drafts if not draft.is_replaced]
 
     def _finish(self, draft: ImageDraft) -> PageImage:
         text, source, language = draft.best(self._policy.texts)

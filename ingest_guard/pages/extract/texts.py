@@ -111,7 +111,11 @@ def is_hidden(element: Element) -> bool:
 def _inside(element: Element) -> tuple[Sequence[Node], str]:
     """Return the nodes of an element that are text for readers, and what parts it from the text around it."""
     tag = element.tag
-    if tag in _NOT_SHOWN or is_hidden(element):
+    if tag in _NOT_SHOWN:
+        return (), ""
+    if not element.attrs and tag not in _CONTROLS and tag not in {"details", "dialog"}:
+        return shown_children(element), " " if tag in _BLOCKS or tag == "br" else ""
+    if is_hidden(element):
         return (), ""
     if tag in _CONTROLS or (attribute(element, "role") or "").strip().lower() == "button":
         return (), " "

@@ -109,7 +109,7 @@ SHAPES = {
     "labels": "<img src={n}.jpg aria-labelledby=l{n}><p id=l{n}>",
     "titles": "<svg><image href={n}.jpg><title>",
     "bases": "<base><template>",
-    "stand-ins": "<img src=blank{n}.gif><noscript><img src={n}.jpg></noscript>",
+    "stand-ins": "<img src=blank-{n}.gif><noscript><img src={n}.jpg></noscript>",
     "other attributes": "<img src=blank.gif data-a{n}={n}.jpg>",
 }
 
@@ -129,7 +129,7 @@ def test_time_grows_with_the_length(head: str, shape: str) -> None:
         return min(times)
 
     for _ in range(3):
-        once, twice = seconds(6_000), seconds(12_000)
+        once, twice = seconds(2_000), seconds(4_000)
         if twice <= 2.5 * once + 0.03:
             return
     raise AssertionError((once, twice))
