@@ -22,8 +22,11 @@ from ingest_guard.verdict import Outcome, Reason, Verdict
 
 logger = logging.getLogger(__name__)
 
-_PARTIAL_FLAGS = frozenset({"partial", "dataloss", "download_stopped"})
+_PARTIAL_FLAGS = frozenset({"dataloss", "download_stopped"})
+_UNKNOWN_LENGTH = "partial"
+"""Scrapy's flag for an answer that ends with the connection (https://www.rfc-editor.org/rfc/rfc9112#section-6.3)."""
 _PARTIAL_CONTENT = 206
+_LONGEST_NUMBER = 18
 # Digests and a look for data: URLs take about 4 ms a MiB: beyond this it is not done on the event loop.
 _LARGE = 1 << 19
 # Each sign of a URL, or of base64, costs some tens of microseconds. A picture of that size has about 2,000 by chance.
@@ -85,7 +88,8 @@ async def _inspect(state: GuardState, generation: Generation, response: Response
     scans = [await _scan(state, generation, part, payer) for part in inquiry.parts]
     watch_for_floods(state, guard, inquiry, scans)
     outer = [digests(stage) for stage in stages.bodies[:-1]]
-    extra = [match for taken in outer for match in guard.exact_matches(taken)]
+    beside = [digests(part) for part in stages.beside]
+    extra = [match for taken in [*outer, *beside] for match in guard.exact_matches(taken)]
     verdict = _with_doubts(guard.conclude(inquiry, scans, extra), inquiry, stages, is_partial=_is_partial(response))
     return Inspection(verdict, tuple(taken["sha256"] for taken in [*outer, inquiry.digests]), generation)
 
@@ -152,7 +156,18 @@ def _headers_with_data_urls(response: Response) -> bytes:
 
 
 def _is_partial(response: Response) -> bool:
-    return response.status == _PARTIAL_CONTENT or not _PARTIAL_FLAGS.isdisjoint(response.flags)
+    """Return whether bytes are known to be missing.
+
+    Where the end of the connection tells the length, the body is whole until its own format or coding says otherwise.
+    """
+    if response.status == _PARTIAL_CONTENT or not _PARTIAL_FLAGS.isdisjoint(response.flags):
+        return True
+    return _UNKNOWN_LENGTH in response.flags and _announced_length(response) > len(response.body)
+
+
+def _announced_length(response: Response) -> int:
+    value = response.headers.get("Content-Length") or b""
+    return int(value) if value.isdigit() and len(value) <= _LONGEST_NUMBER else 0
 
 
 def _with_doubts(verdict: Verdict, inquiry: Inquiry, stages: Stages, *, is_partial: bool) -> Verdict:
