@@ -330,6 +330,41 @@ def test_listed_image_in_a_header(chain: Chain, world: World, header: str, statu
         assert dict(answer.headers) == {}
 
 
+IN_HEADERS: dict[str, Callable[[bytes], list[bytes]]] = {
+    "bare": lambda text: [text],
+    "without a type": lambda text: [b"data:;base64," + text],
+    "cookie": lambda text: [b"a=b; Path=/", b"p=" + text + b"; HttpOnly"],
+    "two values": lambda text: [text[:1000], text[1000:]],
+    "in a page": lambda text: [b"data:text/html,<img src='data:;base64," + text + b"'>"],
+    "dots": lambda text: [b".".join(text[at : at + 90] for at in range(0, len(text), 90))],
+}
+
+
+@pytest.mark.parametrize("name", ["exact", "near"])
+@pytest.mark.parametrize("spell", IN_HEADERS.values(), ids=IN_HEADERS)
+def test_listed_image_in_a_disguise_in_a_header(
+    chain: Chain, world: World, spell: Callable[[bytes], list[bytes]], name: str
+) -> None:
+    """Base64 without a URL, a URL without a type, pieces: a match all the same."""
+    values = spell(base64.b64encode(getattr(world, name)))
+    answer = Response(URL, body=TEXT, headers={"Set-Cookie": values, "ETag": '"x"'})
+    assert blocked(chain, answer).outcome == "match"
+
+
+def test_doubts_about_headers(chain: Chain, site: Site, world: World) -> None:
+    """A picture that is cut off, or another file, is a doubt; pieces, spacers, and the words of a policy are none."""
+    cut = base64.b64encode(world.clean[:-60])
+    many = [b"data:;base64," + base64.b64encode(b"%d" % number * 30) for number in range(40)]
+    for bad in ([cut], [b"data:;base64," + cut], [b"data:;base64," + base64.b64encode(b"\0\1PK" * 50)], many):
+        assert blocked(chain, Response(URL, body=TEXT, headers={"X-A": bad})).reason is Reason.EMBEDDED
+    spacer = b"data:image/gif;base64,R0lGODlhCQAJAIAAAAAAAP"
+    policy = b"img-src 'self' data:; font-src data:,"
+    pieces = b".".join(cut[at : at + 90] for at in range(0, len(cut), 90))
+    for good in (spacer, policy, pieces, base64.b64encode(world.clean)):
+        site.answers[URL] = Response(URL, body=TEXT, headers={"X-A": good})
+        assert chain.get(URL).body == TEXT
+
+
 def test_an_image_in_a_header_counts_with_that_in_the_body(chain: Chain, world: World) -> None:
     """One inquiry about both: a listed image in a header is found beside a harmless body, whose facts stay."""
     value = b"data:image/jpeg;base64," + base64.b64encode(world.exact)
