@@ -7,6 +7,8 @@ from typing import Protocol
 
 import brotli
 
+from ingest_guard.encodings.beside import STEP, Silence, brotli_metadata, gzip_fields, zstd_frame
+
 if sys.version_info >= (3, 14):
     from compression import zstd
 else:
@@ -39,8 +41,11 @@ class DecodingError(Exception):
 class Coding(Protocol):
     """One content coding."""
 
-    def __call__(self, data: bytes, limit: int) -> bytes:
-        """Decode the whole of ``data`` to at most ``limit`` bytes; DecodingError otherwise."""
+    def __call__(self, data: bytes, limit: int, beside: list[bytes]) -> bytes:
+        """Decode the whole of ``data`` to at most ``limit`` bytes; DecodingError otherwise.
+
+        What the coding carries beside the content is added to ``beside``, in both cases.
+        """
 
 
 class _Stream(Protocol):
@@ -77,11 +82,17 @@ class _Parts:
         return b"".join(self._parts)
 
 
-def _streams(data: bytes, limit: int, start: Callable[[], _Stream]) -> bytes:
-    """Decode one stream after the other until the data ends; padding may follow the last, anything else may not."""
+def _streams(
+    data: bytes, limit: int, start: Callable[[], _Stream], note: Callable[[int], object] = lambda _: None
+) -> bytes:
+    """Decode one stream after the other until the data ends; padding may follow the last, anything else may not.
+
+    ``note`` is called with the place where each stream starts.
+    """
     parts, at = _Parts(limit), 0
     for _ in range(_MOST_STREAMS):
         stream, began = start(), at
+        note(began)
         while not stream.eof:
             piece = data[at : at + _CHUNK]
             if not piece:
@@ -114,12 +125,15 @@ def _before_error(stream: _Stream, good: bytes, bad: bytes) -> Iterator[bytes]:
 
 
 class _Brotli:
-    """Brotli's decoder with the methods of the others."""
+    """Brotli's decoder with the methods of the others. It lists where bytes go in and nothing comes out."""
 
     unused_data = b""
 
     def __init__(self) -> None:
         self._stream = brotli.Decompressor()
+        self._at = self._given = 0
+        self._silent_since = 0
+        self._silences: list[Silence] = []
 
     @property
     def eof(self) -> bool:
@@ -128,22 +142,47 @@ class _Brotli:
 
     def decompress(self, data: bytes, max_length: int = sys.maxsize, /) -> bytes:
         limit = min(max_length, sys.maxsize >> 1)
-        parts = [self._stream.process(data, output_buffer_limit=limit)]
+        parts: list[bytes] = []
+        for at in range(0, len(data), STEP):
+            if limit <= 0:
+                break
+            got = self._decode(data[at : at + STEP], limit)
+            limit -= len(got)
+            parts.append(got)
+        return b"".join(parts)
+
+    def all_silences(self) -> list[Silence]:
+        """Return where nothing came out, the end of a stream that was cut off included."""
+        if self._at - self._silent_since > STEP:
+            return [*self._silences, Silence(self._silent_since, self._at, self._given)]
+        return self._silences
+
+    def _decode(self, piece: bytes, limit: int) -> bytes:
+        parts = [self._stream.process(piece, output_buffer_limit=limit)]
         while not self._stream.can_accept_more_data() and sum(map(len, parts)) < limit:
             parts.append(self._stream.process(b"", output_buffer_limit=limit))
-        return b"".join(parts)
+        got = b"".join(parts)
+        before, self._at = self._at, self._at + len(piece)
+        if got or self.eof:
+            stop = before if got else self._at
+            if stop - self._silent_since > STEP:
+                self._silences.append(Silence(self._silent_since, stop, self._given))
+            self._silent_since = self._at
+        self._given += len(got)
+        return got
 
 
 def _zlib(wbits: int) -> Callable[[], _Stream]:
     return lambda: zlib.decompressobj(wbits=wbits)
 
 
-def _gzip(data: bytes, limit: int) -> bytes:
-    return _streams(data, limit, _zlib(31))
+def _gzip(data: bytes, limit: int, beside: list[bytes]) -> bytes:
+    return _streams(data, limit, _zlib(31), lambda at: beside.extend(gzip_fields(data, at)))
 
 
-def _deflate(data: bytes, limit: int) -> bytes:
+def _deflate(data: bytes, limit: int, beside: list[bytes]) -> bytes:
     """Decode zlib's format, or the raw deflate that some servers send under the same name."""
+    del beside
     try:
         return _streams(data, limit, _zlib(15))
     except DecodingError as error:
@@ -152,12 +191,25 @@ def _deflate(data: bytes, limit: int) -> bytes:
     return _streams(data, limit, _zlib(-15))
 
 
-def _zstd(data: bytes, limit: int) -> bytes:
-    return _streams(data, limit, zstd.ZstdDecompressor)
+def _zstd(data: bytes, limit: int, beside: list[bytes]) -> bytes:
+    return _streams(data, limit, zstd.ZstdDecompressor, lambda at: beside.extend(zstd_frame(data, at)))
 
 
-def _brotli(data: bytes, limit: int) -> bytes:
-    return _streams(data, limit, _Brotli)
+def _brotli(data: bytes, limit: int, beside: list[bytes]) -> bytes:
+    stream = _Brotli()
+    try:
+        content = _streams(data, limit, _first(stream))
+    except DecodingError as error:
+        beside.extend(brotli_metadata(data, error.partial, stream.all_silences()))
+        raise
+    beside.extend(brotli_metadata(data, content, stream.all_silences()))
+    return content
+
+
+def _first(stream: _Brotli) -> Callable[[], _Brotli]:
+    """Return a maker of decoders whose first is this one."""
+    made = iter((stream,))
+    return lambda: next(made, None) or _Brotli()
 
 
 _ERRORS = (zlib.error, zstd.ZstdError, brotli.error)

@@ -1,5 +1,6 @@
 """The two item pipelines: the first verifies every image that an item names, the last turns the item into records."""
 
+import logging
 import types
 from collections.abc import Awaitable, Callable, Generator, Iterable
 from typing import Any, Self
@@ -7,10 +8,21 @@ from typing import Any, Self
 from scrapy import signals
 from scrapy.crawler import Crawler
 from scrapy.exceptions import DropItem
+from scrapy.utils.asyncio import run_in_thread
 
 from ingest_guard.dataset.records.filters import Filters
-from ingest_guard.dataset.records.items import Target, clear, keep_only, names_data_url, page_of, read_targets
-from ingest_guard.dataset.records.record import build_record, carries_image, holds_image, uid_of
+from ingest_guard.dataset.records.items import (
+    Reading,
+    Target,
+    carries_picture,
+    clear,
+    keep_only,
+    names_data_url,
+    page_of,
+    read_item,
+)
+from ingest_guard.dataset.records.payloads import holds_image
+from ingest_guard.dataset.records.record import build_record, carries_image, uid_of
 from ingest_guard.dataset.records.seen import Seen
 from ingest_guard.scrapy_plugin.check.list_actions import note_listed_url
 from ingest_guard.scrapy_plugin.core import placement
@@ -18,6 +30,8 @@ from ingest_guard.scrapy_plugin.images.fetch import Fetched
 from ingest_guard.scrapy_plugin.runtime import Runtime
 from ingest_guard.scrapy_plugin.startup import protections
 from ingest_guard.verdict import Action
+
+logger = logging.getLogger(__name__)
 
 
 class _Pipeline:
@@ -63,17 +77,24 @@ class _Pipeline:
         pages = {page, page_of(item, self._fields)}
         self._require_kept(pages)
         self._begin(item)
-        targets = read_targets(item, self._fields, page)
+        reading = read_item(item, self._fields, page)
+        self._note(reading)
+        targets = reading.targets
         if not targets:
-            if self._fields.items_without_image == "pass":
-                return item
-            raise self._drop("no_image")
+            if self._fields.items_without_image != "pass":
+                raise self._drop("no_image")
+            if await run_in_thread(carries_picture, item):
+                raise self._drop("data_url")
+            return item
         found = await self._select(targets, page, pages)
         # Its own images, or others meanwhile, may have dropped the page.
         self._require_kept(pages)
         if not found:
             raise self._drop("no_image_left")
         return await self._finish(item, found)
+
+    def _note(self, reading: Reading) -> None:
+        """Count what cannot be used of an item, where the item is seen first."""
 
     # A pipeline's own: what comes before the images are read; what passes of them; what becomes of the item.
     _begin: Callable[[Any], None]
@@ -131,6 +152,10 @@ class _Pipeline:
 class CheckPipeline(_Pipeline):
     """Item pipeline, first of all: verifies the images that an item names, and passes it on unchanged."""
 
+    def __init__(self, crawler: Crawler) -> None:
+        super().__init__(crawler)
+        self._warned: set[str] = set()
+
     @types.coroutine
     def open_spider(self) -> Generator[Any, Any, None]:
         """Refuse to start unless every part stands where it must and the workers are ready.
@@ -150,6 +175,26 @@ class CheckPipeline(_Pipeline):
     def _begin(self, item: Any) -> None:
         if names_data_url(item):
             raise self._drop("data_url")
+
+    def _note(self, reading: Reading) -> None:
+        for name in reading.unread:
+            self._state.count(f"fields_unread/{name}")
+            self._warn(
+                f"an item has no address in its field {name!r}: yield a text, or a list or a set of texts;"
+                f" such items are counted in fields_unread/{name}"
+            )
+        if reading.unmatched:
+            self._state.count("texts_unmatched", reading.unmatched)
+            self._warn(
+                "an item has another number of texts than of images: its images have no text; yield one text for each"
+                " image, or an item for each image; they are counted in texts_unmatched"
+            )
+
+    def _warn(self, text: str) -> None:
+        """Write a warning to the log, once a run."""
+        if text not in self._warned:
+            self._warned.add(text)
+            logger.warning(text)
 
     async def _select(self, targets: list[Target], page: str | None, pages: set[str | None]) -> list[Any]:
         """Return the URLs of the images that pass."""

@@ -1,4 +1,4 @@
-"""What a ``data:`` URL is: the one answer, for requests, items, log lines and headers.
+"""What a ``data:`` URL is: the one answer, for requests, items and log lines.
 
 The WHATWG's URL standard (https://url.spec.whatwg.org/#url-parsing) strips blanks and control characters from the start
 of a URL, takes tabs and line breaks out of all of it, and ignores the case of its scheme.
@@ -14,8 +14,6 @@ _VALUE = re.compile(_START.pattern + r"\S", re.IGNORECASE)
 _WITH_TYPE = re.compile(
     rb"data:\s*(?:image/|[a-z]+/[\w.+-]+\s*[;,]|[^,\s]{0,200};\s*base64\s*,)|\A\s*data:[^,\s]*,", re.IGNORECASE
 )
-# Content-Security-Policy has the bare scheme on ordinary sites.
-_IN_BYTES = re.compile(rb"data(?::|%3a)[^;,\s]", re.IGNORECASE)
 
 
 def is_data_url(url: str) -> bool:
@@ -34,11 +32,6 @@ def quotes_data_url(text: bytes) -> bool:
     ``text`` must have no tabs and line breaks any more, which URLs may have anywhere.
     """
     return _WITH_TYPE.search(text) is not None
-
-
-def holds_data_url(data: bytes) -> bool:
-    """Return whether a header value or the like has a ``data:`` URL somewhere in it."""
-    return _IN_BYTES.search(data) is not None
 
 
 def redact_data_urls(text: str, mark: str) -> str:

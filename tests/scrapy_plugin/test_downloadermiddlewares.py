@@ -130,7 +130,7 @@ def test_every_status_is_checked(chain: Chain, world: World, status: int) -> Non
     ("options", "reason"),
     [
         ({"status": 206}, Reason.PARTIAL),
-        ({"flags": ["partial"]}, Reason.PARTIAL),
+        ({"flags": ["partial"], "headers": {"Content-Length": "999999"}}, Reason.PARTIAL),
         ({"flags": ["dataloss"]}, Reason.PARTIAL),
         ({"flags": ["other", "download_stopped"]}, Reason.PARTIAL),
     ],
@@ -144,6 +144,68 @@ def test_parts_of_images(chain: Chain, site: Site, world: World, options: dict[s
     assert chain.get(URL).body == b"a part of a text"
     site.answers[URL] = Response(URL, **options)
     assert chain.get(URL).body == b""
+
+
+@pytest.mark.parametrize("length", [None, "1", "many", "9" * 40])
+def test_answer_that_ends_with_the_connection(chain: Chain, site: Site, world: World, length: str | None) -> None:
+    """Nothing says that bytes are missing: what is whole by its own format passes, what is cut off does not."""
+    headers = {"Content-Length": length} if length else {}
+    answer = Response(URL, body=world.clean, flags=["partial"], headers=headers)
+    site.answers[URL] = answer
+    assert chain.get(URL).body == world.clean
+    cut = answer.replace(body=world.clean[: len(world.clean) // 2])
+    assert blocked(chain, cut).reason is Reason.TRUNCATED
+    packed = answer.replace(body=gzip.compress(world.clean)[:-40], headers={"Content-Encoding": "gzip"})
+    assert blocked(chain, packed).reason is Reason.ENCODING
+    assert blocked(chain, answer.replace(body=world.exact)).outcome == "match"
+
+
+NO_CODINGS = [
+    "UTF-8",
+    "aws-chunked",
+    "none",
+    "binary",
+    "8bit",
+    "ISO-8859-1",
+    "null",
+    "image/jpeg",
+    "foo",
+    "utf-8, none",
+]
+
+
+@pytest.mark.parametrize("coding", NO_CODINGS)
+def test_names_that_are_no_coding(chain: Chain, site: Site, world: World, coding: str) -> None:
+    """Browsers ignore them: the body as it was sent is what is scanned, and what a spider gets."""
+    site.answers[URL] = encoded(world.clean, coding)
+    assert chain.get(URL).body == world.clean
+    assert blocked(chain, encoded(world.exact, coding)).outcome == "match"
+    assert blocked(chain, encoded(world.near, coding)).outcome == "match"
+    assert blocked(chain, encoded(gzip.compress(world.clean), coding)).reason is Reason.UNSUPPORTED_TYPE
+
+
+@pytest.mark.parametrize("coding", ["UTF-8, gzip", "none, gzip"])
+def test_names_that_are_no_coding_inside_one(chain: Chain, site: Site, world: World, coding: str) -> None:
+    """The coding outside is undone, as Scrapy does."""
+    site.answers[URL] = encoded(gzip.compress(world.clean), coding)
+    assert chain.get(URL).body == world.clean
+    assert blocked(chain, encoded(gzip.compress(world.near), coding)).outcome == "match"
+
+
+def gzip_with_name(body: bytes, name: bytes) -> bytes:
+    """Encode with a file name in the header."""
+    plain = gzip.compress(body, mtime=0)
+    return plain[:3] + b"\x08" + plain[4:10] + name + b"\0" + plain[10:]
+
+
+def test_what_a_coding_carries_beside_the_page(chain: Chain, site: Site) -> None:
+    """A cache would keep it: a listed file there is a match, anything else of its size a doubt, a file name is fine."""
+    listed = PDF.replace(b"\0", b"")
+    assert listed == PDF
+    assert blocked(chain, encoded(gzip_with_name(TEXT, PDF), "gzip")).outcome == "match"
+    assert blocked(chain, encoded(gzip_with_name(TEXT, b"x" * 300), "gzip")).reason is Reason.ENCODING
+    site.answers[URL] = encoded(gzip_with_name(TEXT, b"index.html"), "gzip")
+    assert chain.get(URL).body == TEXT
 
 
 @pytest.mark.parametrize("coding", ["gzip", "br", "br, gzip"])
@@ -183,12 +245,23 @@ TEXT = b"<!doctype html><p>a page of some length, really</p>" * 40
         (TEXT, "utf-8", True),
         (TEXT, "gzip, gzip, gzip, gzip, gzip", False),
         (gzip.compress(TEXT) + b"JUNK behind", "gzip", False),
-        (gzip.compress(TEXT), "foo", False),
-        (gzip.compress(TEXT), "foo, gzip", False),
+        (gzip.compress(TEXT), "compress", False),
+        (gzip.compress(TEXT), "compress, gzip", False),
+        (gzip.compress(TEXT), "gzip, utf-8", False),
         (gzip.compress(TEXT), "br", False),
     ],
     # Not the bytes: there is a time in them.
-    ids=["cut", "bare", "no coding", "too many", "more behind", "unknown", "unknown first", "another"],
+    ids=[
+        "cut",
+        "bare",
+        "no coding",
+        "too many",
+        "more behind",
+        "unknown",
+        "unknown first",
+        "no coding outside",
+        "another",
+    ],
 )
 def test_text_in_doubtful_encodings(chain: Chain, site: Site, body: bytes, coding: str, *, passes: bool) -> None:
     """Text that is cut off, or was never encoded, shows all that it has; anything else does not."""
@@ -207,8 +280,9 @@ def test_text_in_doubtful_encodings(chain: Chain, site: Site, body: bytes, codin
         lambda image: (gzip.compress(image)[:-9], "gzip"),
         lambda image: (gzip.compress(image) + b"JUNK", "gzip"),
         lambda image: (image, "gzip"),
-        lambda image: (image, "foo"),
-        lambda image: (gzip.compress(image), "foo, gzip"),
+        lambda image: (image, "compress"),
+        lambda image: (gzip.compress(image), "compress, gzip"),
+        lambda image: (gzip.compress(image), "gzip, utf-8"),
     ],
 )
 def test_images_in_doubtful_encodings(chain: Chain, world: World, change: Callable[..., tuple[bytes, str]]) -> None:
@@ -254,6 +328,41 @@ def test_listed_image_in_a_header(chain: Chain, world: World, header: str, statu
         answer = Response(URL, status=status, body=body, headers={header: value})
         assert blocked(chain, answer).outcome == "match"
         assert dict(answer.headers) == {}
+
+
+IN_HEADERS: dict[str, Callable[[bytes], list[bytes]]] = {
+    "bare": lambda text: [text],
+    "without a type": lambda text: [b"data:;base64," + text],
+    "cookie": lambda text: [b"a=b; Path=/", b"p=" + text + b"; HttpOnly"],
+    "two values": lambda text: [text[:1000], text[1000:]],
+    "in a page": lambda text: [b"data:text/html,<img src='data:;base64," + text + b"'>"],
+    "dots": lambda text: [b".".join(text[at : at + 90] for at in range(0, len(text), 90))],
+}
+
+
+@pytest.mark.parametrize("name", ["exact", "near"])
+@pytest.mark.parametrize("spell", IN_HEADERS.values(), ids=IN_HEADERS)
+def test_listed_image_in_a_disguise_in_a_header(
+    chain: Chain, world: World, spell: Callable[[bytes], list[bytes]], name: str
+) -> None:
+    """Base64 without a URL, a URL without a type, pieces: a match all the same."""
+    values = spell(base64.b64encode(getattr(world, name)))
+    answer = Response(URL, body=TEXT, headers={"Set-Cookie": values, "ETag": '"x"'})
+    assert blocked(chain, answer).outcome == "match"
+
+
+def test_doubts_about_headers(chain: Chain, site: Site, world: World) -> None:
+    """A picture that is cut off, or another file, is a doubt; pieces, spacers, and the words of a policy are none."""
+    cut = base64.b64encode(world.clean[:-60])
+    many = [b"data:;base64," + base64.b64encode(b"%d" % number * 30) for number in range(40)]
+    for bad in ([cut], [b"data:;base64," + cut], [b"data:;base64," + base64.b64encode(b"\0\1PK" * 50)], many):
+        assert blocked(chain, Response(URL, body=TEXT, headers={"X-A": bad})).reason is Reason.EMBEDDED
+    spacer = b"data:image/gif;base64,R0lGODlhCQAJAIAAAAAAAP"
+    policy = b"img-src 'self' data:; font-src data:,"
+    pieces = b".".join(cut[at : at + 90] for at in range(0, len(cut), 90))
+    for good in (spacer, policy, pieces, base64.b64encode(world.clean)):
+        site.answers[URL] = Response(URL, body=TEXT, headers={"X-A": good})
+        assert chain.get(URL).body == TEXT
 
 
 def test_an_image_in_a_header_counts_with_that_in_the_body(chain: Chain, world: World) -> None:

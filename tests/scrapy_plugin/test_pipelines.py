@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -102,6 +103,59 @@ def test_item_without_image_may_pass(make_chain: Callable[..., Chain]) -> None:
     """Where the policy says so, it goes through as it is."""
     item = {"title": "x"}
     assert make_chain("records: {items_without_image: pass}\n").process(item) is item
+
+
+@pytest.mark.parametrize("how", ["bytes", "base64", "page", "nested"])
+def test_item_without_image_and_with_a_picture(make_chain: Callable[..., Chain], world: World, how: str) -> None:
+    """It would leave as it is, so it has no picture in any field, not even a clean one."""
+    text = base64.b64encode(world.clean).decode()
+    values: dict[str, Any] = {
+        "bytes": world.clean,
+        "base64": text,
+        "page": f'<p>x<img src="data:image/jpeg;base64,{text}">',
+        "nested": [{"a": (world.clean,)}],
+    }
+    dropped(make_chain("records: {items_without_image: pass}\n"), {"title": "x", "other": values[how]}, "data_url")
+
+
+def test_picture_that_comes_in_between_the_pipelines(make_chain: Callable[..., Chain], world: World) -> None:
+    """The last pipeline looks again at an item that leaves without an image."""
+    chain = make_chain("records: {items_without_image: pass}\n")
+    item: dict[str, Any] = {"title": "x"}
+    first, last = (chain.part(name) for name in ("CheckPipeline", "RecordPipeline"))
+    assert asyncio.run(first.process_item(item)) is item
+    item["page"] = f'<img src="data:image/jpeg;base64,{base64.b64encode(world.clean).decode()}">'
+    with pytest.raises(DropItem):
+        asyncio.run(last.process_item(item))
+    assert item == {}
+
+
+def test_texts_of_another_number(chain: Chain, filled: Site, caplog: pytest.LogCaptureFixture) -> None:
+    """No image gets the text of another, not even when one of them is dropped; the log says so once."""
+    records: list[Any] = []
+
+    def note(item: Any) -> None:
+        records.append(item)
+
+    chain.crawler.signals.connect(note, signal=signals.item_scraped)
+    for page in ("a", "b"):
+        item = {"image_urls": [CLEAN, LISTED, OTHER], "alt": ["one", "two"], "page_url": f"https://site.example/{page}"}
+        with contextlib.suppress(DropItem):
+            records.append(chain.process(item))
+    assert [record["alt"] for record in records] == ["", ""]
+    assert chain.stats()["texts_unmatched"] == 6
+    assert caplog.text.count("another number of texts") == 1
+
+
+def test_fields_without_an_address(chain: Chain, filled: Site, caplog: pytest.LogCaptureFixture) -> None:
+    """What is no address is counted by its field, and named in the log once."""
+    for number in range(2):
+        with pytest.raises(DropItem):
+            chain.process({"image_url": number + 1})
+    assert chain.stats()["fields_unread/image_url"] == 2
+    assert caplog.text.count("no address in its field 'image_url'") == 1
+    assert chain.process({"image_url": [CLEAN]})["url"] == CLEAN
+    assert chain.process({"image_urls": {OTHER}, "alt": 7})["alt"] == "7"
 
 
 def test_several_images_are_several_records(chain: Chain, filled: Site) -> None:

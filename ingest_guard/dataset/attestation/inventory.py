@@ -88,7 +88,7 @@ def _in_lines(file: IO[bytes], name: str) -> Iterator[str | None]:
     for number, line in enumerate(lines, 1):
         try:
             record = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise AttestationError(f"{name}: line {number} is not JSON: was the crawl killed while it wrote?") from None
         if not isinstance(record, dict):
             raise AttestationError(f"{name}: line {number} is not a record")
@@ -132,7 +132,7 @@ def _check_set_of(attestation: Any) -> str | None:
     if isinstance(attestation, str):
         try:
             attestation = json.loads(attestation)
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
     check_set = attestation.get("check_set") if isinstance(attestation, dict) else None
     return check_set if isinstance(check_set, str) else None
@@ -145,7 +145,7 @@ def columns_in(folder: Path, shards: Iterable[Shard], outfit_name: str | None) -
         return ()
     try:
         names = _parquet_names(folder / first) if is_parquet(first) else _line_names(folder / first)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise AttestationError(f"{first} cannot be read: {type(error).__name__}") from None
     known = {column.name: column for column in outfit(outfit_name).columns} if outfit_name in NAMES else {}
     return tuple(_describe_column(name, known) for name in names)

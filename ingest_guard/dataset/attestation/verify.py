@@ -10,6 +10,7 @@ from pathlib import Path
 from ingest_guard.dataset.attestation import croissant, files, inventory
 from ingest_guard.dataset.attestation.manifest import NAME, Manifest, group_counts, read_manifest
 from ingest_guard.dataset.attestation.model import Shard
+from ingest_guard.dataset.attestation.strays import stray_records
 from ingest_guard.dataset.shards.names import shard_names
 from ingest_guard.errors import AttestationError
 
@@ -64,6 +65,8 @@ def verify(
     manifest = Manifest.parse(data)
     problems = [*_contradictions(manifest), *_shard_problems(where, manifest), *_croissant_problems(where, manifest)]
     notes = list(_notes(where, manifest))
+    # What a guard has not written may have any files beside it: img2dataset's have tars.
+    (problems if manifest.records == "attested" else notes).extend(stray_records(where))
     found: tuple[bytes, ...] = ()
     try:
         found = files.signers(where, data)

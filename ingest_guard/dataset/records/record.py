@@ -1,29 +1,13 @@
 """The record: one flat mapping for each image that passed, with what was checked."""
 
 import hashlib
-import re
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any
-from urllib.parse import unquote_to_bytes
 
 from ingest_guard.dataset.records.items import Target
+from ingest_guard.dataset.records.payloads import holds_image, is_payload
 from ingest_guard.guard.view_hashes import as_records
-from ingest_guard.imaging.embedded.images import embedded_images
-from ingest_guard.imaging.pixels.model import Limits, NotScannable
-from ingest_guard.urls.data_scheme import quotes_data_url
 from ingest_guard.verdict import Verdict
-
-_BASE64_RUN = re.compile(rb"[A-Za-z0-9+/_-]{64,}={0,2}")
-_SHORT = 256
-_LONGEST_RUN_IN_TEXT = 256
-# Signed addresses have tokens of some hundred characters; the longest path that counts here, slashes and all, is this.
-_LONGEST_RUN_IN_URL = 2048
-_MOST_READINGS = 5
-# A path such as /9j/2f/... begins like a JPEG in base64; no picture fits into fewer bytes than this.
-_SMALLEST_IMAGE = 128
-_LEFT_OUT_OF_URLS = b"\t\r\n"
-_LIMITS = Limits()
 
 
 def build_record(
@@ -86,45 +70,8 @@ def uid_of(target: Target) -> str:
 
 
 def carries_image(target: Target) -> bool:
-    """Tell whether a text field of a record would carry a ``data:`` URL, a long base64 run, or an image in one."""
-    if _longest_run(_bytes(target.alt)) >= _LONGEST_RUN_IN_TEXT:
-        return True
-    return any(holds_image(text) for text in (target.alt, target.url, target.page_url or ""))
-
-
-def holds_image(text: str) -> bool:
-    """Tell whether a URL or a text holds a ``data:`` URL, an image in base64, or a run longer than any token's."""
-    # The same few addresses come by many times an image. Long ones are not remembered: they may be an image.
-    return _short_holds_image(text) if len(text) <= _SHORT else _looks_like_image(text)
-
-
-def _looks_like_image(text: str) -> bool:
-    reading = _bytes(text)
-    for _ in range(_MOST_READINGS):
-        if _reads_as_image(reading):
-            return True
-        reading, before = unquote_to_bytes(reading), reading
-        if reading == before:
-            return False
-    return True  # an honest address is not encoded this often
-
-
-_short_holds_image = lru_cache(maxsize=4096)(_looks_like_image)
-
-
-def _reads_as_image(text: bytes) -> bool:
-    squeezed = text.translate(None, _LEFT_OUT_OF_URLS)
-    if quotes_data_url(squeezed) or _longest_run(text) > _LONGEST_RUN_IN_URL:
-        return True
-    try:
-        return any(len(image) >= _SMALLEST_IMAGE for image in embedded_images(text, _LIMITS))
-    except NotScannable:
-        return True
-
-
-def _longest_run(text: bytes) -> int:
-    """Return the length of the longest run of base64, in one line or in several."""
-    return max((len(run) for run in _BASE64_RUN.findall(text.translate(None, _LEFT_OUT_OF_URLS))), default=0)
+    """Return whether a text field of a record would carry a ``data:`` URL, a long base64 run, or an image in one."""
+    return is_payload(target.alt) or holds_image(target.url) or holds_image(target.page_url or "")
 
 
 def _well_formed(text: str) -> str:
@@ -134,7 +81,3 @@ def _well_formed(text: str) -> str:
     except UnicodeEncodeError:
         return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return text
-
-
-def _bytes(text: str) -> bytes:
-    return text.encode("utf-8", "surrogatepass")

@@ -42,8 +42,13 @@ def shard_names(folder: str | Path) -> list[str]:
     DatasetError
         A folder cannot be read.
     """
+    return sorted(filter(is_shard, all_names(folder)))
+
+
+def all_names(folder: str | Path) -> list[str]:
+    """Return the paths of all files in a folder and in those below it that are not hidden; raises the same."""
     try:
-        return sorted(filter(is_shard, _files(Path(folder), "")))
+        return list(_files(Path(folder), ""))
     except OSError as error:
         raise DatasetError(f"{error.filename or folder} cannot be read: {error.strerror}") from None
 

@@ -71,7 +71,8 @@ class RowBatch:
 class Lines:
     """A file of JSON Lines.
 
-    Empty lines are no records, and stay; what is no JSON object is a record without values.
+    Empty lines are no records, and stay; what is no JSON object is a record without values. What is nested too deeply
+    to be read is an error.
     """
 
     def __init__(self, path: Path) -> None:
@@ -107,12 +108,18 @@ class Lines:
         return self._path.name.endswith(".gz")
 
     def _rows(self) -> Iterator[dict[str, Any]]:
-        for line in self._lines():
+        for number, line in enumerate(self._lines(), 1):
             if line.strip():
                 try:
                     row = json.loads(line)
-                except (ValueError, RecursionError):
+                except ValueError:
                     row = None
+                except RecursionError:
+                    # Other readers may get further, and find a record in it.
+                    raise DatasetError(
+                        f"{self._path}, line {number}: nested too deeply to be compared; cut the line off, or restore"
+                        " the file"
+                    ) from None
                 yield row if isinstance(row, dict) else {}
 
     def _lines(self) -> Iterator[bytes]:

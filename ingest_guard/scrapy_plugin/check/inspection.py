@@ -1,8 +1,6 @@
 """From a response to a verdict: stages, digests, scans, doubts. The gate and the sentinel have this in common."""
 
-import json
 import logging
-import re
 import time
 from dataclasses import dataclass, replace
 
@@ -15,24 +13,27 @@ from ingest_guard.guard.guard import Inquiry, Part
 from ingest_guard.guard.page_reading import may_be_page
 from ingest_guard.guard.scan_result import Scan
 from ingest_guard.hashing.digests import digests
+from ingest_guard.imaging.embedded.images import is_empty_spacer
 from ingest_guard.imaging.sniffing.sniff import Kind
 from ingest_guard.pages.reading import PageDocument, PageQuestion
+from ingest_guard.scrapy_plugin.check.header_bodies import header_bodies
 from ingest_guard.scrapy_plugin.check.list_actions import watch_for_floods
 from ingest_guard.scrapy_plugin.core.generation import Generation
 from ingest_guard.scrapy_plugin.core.readings import LARGE, NO_PAGE, declared_type, off_loop_if_large
 from ingest_guard.scrapy_plugin.core.state import GuardState
-from ingest_guard.urls.data_scheme import holds_data_url
 from ingest_guard.verdict import Outcome, Reason, Verdict
 
 logger = logging.getLogger(__name__)
 
-_PARTIAL_FLAGS = frozenset({"partial", "dataloss", "download_stopped"})
+_PARTIAL_FLAGS = frozenset({"dataloss", "download_stopped"})
+_UNKNOWN_LENGTH = "partial"
+"""Scrapy's flag for an answer that ends with the connection (https://www.rfc-editor.org/rfc/rfc9112#section-6.3)."""
 _PARTIAL_CONTENT = 206
+_LONGEST_NUMBER = 18
 # A coding may be a thousand times as long when it is undone.
 _LARGE_CODED = 1 << 13
 # Each sign of a URL, or of base64, costs some tens of microseconds. A picture of that size has about 2,000 by chance.
 _MANY_SIGNS = 2_500
-_URL_IN_HEADER = re.compile(r"data:[^\s<>\"']+", re.IGNORECASE)
 PASSING = (Outcome.NO_KNOWN_MATCH, Outcome.NOT_AN_IMAGE)
 
 
@@ -91,13 +92,12 @@ async def _inspect(
     last = stages.bodies[-1]
     question = state.readings.question(response) if is_for_reading else None
     inquiry, document = await _look(state, generation, last, declared_type(response), payer, question=question)
-    if headers := _headers_with_data_urls(response):
-        beside, _ = await _look(state, generation, headers, "application/json", payer)
-        inquiry = _joined(inquiry, beside)
+    inquiry = await _with_headers(state, generation, response, inquiry, payer)
     scans = [await _scan(state, generation, part, payer) for part in inquiry.parts]
     watch_for_floods(state, guard, inquiry, scans)
     outer = [await off_loop_if_large(stage, digests, stage) for stage in stages.bodies[:-1]]
-    extra = [match for taken in outer for match in guard.exact_matches(taken)]
+    beside = [await off_loop_if_large(part, digests, part) for part in stages.beside]
+    extra = [match for taken in [*outer, *beside] for match in guard.exact_matches(taken)]
     verdict = _with_doubts(guard.conclude(inquiry, scans, extra), inquiry, stages, is_partial=_is_partial(response))
     sha256 = tuple(taken["sha256"] for taken in [*outer, inquiry.digests])
     if is_for_reading and verdict.outcome is Outcome.NOT_AN_IMAGE:
@@ -167,29 +167,47 @@ async def _scan(state: GuardState, generation: Generation, part: Part, payer: st
 _PASSING_FAULTS = (Reason.GUARD_FAILED, Reason.TIMEOUT, Reason.WORKER_CRASHED, Reason.MEMORY, Reason.DOMAIN_BUDGET)
 
 
-def _joined(inquiry: Inquiry, headers: Inquiry) -> Inquiry:
+async def _with_headers(
+    state: GuardState, generation: Generation, response: Response, inquiry: Inquiry, payer: str
+) -> Inquiry:
     """Return one inquiry about a body and the headers beside it, whose images count as embedded in the response."""
+    found = header_bodies(response.headers.getlist(name) for name in response.headers)
+    for body, media_type in found.bodies.items():
+        inner, _ = await _look(state, generation, body, media_type or None, payer)
+        inquiry = _joined(inquiry, inner, may_doubt=not is_empty_spacer(body))
+    for body in found.guesses:
+        inquiry = _joined(inquiry, generation.guard.begin(body), may_doubt=False)
+    if found.is_too_much:
+        inquiry = replace(inquiry, reason=inquiry.reason or Reason.EMBEDDED)
+    return inquiry
+
+
+def _joined(inquiry: Inquiry, inner: Inquiry, *, may_doubt: bool) -> Inquiry:
+    reason = Reason.EMBEDDED if inner.reason is Reason.UNSUPPORTED_TYPE else inner.reason
+    parts = (replace(part, embedded=True, may_doubt=part.may_doubt and may_doubt) for part in inner.parts)
+    matches = (replace(match, view="embedded/bytes") if match.view == "bytes" else match for match in inner.matches)
     return replace(
         inquiry,
-        matches=(*inquiry.matches, *headers.matches),
-        parts=(*inquiry.parts, *(replace(part, embedded=True) for part in headers.parts)),
-        reason=inquiry.reason or headers.reason,
-        hits=(*inquiry.hits, *headers.hits),
+        matches=(*inquiry.matches, *matches),
+        parts=(*inquiry.parts, *parts),
+        reason=inquiry.reason or (reason if may_doubt else None),
+        hits=(*inquiry.hits, *inner.hits),
     )
 
 
-def _headers_with_data_urls(response: Response) -> bytes:
-    """Return the header values with a ``data:`` URL in them, as JSON: a Location, say, that a cache would keep."""
-    if not holds_data_url(response.headers.to_string()):
-        return b""
-    values = [value for name in response.headers for value in response.headers.getlist(name) if holds_data_url(value)]
-    texts = [value.decode("latin-1").encode("ascii", "replace").decode() for value in values]
-    # Each whole, and each URL that stands among something else (``Link: <data:...>; rel=icon``).
-    return json.dumps([part for text in texts for part in (text, *_URL_IN_HEADER.findall(text))]).encode()
-
-
 def _is_partial(response: Response) -> bool:
-    return response.status == _PARTIAL_CONTENT or not _PARTIAL_FLAGS.isdisjoint(response.flags)
+    """Return whether bytes are known to be missing.
+
+    Where the end of the connection tells the length, the body is whole until its own format or coding says otherwise.
+    """
+    if response.status == _PARTIAL_CONTENT or not _PARTIAL_FLAGS.isdisjoint(response.flags):
+        return True
+    return _UNKNOWN_LENGTH in response.flags and _announced_length(response) > len(response.body)
+
+
+def _announced_length(response: Response) -> int:
+    value = response.headers.get("Content-Length") or b""
+    return int(value) if value.isdigit() and len(value) <= _LONGEST_NUMBER else 0
 
 
 def _with_doubts(verdict: Verdict, inquiry: Inquiry, stages: Stages, *, is_partial: bool) -> Verdict:

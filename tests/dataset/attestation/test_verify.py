@@ -63,6 +63,79 @@ def test_any_changed_byte_of_a_shard_is_found(tmp_path: Path, suffix: str) -> No
     assert problems(tmp_path) == ""
 
 
+RECORD = {"url": "https://x.example/a.jpg", "alt": "x", "md5": "0" * 32}
+STRAYS = [
+    *("evil.csv", "evil.tsv", "more/evil.csv.gz", "evil.json", "evil.tar", "deep/er/evil.tar.gz", "evil.zip"),
+    *("EVIL.JSONL", "evil.Parquet", "evil.jsonl.zst", "evil.jsonl.bz2", "evil.arrow", "evil.tfrecord"),
+    *("tombstones.parquet", "tombstones/evil.csv", "croissant/croissant.json"),
+]
+
+
+@pytest.mark.parametrize("name", STRAYS)
+def test_any_file_that_a_loader_would_take_is_found(tmp_path: Path, name: str) -> None:
+    """Under any name by which datasets or webdataset know data, in any folder, in capitals, and compressed."""
+    data_set(tmp_path)
+    file = tmp_path / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("url,alt\n")
+    assert problems(tmp_path) == f"{name} is not listed in attestation.json, and loaders may read it as records"
+
+
+@pytest.mark.parametrize(
+    "name", ["telemetry.jsonl", "sub/telemetry.jsonl", "tombstones.jsonl", "x.tombstones-2.jsonl.gz"]
+)
+@pytest.mark.parametrize(
+    "line", [json.dumps(RECORD), json.dumps({"kind": "sample", "run": "r", **RECORD}), "[" * 200_000, "no JSON", "3"]
+)
+def test_records_in_files_that_hold_none(tmp_path: Path, name: str, line: str) -> None:
+    """Telemetry and tombstones end like shards: each line is looked at."""
+    data_set(tmp_path)
+    file = tmp_path / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    what = "telemetry" if "telemetry" in name else "tombstones"
+    good = {"kind": "start", "run": "r"} if what == "telemetry" else {"tombstones": 1, "notice": "n"}
+    text = f"{json.dumps(good)}\n\n{line}\n".encode()
+    file.write_bytes(gzip.compress(text) if name.endswith(".gz") else text)
+    assert problems(tmp_path) == f"{name}, line 3: not {what}, but what loaders may read as a record"
+
+
+def test_files_that_hold_no_records_are_fine(tmp_path: Path) -> None:
+    """What a crawl and a recheck write beside the shards, and what people do, is no problem."""
+    data_set(tmp_path)
+    kinds = ("start", "sample", "lists", "hosts", "end")
+    (tmp_path / "telemetry.jsonl").write_text("".join(f'{{"kind": "{kind}", "run": "r"}}\n' for kind in kinds))
+    lines = [{"tombstones": 1, "notice": "n", "version": "v"}, {"uid": "u", "shard": "s", "action": "a", "matches": []}]
+    (tmp_path / "x.tombstones.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    for name in ("tombstones.jsonl.age", "README.md", "LICENSE.txt", "report.html", ".hidden.jsonl", ".cache.tar"):
+        (tmp_path / name).write_text("x")
+    (tmp_path / ".hidden").mkdir()
+    (tmp_path / ".hidden" / "x.csv").write_text("x")
+    assert problems(tmp_path) == ""
+
+
+def test_files_that_cannot_be_read(tmp_path: Path) -> None:
+    """A damaged file, and a link to a folder outside, are problems of their own."""
+    data_set(tmp_path / "set")
+    (tmp_path / "set" / "tombstones.jsonl.gz").write_bytes(gzip.compress(b"x" * 9000)[:30])
+    (tmp_path / "set" / "telemetry.jsonl").symlink_to("nowhere")
+    (tmp_path / "away").mkdir()
+    (tmp_path / "set" / "more").symlink_to(tmp_path / "away")
+    found = problems(tmp_path / "set")
+    assert "more leads to another folder" in found
+    assert "tombstones.jsonl.gz cannot be read: it is damaged" in found
+    assert "telemetry.jsonl cannot be read: No such file" in found
+
+
+@pytest.mark.parametrize("line", ["[" * 200_000, '{"a":' * 100_000, '{"attestation": "' + "[" * 100_000 + '"}'])
+def test_deep_lines_of_a_shard(tmp_path: Path, line: str) -> None:
+    """A line that is nested without end is named with its file, or is a record that names no check set."""
+    data_set(tmp_path, ".jsonl")
+    with (tmp_path / "records-00001.jsonl").open("a") as file:
+        file.write(line + "\n")
+    found = problems(tmp_path)
+    assert "records-00001.jsonl: line 9 is not JSON" in found or "1 rows have no attestation" in found
+
+
 def test_a_shard_that_is_gone_or_was_added_is_found(tmp_path: Path) -> None:
     """Also in a folder below, and under any name that a reader would take for records."""
     data_set(tmp_path)

@@ -88,6 +88,17 @@ def test_lines_stay_as_they_are(tmp_path: Path, plan: Plan, ending: str) -> None
     assert len(read_lines(removing.tombstones or Path())) == 3
 
 
+@pytest.mark.parametrize("line", ["[" * 200_000, f'{{"md5": "{"0" * 32}", "x": {"[" * 99_999}1{"]" * 99_999}}}'])
+def test_lines_that_are_nested_without_end(tmp_path: Path, plan: Plan, line: str) -> None:
+    """Another reader may find a record in one, so it is an error that names file and line, and nothing is written."""
+    source = tmp_path / "deep"
+    source.mkdir()
+    (source / "a.jsonl").write_text(json.dumps(record(1)) + "\n\n" + line + "\n")
+    with pytest.raises(DatasetError, match=r"a\.jsonl, line 3: nested too deeply"):
+        recheck(source, plan, Output(clean=tmp_path / "clean"))
+    assert not list((tmp_path / "clean").glob("*.jsonl"))
+
+
 def test_foreign_tables(tmp_path: Path, plan: Plan) -> None:
     """Other people's Parquet: columns by name, uid from text and address, folders inside, int96 and codecs kept."""
     deep = tmp_path / "out" / "part=1"

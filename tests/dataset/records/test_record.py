@@ -14,7 +14,8 @@ from support.pictures import drawn, encode
 
 from ingest_guard import ImageFacts, Outcome, Verdict
 from ingest_guard.dataset.records.items import Target
-from ingest_guard.dataset.records.record import build_record, carries_image, holds_image
+from ingest_guard.dataset.records.payloads import holds_image
+from ingest_guard.dataset.records.record import build_record, carries_image
 from ingest_guard.dataset.records.schema import COLUMNS
 
 if TYPE_CHECKING:
@@ -187,10 +188,17 @@ def test_addresses_that_are_images(text: str) -> None:
         broken(BASE64, 76, "\r\n"),
         broken(BASE64, 60, "\n"),
         broken(BASE64, 60, " "),
+        broken(BASE64, 100, "."),
+        broken(BASE64, 10, " | "),
+        broken(BASE64, 3, "\u3000"),
+        broken(base64.urlsafe_b64encode(SECRET_IMAGE).decode(), 20, "*"),
+        "A cat. " + broken(BASE64, 50, "... ") + " And a dog.",
         SECRET_IMAGE.hex(),
+        SECRET_IMAGE.hex(":"),
+        broken(base64.b64encode(hashlib.shake_256(b"x").digest(2000)).decode(), 100, "."),
         base64.b64encode(bytes(range(256))).decode(),
     ],
-    ids=range(7),
+    ids=range(14),
 )
 def test_texts_that_are_images(alt: str) -> None:
     """A long run of base64 in a text is no text, whatever it would decode to; nor is an image cut into lines."""

@@ -1,0 +1,157 @@
+"""Pictures in the headers of a response: a cache keeps headers, and a spider may hand them on.
+
+``data:`` URLs in any value (a Location, a Link, a cookie), and pictures in base64 without one. Values may be quoted,
+percent-encoded, split by blanks, or divided among several headers of one name. All patterns take linear time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+from ingest_guard.imaging.embedded.spellings import spelt_pictures
+from ingest_guard.imaging.embedded.url_net import decoded
+from ingest_guard.imaging.sniffing.patterns import linear
+from ingest_guard.imaging.sniffing.percent import percent_decode
+from ingest_guard.imaging.sniffing.sniff import Kind, sniff
+
+MOST_BODIES: Final = 32
+MOST_BYTES: Final = 1 << 20
+"""Bytes of all headers together; servers and Scrapy allow a fraction of that."""
+_SHORTEST: Final = 32
+_SMALLEST: Final = 128
+_ROUNDS: Final = 3
+_LEFT_OUT: Final = b"\t\r\n\\"
+_LETTERS: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+_ALPHABETS: Final = tuple(bytes({*range(256)} - {*_LETTERS, *more}) for more in (b"+/", b"-_"))
+_LETTER: Final = rb"[A-Za-z0-9+/_%-]"
+# A blank splits a run where many letters follow, as no word has; the last piece may be short.
+_RUN: Final = _LETTER + rb"*={0,2}(?:(?: +" + _LETTER + rb"{20,}={0,2})+(?: +" + _LETTER + rb"{1,19}={0,2})?)?"
+_TYPE: Final = rb"[\w.+*/%-]*(?: *; *[\w.+%-]+(?: *= *(?:\"[^\"]{0,99}\"|[^;,\" ]{0,99}))?){0,9}"
+_DATA_URL: Final = linear(rb"(?i)data: *(" + _TYPE + rb") *, *")
+_BASE64: Final = linear(rb"(?i); *base64 *$")
+_BASE64_BODY: Final = linear(_RUN)
+_BODY: Final = linear(rb"[^\x00-\x20\"<>]*")
+_BARE: Final = linear(
+    rb"(?:/9j/|_9j_|iVBORw0KGgo|R0lGOD[ld]h|UklGR|SUkqA|TU0AK|AAAA[A-Za-z0-9+/_-]{2}Z0eXB(?:hdm|oZW|oZX|tW|tc)"
+    rb"|AAAADGpQIC|[/_]0[/_][/_]UQ|Qk[0-3][A-Za-z0-9+/_-]{5}AAAAA|PHN2Zy|PD94bWwg)" + _RUN
+)
+
+
+class _TooManyError(Exception):
+    pass
+
+
+@dataclass(slots=True)
+class HeaderBodies:
+    """What was found in headers.
+
+    Attributes
+    ----------
+    bodies
+        Body -> its media type; empty where it has none.
+    guesses
+        Bodies that can match, and whose faults say nothing: what they were put together from may be something else.
+    is_too_much
+        Whether there is more than can be looked at.
+    """
+
+    bodies: dict[bytes, str] = field(default_factory=dict, repr=False)
+    guesses: dict[bytes, None] = field(default_factory=dict, repr=False)
+    is_too_much: bool = False
+
+    def add(self, body: bytes, media_type: str) -> None:
+        """Take a body."""
+        self.bodies.setdefault(body, media_type)
+        self._require_room()
+
+    def guess(self, bodies: Iterable[bytes]) -> None:
+        """Take bodies that nothing announces."""
+        for body in bodies:
+            self.guesses[body] = None
+            self._require_room()
+
+    def _require_room(self) -> None:
+        if len(self.bodies) + len(self.guesses) > MOST_BODIES:
+            raise _TooManyError
+
+
+def header_bodies(headers: Iterable[Iterable[bytes]]) -> HeaderBodies:
+    """Return the bodies inside header values.
+
+    Parameters
+    ----------
+    headers
+        The values of each name.
+    """
+    found, size = HeaderBodies(), 0
+    for values in headers:
+        each = list(values)
+        size += sum(map(len, each))
+        if size > MOST_BYTES:
+            found.is_too_much = True
+            return found
+        try:
+            for value in each:
+                _read_value(value, found)
+            if len(each) > 1:
+                found.guess(_pieces(b"".join(each)))
+        except _TooManyError:
+            found.is_too_much = True
+            return found
+    for body in found.bodies:
+        found.guesses.pop(body, None)
+    return found
+
+
+def _read_value(value: bytes, found: HeaderBodies) -> None:
+    if len(value) < _SHORTEST:
+        return
+    found.guess(_pieces(value))
+    has_url = False
+    for _ in range(_ROUNDS):
+        plain = value.translate(None, _LEFT_OUT)
+        for media_type, body, is_base64 in _urls(plain):
+            # A body that is not in base64 is spelt with percent signs: without them it is another one.
+            if is_base64 or not has_url:
+                found.add(body, media_type)
+        has_url = has_url or _DATA_URL.search(plain) is not None
+        for run in _BARE.findall(plain):
+            body = decoded(run)
+            if len(body) >= _SMALLEST and _is_picture(body):
+                found.add(body, "")
+        value, before = percent_decode(value), value
+        if value == before:
+            return
+
+
+def _urls(text: bytes) -> Iterator[tuple[str, bytes, bool]]:
+    """Yield media type and body of each ``data:`` URL, and whether it is in base64."""
+    at = 0
+    while (head := _DATA_URL.search(text, at)) is not None:
+        kind = percent_decode(head[1])
+        is_base64 = _BASE64.search(kind) is not None
+        rest = (_BASE64_BODY if is_base64 else _BODY).match(text, head.end())
+        run = rest[0] if rest is not None else b""
+        at = head.end() + len(run)
+        body = decoded(run) if is_base64 else percent_decode(run)
+        if body:
+            yield _BASE64.sub(b"", kind).strip().decode("latin-1"), body, is_base64
+
+
+def _pieces(value: bytes) -> Iterator[bytes]:
+    """Yield the pictures in base64 or hex of which a value is made once everything else is left out."""
+    for others in _ALPHABETS:
+        letters = value.translate(None, others)
+        if len(letters) < _SMALLEST:
+            continue
+        for run in _BARE.findall(letters):
+            body = decoded(run)
+            if len(body) >= _SMALLEST and _is_picture(body):
+                yield body
+        yield from (body for body in spelt_pictures(letters) if _is_picture(body))
+
+
+def _is_picture(body: bytes) -> bool:
+    return sniff(body).kind is Kind.IMAGE or body.startswith((b"<svg", b"<?xml "))
