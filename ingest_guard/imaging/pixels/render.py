@@ -2,6 +2,7 @@
 
 import struct
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -113,16 +114,25 @@ def _differ(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> bool:
 
 
 def _frame(shot: Shot, image: Image.Image, view: str, in_colour: Callable[[], Image.Image] | None = None) -> Frame:
-    """Return the view, turned as EXIF says."""
-    turn = _TURNS.get(shot.orientation)
+    """Return the view, turned as EXIF says, and with it the one that was stored."""
     name = shot.name if not view else view if shot.name == "native" else f"{shot.name}/{view}"
-    with decoding():
-        luma = _luma(image.transpose(turn) if turn is not None else image)
+    width, height = shot.full_size or image.size
+    turn = _TURNS.get(shot.orientation)
 
     def colour() -> Image.Image:
         with decoding():
-            picture = (in_colour() if in_colour is not None else image).convert("RGB")
-            return picture.transpose(turn) if turn is not None else picture
+            return (in_colour() if in_colour is not None else image).convert("RGB")
 
-    width, height = shot.full_size or image.size
-    return Frame(name, luma, colour, (width, height) if shot.orientation in _SIDEWAYS else (height, width))
+    with decoding():
+        grey = image if image.mode == "L" else image.convert("L")
+        stored = Frame(name, borrowed(grey), colour, (height, width))
+        if turn is None:
+            return stored
+        luma = borrowed(grey.transpose(turn))
+    return Frame(
+        name,
+        luma,
+        lambda: colour().transpose(turn),
+        (width, height) if shot.orientation in _SIDEWAYS else (height, width),
+        replace(stored, name="stored" if name == "native" else f"{name}/stored"),
+    )
