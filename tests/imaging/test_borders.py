@@ -178,7 +178,7 @@ TEXTURED = {
     "gradient": gradient,
     "slope": slope,
     "noise 6": noise(6),
-    "noise 20": noise(20),
+    "noise 12": noise(12),
 }
 
 

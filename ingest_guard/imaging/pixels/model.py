@@ -126,6 +126,8 @@ class Shot:
         Bits a sample that are used, for modes of more than eight.
     full_size
         Width and height of the whole picture, where ``image`` was decoded at a smaller size.
+    turned
+        EXIF orientation that the decoder has applied already; other values than 2 to 8: none.
     """
 
     name: str
@@ -135,6 +137,7 @@ class Shot:
     in_colour: Callable[[], Image.Image] | None = None
     depth: int = 16
     full_size: tuple[int, int] | None = None
+    turned: int = 1
 
 
 class Budget:

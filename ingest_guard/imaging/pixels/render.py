@@ -24,6 +24,7 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+_BACK = {**_TURNS, 6: Image.Transpose.ROTATE_90, 8: Image.Transpose.ROTATE_270}
 _SIDEWAYS = (5, 6, 7, 8)
 _WHITE, _BLACK = 255, 0
 _VISIBLE = 0.5
@@ -117,7 +118,7 @@ def _frame(shot: Shot, image: Image.Image, view: str, in_colour: Callable[[], Im
     """Return the view, turned as EXIF says, and with it the one that was stored."""
     name = shot.name if not view else view if shot.name == "native" else f"{shot.name}/{view}"
     width, height = shot.full_size or image.size
-    turn = _TURNS.get(shot.orientation)
+    turn, back = _TURNS.get(shot.orientation), _BACK.get(shot.turned)
 
     def colour() -> Image.Image:
         with decoding():
@@ -125,14 +126,13 @@ def _frame(shot: Shot, image: Image.Image, view: str, in_colour: Callable[[], Im
 
     with decoding():
         grey = image if image.mode == "L" else image.convert("L")
-        stored = Frame(name, borrowed(grey), colour, (height, width))
-        if turn is None:
-            return stored
-        luma = borrowed(grey.transpose(turn))
-    return Frame(
-        name,
-        luma,
-        lambda: colour().transpose(turn),
-        (width, height) if shot.orientation in _SIDEWAYS else (height, width),
-        replace(stored, name="stored" if name == "native" else f"{name}/stored"),
-    )
+        frame = Frame(name, borrowed(grey), colour, (height, width))
+        other = back if turn is None else turn  # the first of them is 0
+        if other is None:
+            return frame
+        luma = borrowed(grey.transpose(other))
+    sideways = shot.orientation in _SIDEWAYS or shot.turned in _SIDEWAYS
+    size = (width, height) if sideways else (height, width)
+    turned = Frame(name, luma, lambda: colour().transpose(other), size)
+    shown, stored = (turned, frame) if turn is not None else (frame, turned)
+    return replace(shown, stored=replace(stored, name="stored" if name == "native" else f"{name}/stored"))
