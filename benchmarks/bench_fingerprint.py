@@ -40,7 +40,7 @@ from ingest_guard.hashing.digests import digests
 from ingest_guard.hashing.pdq import pdq
 from ingest_guard.hashing.pdq_views import pdq_views as all_views
 from ingest_guard.hashing.perceptual import perceptual
-from ingest_guard.imaging.views import trim_border
+from ingest_guard.imaging.borders import trim_borders
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -91,10 +91,10 @@ class Draft:
         pdq(self.luma, self.original)
 
     def every_view(self) -> None:
-        """Hash all default views: eight orientations, the inverse, the scale view, without a border."""
+        """Hash all default views: eight orientations, their inverse, the scale view, all of them without a border."""
         all_views(self.luma, orientations=True, inverse=True, scale=True, original=self.original)
-        if (trimmed := trim_border(self.luma)) is not None:
-            pdq(trimmed)
+        for trimmed in trim_borders(self.luma):
+            all_views(trimmed, orientations=True, inverse=True, scale=True)
 
 
 def forget_sides() -> None:

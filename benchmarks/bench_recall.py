@@ -2,11 +2,13 @@
 
     python benchmarks/bench_recall.py                        writes docs/recall.md; some ten minutes
     python benchmarks/bench_recall.py --quick --output -     a rough look, on the screen
+    python benchmarks/bench_recall.py --photographs FOLDER   with more photographs: Debian's mate-backgrounds, say
 
-Listed are 57 crops of the photographs that ship in the wheels of scikit-image and scikit-learn, hashed as list makers
-hash: by pdqhash and imagehash, from the full picture. Each edit of each is decoded and hashed as the guard does it, and
-is found where one of its values is within the default threshold (of a view: within its own) of the listed one.
-Unrelated pairs are crops of different photographs, each hashed once as a listed picture and once as a crawled one.
+Listed are crops of the photographs that ship in the wheels of scikit-image and scikit-learn and of as many generated
+pictures, hashed as list makers hash: by pdqhash and imagehash, from the full picture. Each edit of each is decoded and
+hashed as the guard does it, and is found where one of its values is within the default threshold (of a view: within its
+own) of the listed one. Unrelated pairs are crops of different pictures, each hashed once as a listed picture and once
+as a crawled one.
 Needs pdqhash (``pip install ingest-guard[bench]``).
 """
 
@@ -26,22 +28,24 @@ sys.path.insert(0, str(Path(__file__).parent))
 import imagehash
 import numpy as np
 import pdqhash
-from corpus import crops, encode, sized
-from edits import EDITS
+from corpus import crops, encode, generated, in_folder, photographs, sized
+from edits import CLASSES, EDITS
 
 from ingest_guard.hashing.pdq import pdq
-from ingest_guard.hashing.pdq_views import RADIUS_CAPS, pdq_views
+from ingest_guard.hashing.pdq_views import pdq_views, radius_cap
 from ingest_guard.hashing.perceptual import perceptual
 from ingest_guard.hashing.segments import SEGMENTS_IN_COMMON, segments_in_common
+from ingest_guard.imaging.borders import trim_borders
 from ingest_guard.imaging.decode import Limits, NotScannable, open_picture
-from ingest_guard.imaging.views import normalise_contrast, quadrants, trim_border
+from ingest_guard.imaging.views import normalise_contrast, quadrants
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from numpy.typing import NDArray
     from PIL import Image
 
+    from ingest_guard.hashing.pdq_views import PdqView
     from ingest_guard.imaging.decode import Frame
 
 THRESHOLD = 31
@@ -98,15 +102,17 @@ def look_at(data: bytes, *, family: bool = True) -> Seen:
     seen = Seen()
     for frame in _frames(data):
         native_quality = 0
-        for view in _native_views(frame):
+        for view in _all_views(frame, frame.luma):
             if view.name == "native":
                 native_quality = view.quality
             group = {"native": "native", "scale": "scale"}.get(view.name, "turned")
-            seen.add(view.bits, group, view.quality, RADIUS_CAPS.get(view.name, THRESHOLD))
+            seen.add(view.bits, group, view.quality, radius_cap(view.name) or THRESHOLD)
+        for trimmed in trim_borders(frame.luma):
+            for view in _all_views(frame, trimmed):
+                group = {"native": "trim", "scale": "trim, scale"}.get(view.name, "trim, turned")
+                seen.add(view.bits, group, view.quality, radius_cap(view.name) or THRESHOLD)
         if native_quality < MIN_QUALITY:
             _add(seen, frame, normalise_contrast(frame.luma), "normalised")
-        if (trimmed := trim_border(frame.luma)) is not None:
-            _add(seen, frame, trimmed, "trim")
         for part in quadrants(frame.luma):
             _add(seen, frame, part, "quadrants")
         if family:
@@ -122,8 +128,8 @@ def _frames(data: bytes) -> Iterator[Frame]:
         print(f"not scannable: {problem}", file=sys.stderr)
 
 
-def _native_views(frame: Frame) -> list:
-    return pdq_views(frame.luma, orientations=True, inverse=True, scale=True, original=frame.original)
+def _all_views(frame: Frame, luma: NDArray[np.uint8]) -> list[PdqView]:
+    return pdq_views(luma, orientations=True, inverse=True, scale=True, original=frame.size_in_original(luma))
 
 
 def _add(seen: Seen, frame: Frame, luma: NDArray[np.uint8], group: str) -> None:
@@ -136,9 +142,9 @@ GROUPS = {
     "+ scale": {"native", "scale"},
     "+ trim": {"native", "trim"},
     "+ turned, inverse": {"native", "turned"},
-    "all default": {"native", "scale", "trim", "turned", "normalised"},
-    "+ quadrants": {"native", "scale", "trim", "turned", "normalised", "quadrants"},
+    "all default": {"native", "scale", "trim", "turned", "trim, scale", "trim, turned", "normalised"},
 }
+GROUPS["+ quadrants"] = {*GROUPS["all default"], "quadrants"}
 
 
 def found(seen: Seen, listed: Listed) -> dict[str, bool]:
@@ -183,7 +189,7 @@ def turned_distances(pictures: list[Image.Image]) -> dict[str, NDArray[np.int64]
         listed = list_picture(picture).pdq
         for name, views in undone.items():
             for frame in _frames(EDITS[name](picture)):
-                near = [v.bits for v in _native_views(frame) if v.name in views]
+                near = [v.bits for v in _all_views(frame, frame.luma) if v.name in views]
                 distances[name].append(int(np.bitwise_count(near[0] ^ listed).sum()))
     return {name: np.array(values) for name, values in distances.items()}
 
@@ -198,9 +204,9 @@ class Unrelated:
     nearest: dict[str, int]
 
 
-def unrelated(number: int) -> Unrelated:
-    """Hold crops of different photographs against each other."""
-    parts = list(crops(number, share=(0.25, 0.6), seed=11))
+def unrelated(number: int, pictures: Mapping[str, Image.Image]) -> Unrelated:
+    """Hold crops of different pictures against each other."""
+    parts = list(crops(number, share=(0.25, 0.6), seed=11, pictures=pictures))
     names = np.array([part.photograph for part in parts])
     seen = [look_at(encode(sized(part.picture, 320), "JPEG", quality=85)) for part in parts]
     listed = np.stack([entry.bits[entry.group.index("native")] for entry in seen])
@@ -240,14 +246,17 @@ def markdown(
 ) -> Iterable[str]:
     """Yield the lines of the page."""
     columns = (*COLUMNS, *FAMILY, "crop_resistant")
-    yield f"Share of {listed} listed pictures found, by edit:"
+    yield f"Share of {listed} listed pictures found, by class of edits (the mean of its edits), and by edit:"
     yield ""
     yield "| edit | " + " | ".join(columns) + " |"
     yield "|---|" + "---|" * len(columns)
-    for name, row in table.items():
-        yield f"| {name} | " + " | ".join(_share(row[column]) for column in columns) + " |"
+    for kind, edits in CLASSES.items():
+        means = (float(np.mean([table[name][column] for name in edits])) for column in columns)
+        yield f"| *{kind}* | " + " | ".join(_share(mean) for mean in means) + " |"
+        for name in edits:
+            yield f"| {name} | " + " | ".join(_share(table[name][column]) for column in columns) + " |"
     yield ""
-    yield f"False matches among {pairs.pairs:,} pairs of {pairs.pictures} crops of different photographs:"
+    yield f"False matches among {pairs.pairs:,} pairs of {pairs.pictures} crops of different pictures:"
     yield ""
     yield "| | " + " | ".join(columns) + " |"
     yield "|---|" + "---|" * len(columns)
@@ -276,14 +285,18 @@ MARK = "<!-- measured: everything below is written by benchmarks/bench_recall.py
 def main() -> int:
     """Measure, and write the tables below the mark in the page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="a third of the listed pictures, 300 unrelated ones")
-    parser.add_argument("--listed", type=int, default=57, help="number of listed pictures")
+    parser.add_argument("--quick", action="store_true", help="half of the listed pictures, 300 unrelated ones")
+    parser.add_argument("--listed", type=int, help="number of listed pictures; by default a crop of each")
+    parser.add_argument("--photographs", type=Path, metavar="FOLDER", help="a folder with more photographs")
     parser.add_argument("--unrelated", type=int, default=1200, help="number of unrelated crops; pairs are its square")
     parser.add_argument("--output", default=str(Path(__file__).parents[1] / "docs" / "recall.md"), help="- to print")
     options = parser.parse_args()
-    number = 19 if options.quick else options.listed
-    pictures = [sized(c.picture, SIDE, seed=i) for i, c in enumerate(crops(number, share=(0.6, 1.0), seed=5))]
-    pairs = unrelated(300 if options.quick else options.unrelated)
+    found_here = photographs() | (in_folder(options.photographs) if options.photographs else {})
+    everything = found_here | generated(len(photographs()))
+    number = len(everything) // 2 if options.quick else options.listed or len(everything)
+    chosen = crops(number, share=(0.6, 1.0), seed=5, pictures=everything)
+    pictures = [sized(crop.picture, SIDE, seed=index) for index, crop in enumerate(chosen)]
+    pairs = unrelated(300 if options.quick else options.unrelated, everything)
     lines = list(markdown(recall(pictures), turned_distances(pictures), pairs, number))
     if options.output == "-":
         print("\n".join(lines))

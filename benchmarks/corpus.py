@@ -1,4 +1,4 @@
-"""The benchmarks' photographs: those that ship inside the wheels of scikit-image and scikit-learn, and crops of them.
+"""The benchmarks' pictures: photographs inside the wheels of scikit-image and scikit-learn, generated ones, and crops.
 
 Nothing is downloaded. There are nineteen photographs, so crops of them stand in for more; where pictures must be
 distinct, crops of one and the same photograph are never held against each other.
@@ -15,8 +15,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
+from ingest_guard.testing import draw
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
 _SKIMAGE = (
     *("astronaut.png", "brick.png", "camera.png", "cell.png", "chelsea.png", "clock_motion.png", "coffee.png"),
@@ -49,10 +52,31 @@ def photographs() -> dict[str, Image.Image]:
     return found
 
 
-def crops(number: int, *, share: tuple[float, float], seed: int) -> Iterator[Crop]:
-    """Yield crops of the photographs in turn; each side is a share of the photograph's, between two bounds."""
+def generated(number: int) -> dict[str, Image.Image]:
+    """Return pictures of soft shapes, by name; the same each time."""
+    return {f"generated {seed}": draw(seed, 1000, 700) for seed in range(number)}
+
+
+def in_folder(folder: Path) -> dict[str, Image.Image]:
+    """Return the JPEG and PNG photographs below a folder as RGB, by path: Debian's wallpaper packages, say."""
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        if path.suffix.lower() in {".jpg", ".jpeg", ".png"}:
+            picture = Image.open(path).convert("RGB")
+            picture.thumbnail((2000, 2000), Image.Resampling.LANCZOS)
+            found[str(path.relative_to(folder))] = picture
+    return found
+
+
+def crops(
+    number: int, *, share: tuple[float, float], seed: int, pictures: Mapping[str, Image.Image] | None = None
+) -> Iterator[Crop]:
+    """Yield crops of pictures, by default the photographs, in turn.
+
+    Each side is a share of the picture's, between two bounds.
+    """
     rng = np.random.default_rng(seed)
-    everything = list(photographs().items())
+    everything = list((pictures or photographs()).items())
     for index in range(number):
         name, picture = everything[index % len(everything)]
         width, height = (max(16, round(side * rng.uniform(*share))) for side in picture.size)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +13,8 @@ from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageFont, ImageOps
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from numpy.typing import NDArray
 
     Edit = Callable[[Image.Image], bytes]
 
@@ -206,63 +209,181 @@ def double_jpeg(picture: Image.Image) -> bytes:
     return jpeg(by(0.5)(first), 50)
 
 
-EDITS: dict[str, Edit] = {
-    "unchanged, PNG": lambda p: encode(p, "PNG"),
-    **{f"JPEG {q}": lambda p, q=q: jpeg(p, q) for q in (95, 80, 60, 40, 20, 10)},
-    "WebP 50": lambda p: encode(p, "WEBP", quality=50),
-    "AVIF 50": lambda p: encode(p, "AVIF", quality=50),
-    "JPEG 70, half size, JPEG 50": double_jpeg,
-    "palette of 64, PNG": palette,
-    "GIF": lambda p: encode(p, "GIF"),
-    "third frame of a GIF": third_frame,
-    "CMYK JPEG": lambda p: encode(p.convert("CMYK"), "JPEG", quality=85),
-    "16 colours, dithered": lambda p: encode(p.quantize(16), "PNG"),
-    "1 bit, dithered": lambda p: encode(p.convert("1"), "PNG"),
-    "stored with another ICC profile": profiled,
-    "2 x larger": then_jpeg(by(2)),
-    "half size": then_jpeg(by(0.5)),
-    "quarter size": then_jpeg(by(0.25)),
-    "256 px": then_jpeg(to(256)),
-    "128 px": then_jpeg(to(128)),
-    "64 px": then_jpeg(to(64)),
-    "stretched by 1.3": then_jpeg(lambda p: p.resize((round(p.width * 1.3), p.height))),
-    "grey": then_jpeg(ImageOps.grayscale),
-    "brightness 60 %": then_jpeg(lambda p: ImageEnhance.Brightness(p).enhance(0.6)),
-    "brightness 140 %": then_jpeg(lambda p: ImageEnhance.Brightness(p).enhance(1.4)),
-    "contrast 150 %": then_jpeg(lambda p: ImageEnhance.Contrast(p).enhance(1.5)),
-    "contrast 50 %": then_jpeg(faded(0.5)),
-    "contrast 30 %": then_jpeg(faded(0.3)),
-    "contrast 10 %": then_jpeg(faded(0.1), 95),
-    "gamma 0.5": then_jpeg(levels(lambda v: v**0.5)),
-    "gamma 2": then_jpeg(levels(lambda v: v**2)),
-    "saturation 200 %": then_jpeg(lambda p: ImageEnhance.Color(p).enhance(2)),
-    "equalised": then_jpeg(ImageOps.equalize),
-    "blur 2 px": then_jpeg(lambda p: p.filter(ImageFilter.GaussianBlur(2))),
-    "blur 6 px": then_jpeg(lambda p: p.filter(ImageFilter.GaussianBlur(6))),
-    "sharpened": then_jpeg(lambda p: p.filter(ImageFilter.UnsharpMask(3, 200))),
-    "noise 10": then_jpeg(noisy(10)),
-    "noise 30": then_jpeg(noisy(30)),
-    "caption on the picture": then_jpeg(captioned),
-    "caption in a bar above": then_jpeg(caption_bar),
-    "watermark": then_jpeg(watermarked),
-    "logo, a tenth": then_jpeg(badged),
-    "frame 2 %": then_jpeg(framed(0.02, 0.02, 0.02, 0.02, "black")),
-    "frame 5 %, white": then_jpeg(framed(0.05, 0.05, 0.05, 0.05, "white")),
-    "letterbox 15 %": then_jpeg(framed(0, 0.15, 0, 0.15, "black")),
-    "pillarbox 20 %": then_jpeg(framed(0.2, 0, 0.2, 0, "black")),
-    "letterbox, half size, JPEG 50": then_jpeg(lambda p: by(0.5)(framed(0, 0.15, 0, 0.15, "black")(p)), 50),
-    **{f"crop {s} %": then_jpeg(cropped(s / 100)) for s in (1, 2, 5, 10, 20)},
-    **{f"rotation {d} degrees": then_jpeg(turned(-d)) for d in (1, 2, 5)},
-    "rotation 90 degrees": then_jpeg(lambda p: p.transpose(T.ROTATE_270)),
-    "rotation 180 degrees": then_jpeg(lambda p: p.transpose(T.ROTATE_180)),
-    "rotation 270 degrees": then_jpeg(lambda p: p.transpose(T.ROTATE_90)),
-    "mirror": then_jpeg(lambda p: p.transpose(T.FLIP_LEFT_RIGHT)),
-    "flip": then_jpeg(lambda p: p.transpose(T.FLIP_TOP_BOTTOM)),
-    "mirror, half size, JPEG 70": then_jpeg(lambda p: by(0.5)(p.transpose(T.FLIP_LEFT_RIGHT)), 70),
-    "mirror, 128 px": then_jpeg(lambda p: to(128)(p.transpose(T.FLIP_LEFT_RIGHT))),
-    "inverse": then_jpeg(ImageOps.invert),
-    "inverse, half size, JPEG 70": then_jpeg(lambda p: by(0.5)(ImageOps.invert(p)), 70),
-    "screenshot of a browser": then_jpeg(screenshot),
-    "collage of four": then_jpeg(collage),
+def blurred_sides(picture: Image.Image) -> Image.Image:
+    """Put the picture between its own sides, enlarged and blurred, as phones' editors do."""
+    width, height = picture.size
+    page = picture.resize((width * 3 // 2, height * 3 // 2)).filter(ImageFilter.GaussianBlur(width / 30))
+    page = page.crop((0, height // 4, width * 3 // 2, height * 5 // 4))
+    page.paste(picture, (width // 4, 0))
+    return page
+
+
+def on_ground(ground: Callable[[int, int], NDArray[np.float64]]) -> Callable[[Image.Image], Image.Image]:
+    """Put a frame of 5 % around whose pixels, of any height and width, are made by a function."""
+
+    def change(picture: Image.Image) -> Image.Image:
+        border = round(min(picture.size) * 0.05)
+        pixels = ground(picture.height + 2 * border, picture.width + 2 * border)
+        page = Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8)).convert("RGB")
+        page.paste(picture, (border, border))
+        return page
+
+    return change
+
+
+def noise_ground(sigma: float) -> Callable[[int, int], NDArray[np.float64]]:
+    """Return what makes coloured noise."""
+    return lambda height, width: np.random.default_rng(1).normal(128, sigma, (height, width, 3))
+
+
+def rounded(picture: Image.Image) -> Image.Image:
+    """Cut round corners, on white."""
+    mask = Image.new("L", picture.size, 0)
+    ImageDraw.Draw(mask).rounded_rectangle((0, 0, *picture.size), radius=min(picture.size) // 6, fill=255)
+    page = Image.new("RGB", picture.size, "white")
+    page.paste(picture, mask=mask)
+    return page
+
+
+def hue(shift: int) -> Callable[[Image.Image], Image.Image]:
+    """Turn the colours, by so many of 256 steps."""
+
+    def change(picture: Image.Image) -> Image.Image:
+        h, s, v = picture.convert("HSV").split()
+        return Image.merge("HSV", (h.point(lambda level: (level + shift) % 256), s, v)).convert("RGB")
+
+    return change
+
+
+def strips(picture: Image.Image) -> bytes:
+    """Return an animated GIF that shows an eighth of the picture in each frame."""
+    small = to(480)(picture)
+    step = small.width // 8
+    frames = []
+    for left in range(0, step * 8, step):
+        frame = Image.new("RGB", small.size)
+        frame.paste(small.crop((left, 0, left + step, small.height)), (left, 0))
+        frames.append(frame)
+    return encode(frames[0], "GIF", save_all=True, append_images=frames[1:], duration=20, disposal=2)
+
+
+def together(*changes: Callable[[Image.Image], Image.Image]) -> Edit:
+    """Return the edit that makes some changes one after the other, and saves a JPEG."""
+
+    def change(picture: Image.Image) -> Image.Image:
+        for each in changes:
+            picture = each(picture)
+        return picture
+
+    return then_jpeg(change)
+
+
+mirrored, letterboxed = ImageOps.mirror, framed(0, 0.15, 0, 0.15, "black")
+quarter_turn = partial(Image.Image.transpose, method=T.ROTATE_270)
+
+CLASSES: dict[str, dict[str, Edit]] = {
+    "saved again": {
+        "unchanged, PNG": lambda p: encode(p, "PNG"),
+        **{f"JPEG {q}": lambda p, q=q: jpeg(p, q) for q in (95, 80, 60, 40, 20, 10)},
+        "WebP 50": lambda p: encode(p, "WEBP", quality=50),
+        "AVIF 50": lambda p: encode(p, "AVIF", quality=50),
+        "JPEG 70, half size, JPEG 50": double_jpeg,
+        "palette of 64, PNG": palette,
+        "GIF": lambda p: encode(p, "GIF"),
+        "third frame of a GIF": third_frame,
+        "CMYK JPEG": lambda p: encode(p.convert("CMYK"), "JPEG", quality=85),
+        "16 colours, dithered": lambda p: encode(p.quantize(16), "PNG"),
+        "1 bit, dithered": lambda p: encode(p.convert("1"), "PNG"),
+        "stored with another ICC profile": profiled,
+    },
+    "another size": {
+        "2 x larger": then_jpeg(by(2)),
+        "half size": then_jpeg(by(0.5)),
+        "quarter size": then_jpeg(by(0.25)),
+        "256 px": then_jpeg(to(256)),
+        "128 px": then_jpeg(to(128)),
+        "64 px": then_jpeg(to(64)),
+        "stretched by 1.3": then_jpeg(lambda p: p.resize((round(p.width * 1.3), p.height))),
+    },
+    "colours and light": {
+        "grey": then_jpeg(ImageOps.grayscale),
+        "brightness 60 %": then_jpeg(lambda p: ImageEnhance.Brightness(p).enhance(0.6)),
+        "brightness 140 %": then_jpeg(lambda p: ImageEnhance.Brightness(p).enhance(1.4)),
+        "contrast 150 %": then_jpeg(lambda p: ImageEnhance.Contrast(p).enhance(1.5)),
+        "contrast 50 %": then_jpeg(faded(0.5)),
+        "contrast 30 %": then_jpeg(faded(0.3)),
+        "contrast 10 %": then_jpeg(faded(0.1), 95),
+        "gamma 0.5": then_jpeg(levels(lambda v: v**0.5)),
+        "gamma 2": then_jpeg(levels(lambda v: v**2)),
+        "saturation 200 %": then_jpeg(lambda p: ImageEnhance.Color(p).enhance(2)),
+        "equalised": then_jpeg(ImageOps.equalize),
+        "hue by half": then_jpeg(hue(128)),
+    },
+    "blur, noise": {
+        "blur 2 px": then_jpeg(lambda p: p.filter(ImageFilter.GaussianBlur(2))),
+        "blur 6 px": then_jpeg(lambda p: p.filter(ImageFilter.GaussianBlur(6))),
+        "sharpened": then_jpeg(lambda p: p.filter(ImageFilter.UnsharpMask(3, 200))),
+        "noise 10": then_jpeg(noisy(10)),
+        "noise 30": then_jpeg(noisy(30)),
+    },
+    "things laid over it": {
+        "caption on the picture": then_jpeg(captioned),
+        "watermark": then_jpeg(watermarked),
+        "logo, a tenth": then_jpeg(badged),
+        "round corners": then_jpeg(rounded),
+    },
+    "bars and frames": {
+        "caption in a bar above": then_jpeg(caption_bar),
+        "frame 2 %": then_jpeg(framed(0.02, 0.02, 0.02, 0.02, "black")),
+        "frame 5 %, white": then_jpeg(framed(0.05, 0.05, 0.05, 0.05, "white")),
+        "letterbox 15 %": then_jpeg(framed(0, 0.15, 0, 0.15, "black")),
+        "pillarbox 20 %": then_jpeg(framed(0.2, 0, 0.2, 0, "black")),
+        "letterbox, half size, JPEG 50": then_jpeg(lambda p: by(0.5)(framed(0, 0.15, 0, 0.15, "black")(p)), 50),
+        "blurred sides": then_jpeg(blurred_sides),
+        "frame 5 %, gradient": then_jpeg(on_ground(lambda h, w: np.tile(np.linspace(0, 255, w), (h, 1)))),
+        "frame 5 %, noise 6": then_jpeg(on_ground(noise_ground(6))),
+        "frame 5 %, noise 20": then_jpeg(on_ground(noise_ground(20))),
+    },
+    "cut or turned a little": {
+        **{f"crop {s} %": then_jpeg(cropped(s / 100)) for s in (1, 2, 5, 10, 20)},
+        **{f"rotation {d} degrees": then_jpeg(turned(-d)) for d in (1, 2, 5)},
+    },
+    "turned, mirrored": {
+        "rotation 90 degrees": then_jpeg(lambda p: p.transpose(T.ROTATE_270)),
+        "rotation 180 degrees": then_jpeg(lambda p: p.transpose(T.ROTATE_180)),
+        "rotation 270 degrees": then_jpeg(lambda p: p.transpose(T.ROTATE_90)),
+        "mirror": then_jpeg(lambda p: p.transpose(T.FLIP_LEFT_RIGHT)),
+        "flip": then_jpeg(lambda p: p.transpose(T.FLIP_TOP_BOTTOM)),
+        "mirror, half size, JPEG 70": then_jpeg(lambda p: by(0.5)(p.transpose(T.FLIP_LEFT_RIGHT)), 70),
+        "mirror, 128 px": then_jpeg(lambda p: to(128)(p.transpose(T.FLIP_LEFT_RIGHT))),
+    },
+    "inverse": {
+        "inverse": then_jpeg(ImageOps.invert),
+        "inverse, half size, JPEG 70": then_jpeg(lambda p: by(0.5)(ImageOps.invert(p)), 70),
+    },
+    "turned or inverse, and framed": {
+        "mirror, letterbox": together(mirrored, letterboxed),
+        "mirror, frame 2 %": together(mirrored, framed(0.02, 0.02, 0.02, 0.02, "white")),
+        "mirror, blurred sides": together(mirrored, blurred_sides),
+        "rotation 90 degrees, frame 5 %": together(quarter_turn, framed(0.05, 0.05, 0.05, 0.05, "white")),
+        "inverse, letterbox": together(ImageOps.invert, letterboxed),
+        "mirror, letterbox, half size": together(mirrored, letterboxed, by(0.5)),
+        "mirror, letterbox, 256 px": together(mirrored, letterboxed, to(256)),
+    },
+    "other edits together": {
+        "mirror and inverse": together(mirrored, ImageOps.invert),
+        "rotation 90 degrees and inverse": together(quarter_turn, ImageOps.invert),
+        "letterbox, 128 px": together(letterboxed, to(128)),
+        "mirror, crop 1 %": together(mirrored, cropped(0.01)),
+        "mirror, watermark": together(mirrored, watermarked),
+    },
+    "part of another picture": {
+        "screenshot of a browser": then_jpeg(screenshot),
+        "collage of four": then_jpeg(collage),
+        "an animation of strips": strips,
+    },
 }
-"""Name -> edit; JPEG of quality 85 where nothing else is said."""
+"""Class -> name -> edit; JPEG of quality 85 where nothing else is said."""
+
+EDITS: dict[str, Edit] = {name: edit for edits in CLASSES.values() for name, edit in edits.items()}
+"""Name -> edit."""

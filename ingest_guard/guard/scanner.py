@@ -6,6 +6,7 @@ finds goes back as a :class:`~ingest_guard.guard.scan_result.Scan`, which travel
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,10 +15,12 @@ from ingest_guard.blocklist.blocklist import Blocklist
 from ingest_guard.guard.scan_result import MOST_HITS, Hit, Scan
 from ingest_guard.guard.view_hashes import ViewHashes
 from ingest_guard.hashing import registry
-from ingest_guard.hashing.pdq_views import RADIUS_CAPS, pdq_views
+from ingest_guard.hashing.pdq import pdq
+from ingest_guard.hashing.pdq_views import pdq_views, radius_cap
 from ingest_guard.hashing.registry import Hasher
+from ingest_guard.imaging.borders import trim_borders
 from ingest_guard.imaging.decode import Frame, Limits, NotScannable, Picture, open_picture
-from ingest_guard.imaging.views import centre_crop, normalise_contrast, quadrants, trim_border
+from ingest_guard.imaging.views import centre_crop, normalise_contrast, quadrants
 from ingest_guard.policy.policy import Policy
 from ingest_guard.verdict import ImageFacts, Match, Reason
 
@@ -25,6 +28,15 @@ from ingest_guard.verdict import ImageFacts, Match, Reason
 _NO_CAP = 1 << 32
 # Queries are compared in batches of about this many: large enough for the index, small enough for long animations.
 _BATCH = 128
+
+
+class _View(NamedTuple):
+    """One view of a frame: its whole name, its PDQ as uint8[32], the quality of that, and its radius cap in bits."""
+
+    name: str
+    bits: NDArray[np.uint8]
+    quality: int
+    cap: int
 
 
 @dataclass(slots=True)
@@ -159,36 +171,49 @@ class Scanner:
                     cap = min(cap, self._policy.low_quality_distance)  # noqa: PLW2901 - lowered, not replaced
                 queries.add("pdq", value, cap, name)
         # Of later frames only what a list may know is of interest.
-        everything = is_first or self._keep_all
-        wanted = self._of_frames if everything else {n: h for n, h in self._of_frames.items() if n in self._listed}
-        self._add_hashes(wanted, frame, frame.name, queries, first, is_first=is_first)
+        listed = self._of_frames
+        if not self._keep_all:
+            listed = {name: hasher for name, hasher in self._of_frames.items() if name in self._listed}
+        self._add_hashes(self._of_frames if is_first else listed, frame, frame.name, queries, first, is_first=is_first)
+        if frame.stored is not None:
+            self._add_hashes(listed, frame.stored, frame.stored.name, queries, first, is_first=False)
 
-    def _views(self, frame: Frame) -> Iterator[tuple[str, NDArray[np.uint8], int, int]]:
-        """Yield name, value, quality and radius cap of each view of a frame, its native one first."""
+    def _views(self, frame: Frame) -> Iterator[_View]:
+        """Yield each view of a frame, its native one first."""
         wanted, luma = self._policy.views, frame.luma
         near = self._near_pdq or self._keep_all
-        native_quality = 0
+        native = None
+        for view in self._all_views(frame, "native", luma, near=near):
+            native = native or view
+            yield view
+        if wanted.normalise and native is not None and native.quality < self._policy.min_quality:
+            yield _plain(frame, "normalised", normalise_contrast(luma))
+        if not near:
+            return
+        for trimmed in trim_borders(luma) if wanted.trim else ():
+            yield from self._all_views(frame, "trimmed", trimmed, near=True)
+        if wanted.quadrants:
+            for number, part in enumerate(quadrants(luma), 1):
+                yield _plain(frame, f"quadrant{number}", part)
+        if wanted.centre:
+            yield _plain(frame, "centre", centre_crop(luma))
+        if frame.stored is not None:
+            # Turned views are compared within less than the picture that a list maker may have hashed.
+            yield _plain(frame.stored, "native", frame.stored.luma)
+
+    def _all_views(self, frame: Frame, name: str, luma: NDArray[np.uint8], *, near: bool) -> Iterator[_View]:
+        """Yield a picture, the whole of a frame or what is in its border, as it is and by the views that are wanted."""
+        wanted = self._policy.views
         for view in pdq_views(
             luma,
             orientations=near and wanted.orientations,
             inverse=near and wanted.inverse,
             scale=near and wanted.scale,
-            original=frame.original,
+            original=frame.size_in_original(luma),
         ):
-            if view.name == "native":
-                native_quality = view.quality
-            yield _name(frame.name, view.name), view.bits, view.quality, RADIUS_CAPS.get(view.name) or _NO_CAP
-        if wanted.normalise and native_quality < self._policy.min_quality:
-            yield from _plain(frame, "normalised", normalise_contrast(luma))
-        if not near:
-            return
-        if wanted.trim and (trimmed := trim_border(luma)) is not None:
-            yield from _plain(frame, "trimmed", trimmed)
-        if wanted.quadrants:
-            for number, part in enumerate(quadrants(luma), 1):
-                yield from _plain(frame, f"quadrant{number}", part)
-        if wanted.centre:
-            yield from _plain(frame, "centre", centre_crop(luma))
+            cap = radius_cap(view.name)
+            whole = _name(frame.name, _name(name, view.name))
+            yield _View(whole, view.bits, view.quality, _NO_CAP if cap is None else cap)
 
     def _add_hashes(
         self,
@@ -231,11 +256,10 @@ def _compare(blocklist: Blocklist, queries: _Queries, found: _NearMatches) -> No
             found.matches[Match(list_id, algorithm, distance, views[query])] = None
 
 
-def _plain(frame: Frame, name: str, luma: NDArray[np.uint8]) -> Iterator[tuple[str, NDArray[np.uint8], int, int]]:
-    """Yield the hash of a part of a frame, or of a version of it, at the size that it has in the original."""
-    original = frame.size_in_original(luma)
-    (view,) = pdq_views(luma, orientations=False, inverse=False, scale=False, original=original)
-    yield _name(frame.name, name), view.bits, view.quality, _NO_CAP
+def _plain(frame: Frame, name: str, luma: NDArray[np.uint8]) -> _View:
+    """Return the hash of a part of a frame, or of a version of it, at the size that it has in the original."""
+    value, quality = pdq(luma, frame.size_in_original(luma))
+    return _View(_name(frame.name, name), np.frombuffer(value, np.uint8), quality, _NO_CAP)
 
 
 def decode_limits(policy: Policy) -> Limits:

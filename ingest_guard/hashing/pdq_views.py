@@ -6,7 +6,7 @@ first three. All views come from one pass over the pixels:
 * The *orientations* use mirrored sampling: the hash of the picture turned that way is computed exactly, where the
   reference's dihedral hashes, made by changing signs of one block of coefficients, are some 6 bits off before anything
   else has happened to the picture (the reference's sampling is not symmetric).
-* The *inverse* needs nothing but the coefficients' negative.
+* The *inverse* needs nothing but the coefficients' negative; turned, too, where both are wanted.
 * The *scale view* samples the picture as if it had been enlarged bilinearly to a longest side of 1024 pixels. A
   thumbnail loses many bits against its large original, since sampling at one pixel in so many sees less of a small
   picture; this takes most of them back.
@@ -35,23 +35,24 @@ from ingest_guard.hashing.sampling import BUFFER_SIDE, sample_across, sample_dow
 SCALE_SIDE = 1024
 """The scale view sees smaller pictures as if their longest side had this many pixels."""
 
-_TURNS = {
-    # name: (rows mirrored, columns mirrored, then transposed)
-    "mirror": (0, 1, False),
-    "flip": (1, 0, False),
-    "rotate180": (1, 1, False),
-    "transpose": (0, 0, True),
-    "rotate90": (1, 0, True),
-    "rotate270": (0, 1, True),
-    "transverse": (1, 1, True),
-}
+ORIENTATIONS = ("mirror", "flip", "rotate180", "transpose", "rotate270", "rotate90", "transverse")
+"""The seven turns, named as in Pillow; but ``rotate90`` and ``rotate270`` are clockwise. The first three mirror the
+columns, the rows, both; the others are the picture and these three, transposed."""
 
-ORIENTATIONS = tuple(_TURNS)
-"""The seven turns, named as in Pillow; but ``rotate90`` and ``rotate270`` are clockwise."""
+_TURNED = ("native", *ORIENTATIONS)
+_INVERSE = ("inverse", *(f"{name}/inverse" for name in ORIENTATIONS))
 
 RADIUS_CAPS: Mapping[str, int] = MappingProxyType({**dict.fromkeys(ORIENTATIONS, 23), "inverse": 15})
-"""View -> the largest distance, in bits, at which it should count as a match; a list's own threshold counts where it is
-smaller, and alone for a view that is not named here (``native``, ``scale``)."""
+"""Last part of a view's name -> the largest distance, in bits, at which it should count as a match; a list's own
+threshold counts where it is smaller, and alone for a view that is not named here (``native``, ``scale``)."""
+
+
+def radius_cap(view: str) -> int | None:
+    """Return the largest distance at which a view may match, by its whole name; None where a list's threshold alone is.
+
+    ``mirror`` and ``frame:3/trimmed/mirror`` have the cap of a turn, ``mirror/inverse`` that of an inverse.
+    """
+    return RADIUS_CAPS.get(view.rpartition("/")[2])
 
 
 class PdqView(NamedTuple):
@@ -62,8 +63,8 @@ class PdqView(NamedTuple):
     name
         What was done to the picture at hand before it was hashed: ``native`` (nothing), ``scale``, ``mirror`` (left
         to right), ``flip`` (top to bottom), ``rotate90`` (clockwise), ``rotate180``, ``rotate270``, ``transpose``
-        (about the main diagonal), ``transverse`` (about the other one), ``inverse``. A picture that matches a list by
-        ``rotate90`` looks like the listed one after a quarter turn clockwise.
+        (about the main diagonal), ``transverse`` (about the other one), ``inverse``, ``mirror/inverse`` and so on. A
+        picture that matches a list by ``rotate90`` looks like the listed one after a quarter turn clockwise.
     bits
         uint8[32], as :func:`ingest_guard.hashing.pdq.pdq` packs them.
     quality
@@ -95,7 +96,7 @@ def pdq_views(
     orientations
         Add the seven turned and mirrored views.
     inverse
-        Add the negative.
+        Add the negative, and with ``orientations`` its seven turned and mirrored views.
     scale
         Add the picture as if enlarged, if its longest side is shorter than 1024 pixels.
     original
@@ -139,19 +140,24 @@ def _coefficients(buffers: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def _views(
     blocks: NDArray[np.float32], *, orientations: bool, inverse: bool, scaled: bool
-) -> tuple[list[str], NDArray[np.bool_]]:
+) -> tuple[tuple[str, ...], NDArray[np.bool_]]:
     """Return names and bits of all views from the blocks: native, then three mirrored ones, then the scale view."""
     above, below = around_median(blocks)
-    names, bits = ["native"], [above[0]]
-    if orientations:
-        names += ORIENTATIONS
-        bits += [
-            above[2 * row + column].T if turned else above[2 * row + column] for row, column, turned in _TURNS.values()
-        ]
+    count = len(_TURNED) if orientations else 1
+    names = _TURNED[:count]
+    bits = [_turned(above, orientations=orientations)]
     if inverse:
-        names.append("inverse")
-        bits.append(below[0])
+        names += _INVERSE[:count]
+        bits.append(_turned(below, orientations=orientations))
     if scaled:
-        names.append("scale")
-        bits.append(above[-1])
-    return names, np.stack(bits)
+        names += ("scale",)
+        bits.append(above[-1:])
+    return names, np.concatenate(bits)
+
+
+def _turned(bits: NDArray[np.bool_], *, orientations: bool) -> NDArray[np.bool_]:
+    """Return the bits of the picture and, where wanted, of its turns, in the order of their names."""
+    if not orientations:
+        return bits[:1]
+    upright = bits[:4]
+    return np.concatenate([upright, upright.transpose(0, 2, 1)])

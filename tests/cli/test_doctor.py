@@ -16,6 +16,7 @@ from ingest_guard.blocklist.store.draft import point_to
 from ingest_guard.blocklist.store.signatures import sign_store
 from ingest_guard.blocklist.store.versions import versions
 from ingest_guard.cli.main import cli
+from ingest_guard.hashing import conformance
 from ingest_guard.scrapy_plugin.startup import doctor as checks
 from ingest_guard.scrapy_plugin.startup import doctor_checks, process
 from ingest_guard.signing import keys
@@ -107,6 +108,16 @@ def test_any_part_is_a_second_line(project: Callable[..., Path], second: str) ->
     """Whichever part is listed by itself refuses to run without the add-on."""
     project(GUARD + second)
     assert doctor()[0] == 0
+
+
+def test_hashes_that_are_not_imagehashs(project: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where libraries have moved the values of an algorithm, the doctor says which, and that is bad."""
+    project()
+    monkeypatch.setattr(conformance, "_deviates", lambda name: name in ("dhash", "whash"))
+    code, lines = doctor()
+    assert code == 1
+    (line,) = set(lines) - set(ALL_WELL)
+    assert line.startswith("BAD  dhash, whash: the values computed here are not those of the imagehash package")
 
 
 @pytest.mark.parametrize("settings", ["", 'EXTENSIONS = {"ingest_guard.Watchdog": None}\n'])

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageFilter, ImageOps
 from support.blocklists import make_blocklist
 from support.listed import World, pdq_of
-from support.pictures import drawn, encode
+from support.pictures import drawn, encode, photographs
 
 from ingest_guard import Guard, ImageFacts, Match, Outcome, Policy, Reason
 from ingest_guard.guard.scan_result import MOST_HITS, Hit, Scan
@@ -169,6 +169,115 @@ def test_near_match_by_another_hash(tmp_path: Path) -> None:
     assert [(match.algorithm, match.view) for match in found.matches] == [("phash", "native")]
     assert found.reason is None
     assert scanner(tmp_path / "2", near={"phash": listed}).scan(encode(drawn(5))).matches == ()
+
+
+FAMILY = {
+    "phash": imagehash.phash,
+    "dhash": imagehash.dhash,
+    "ahash": imagehash.average_hash,
+    "whash": imagehash.whash,
+    "pdq": pdq_of,
+}
+
+
+@pytest.mark.parametrize("algorithm", FAMILY)
+@pytest.mark.parametrize("file", ["JPEG", "JPEG, large", "PNG", "PNG, clear", "WEBP", "TIFF"])
+def test_a_turned_photograph_is_found_by_the_hash_of_its_file(tmp_path: Path, file: str, algorithm: str) -> None:
+    """List makers' tools hash a file as stored and know nothing of EXIF: with all seven turns it is found."""
+    kind = file.partition(",")[0]
+    picture = photographs()["coffee"].resize((900, 600) if file.endswith("large") else (320, 240))
+    if file.endswith("clear"):
+        picture.putalpha(Image.linear_gradient("L").resize(picture.size))
+    bodies = []
+    for turn in range(2, 9):
+        exif = Image.Exif()
+        exif[0x0112] = turn
+        bodies.append(encode(picture, kind, exif=exif, **({"lossless": True} if kind == "WEBP" else {})))
+    for number, body in enumerate(bodies):
+        listed = str(FAMILY[algorithm](Image.open(io.BytesIO(body))))
+        views = {"orientations": False}
+        found = scanner(tmp_path / str(number), near={algorithm: listed}, views=views).scan(body)
+        assert [match.algorithm for match in found.matches] == [algorithm], number + 2
+        assert found.matches[0].view in {"native", "stored", "opaque/stored"}
+
+
+def test_a_turned_photograph_has_the_fingerprints_of_what_is_displayed(tmp_path: Path) -> None:
+    """What a record says of a picture is what browsers show; the stored one is among all views alone."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    records = {"hashes": ("phash",), "record_hashes": "all"}
+    found = scanner(tmp_path, records=records).scan(encode(drawn(4), "PNG", exif=exif))
+    assert found.image is not None
+    shown = drawn(4).transpose(Image.Transpose.ROTATE_270)
+    assert found.image.fingerprints["phash"] == str(imagehash.phash(shown))
+    stored = {each.algorithm: each.value for each in found.image.hashes if each.view == "stored"}
+    assert stored == {"pdq": pdq_of(drawn(4)), "phash": str(imagehash.phash(drawn(4)))}
+
+
+def _letterbox(picture: Image.Image) -> Image.Image:
+    return ImageOps.expand(picture, (0, picture.height // 7, 0, picture.height // 7), "black")
+
+
+def _thin_frame(picture: Image.Image) -> Image.Image:
+    return ImageOps.expand(picture, round(min(picture.size) * 0.02), "white")
+
+
+def _thick_frame(picture: Image.Image) -> Image.Image:
+    return ImageOps.expand(picture, round(min(picture.size) * 0.08), "#303030")
+
+
+def _blurred_sides(picture: Image.Image) -> Image.Image:
+    width, height = picture.size
+    page = picture.resize((width * 3 // 2, height * 3 // 2)).filter(ImageFilter.GaussianBlur(20))
+    page = page.crop((0, height // 4, width * 3 // 2, height * 5 // 4))
+    page.paste(picture, (width // 4, 0))
+    return page
+
+
+T = Image.Transpose
+TURNS = {
+    "mirror": lambda p: p.transpose(T.FLIP_LEFT_RIGHT),
+    "flip": lambda p: p.transpose(T.FLIP_TOP_BOTTOM),
+    "rotate90": lambda p: p.transpose(T.ROTATE_270),
+    "rotate180": lambda p: p.transpose(T.ROTATE_180),
+    "rotate270": lambda p: p.transpose(T.ROTATE_90),
+    "inverse": ImageOps.invert,
+    "mirror and inverse": lambda p: ImageOps.invert(p.transpose(T.FLIP_LEFT_RIGHT)),
+    "turned and inverse": lambda p: ImageOps.invert(p.transpose(T.ROTATE_90)),
+}
+BORDERS = {
+    "none": lambda p: p,
+    "letterbox": _letterbox,
+    "thin frame": _thin_frame,
+    "frame": _thick_frame,
+    "blurred sides": _blurred_sides,
+}
+
+
+@pytest.mark.parametrize("border", BORDERS)
+@pytest.mark.parametrize("turn", TURNS)
+def test_edits_together_are_found(listing: Scanner, turn: str, border: str) -> None:
+    """A listed picture that was turned or inverted, or both, and then given a border, is found."""
+    for name in ("chelsea", "coffee", "astronaut"):
+        edited = BORDERS[border](TURNS[turn](photographs()[name].resize((700, 500))))
+        matches = listing.scan(encode(edited, quality=85)).matches
+        assert matches, name
+        assert matches[0].view.startswith("trimmed/" if border != "none" else ("mirror", "flip", "rot", "tr", "inv"))
+
+
+@pytest.fixture(scope="module")
+def listing(tmp_path_factory: pytest.TempPathFactory) -> Scanner:
+    """Return a scanner for a list of three photographs."""
+    pictures = (photographs()[name].resize((700, 500)) for name in ("chelsea", "coffee", "astronaut"))
+    folder = make_blocklist(tmp_path_factory.mktemp("listing") / "b", {"l": [("pdq", pdq_of(p)) for p in pictures]})
+    return Guard.from_policy(Policy(blocklist=folder)).scanner
+
+
+def test_small_copies_in_a_border_are_found(listing: Scanner) -> None:
+    """What is inside a border is compared as if it were larger, too."""
+    for name in ("chelsea", "coffee", "astronaut"):
+        small = _letterbox(photographs()[name].resize((700, 500))).resize((160, 147))
+        assert listing.scan(encode(small)).matches, name
 
 
 @pytest.mark.parametrize(

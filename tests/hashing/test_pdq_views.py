@@ -5,7 +5,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from ingest_guard.hashing.pdq import pdq
-from ingest_guard.hashing.pdq_views import ORIENTATIONS, RADIUS_CAPS, SCALE_SIDE, PdqView, pdq_views
+from ingest_guard.hashing.pdq_views import ORIENTATIONS, RADIUS_CAPS, SCALE_SIDE, PdqView, pdq_views, radius_cap
 
 T = Image.Transpose
 TURNED = {
@@ -56,6 +56,19 @@ def test_native_and_inverse_are_the_hashes_of_picture_and_negative(
         assert [view.name for view in views] == ["native", "inverse"]
         assert (views[0].bits.tobytes(), views[0].quality) == pdq(luma)
         assert apart(views[1], np.asarray(ImageOps.invert(grey))) <= 1
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_a_turned_inverse_is_the_hash_of_the_negative_turned_that_way(
+    pictures: dict[str, Image.Image], size: tuple[int, int]
+) -> None:
+    """Each of the seven turns of the negative equals the hash of the really turned negative, to 2 bits of rounding."""
+    for name in ("chelsea", "china", "drawn 2"):
+        grey = pictures[name].convert("L").resize(size)
+        views = every(np.asarray(grey))
+        for turn in ORIENTATIONS:
+            negative = ImageOps.invert(grey).transpose(TURNED[turn])
+            assert apart(views[f"{turn}/inverse"], np.asarray(negative)) <= 2, turn
 
 
 @pytest.mark.parametrize("size", [(700, 411), (333, 512), (128, 96), (64, 64)])
@@ -110,7 +123,9 @@ def test_only_what_is_asked_for_is_there(pictures: dict[str, Image.Image]) -> No
     assert names(orientations=True) == ["native", *ORIENTATIONS]
     assert names(inverse=True) == ["native", "inverse"]
     assert names(scale=True) == ["native", "scale"]
-    assert len(set(names(orientations=True, inverse=True, scale=True))) == 10
+    inverse = ["inverse", *(f"{name}/inverse" for name in ORIENTATIONS)]
+    assert names(orientations=True, inverse=True) == ["native", *ORIENTATIONS, *inverse]
+    assert names(orientations=True, inverse=True, scale=True) == ["native", *ORIENTATIONS, *inverse, "scale"]
 
 
 def test_a_picture_too_small_has_its_native_view_alone() -> None:
@@ -129,6 +144,27 @@ def test_a_view_in_a_traceback_does_not_show_its_hash(pictures: dict[str, Image.
     """The repr names the view and its quality, no more."""
     view = every(np.asarray(pictures["camera"].convert("L")))["mirror"]
     assert repr(view) == f"PdqView('mirror', quality={view.quality})"
+
+
+@pytest.mark.parametrize(
+    ("view", "cap"),
+    [
+        ("native", None),
+        ("scale", None),
+        ("trimmed", None),
+        ("trimmed/scale", None),
+        ("stored", None),
+        ("mirror", 23),
+        ("frame:3/black/trimmed/rotate90", 23),
+        ("inverse", 15),
+        ("mirror/inverse", 15),
+        ("trimmed/transpose/inverse", 15),
+        ("", None),
+    ],
+)
+def test_the_cap_of_a_view_is_that_of_the_last_part_of_its_name(view: str, cap: int | None) -> None:
+    """What was done last to a picture is the least certain."""
+    assert radius_cap(view) == cap
 
 
 def test_radius_caps_name_existing_views_and_cannot_be_changed() -> None:

@@ -25,7 +25,7 @@ from imaging.corpus import (
 from PIL import Image, ImageCms
 from support.pictures import drawn, photographs
 
-from ingest_guard.imaging.decode import Limits
+from ingest_guard.imaging.decode import Limits, open_picture
 
 _TURNED_BACK = {
     1: None,
@@ -68,6 +68,55 @@ def test_exif_orientation_is_applied(turn: int, format: str) -> None:  # noqa: A
     assert seen.lumas["native"].shape == (240, 360)
     assert bits_apart(seen.lumas["native"], _grey(upright)) <= 4
     assert seen.colours["native"].size == upright.size
+
+
+@pytest.mark.parametrize("turn", range(1, 9))
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF"])
+def test_a_turned_frame_comes_with_what_is_stored(turn: int, format: str) -> None:  # noqa: A002 - Pillow's word
+    """Programs that do not know EXIF see the picture as stored: its brightness, colours and size."""
+    stored = _photograph()
+    exif = Image.Exif()
+    exif[0x0112] = turn
+    options = {"AVIF": {"quality": 90, "speed": 9}, "WEBP": {"lossless": True}}.get(format, {})
+    (frame,) = open_picture(encode(stored, format, exif=exif, **options), Limits()).frames()
+    if turn == 1:
+        assert frame.stored is None
+        return
+    assert frame.stored is not None
+    assert frame.stored.name == "stored"
+    assert frame.stored.original == (240, 360)
+    assert bits_apart(frame.stored.luma, _grey(stored)) <= 4
+    assert frame.stored.colour is not None
+    assert frame.stored.colour().size == stored.size
+
+
+def test_the_stored_view_of_a_draft_has_the_size_that_is_stored() -> None:
+    """A large photograph is decoded at a fraction; its hash is that of the whole, on either side of the turn."""
+    large = _photograph().resize((1800, 1200))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    (frame,) = open_picture(encode(large, "JPEG", exif=exif), Limits()).frames()
+    assert frame.stored is not None
+    assert frame.original == (1800, 1200)
+    assert frame.stored.original == (1200, 1800)
+    assert frame.stored.luma.shape == frame.luma.shape[::-1]
+    assert frame.luma.shape[0] < 1800
+
+
+def test_every_rendering_of_a_turned_picture_has_its_stored_one() -> None:
+    """On black and without its transparency, too: list makers drop the transparency along with the turn."""
+    picture = _photograph().convert("RGBA")
+    picture.putalpha(Image.linear_gradient("L").resize(picture.size))
+    exif = Image.Exif()
+    exif[0x0112] = 8
+    frames = {frame.name: frame.stored for frame in open_picture(encode(picture, "PNG", exif=exif), Limits()).frames()}
+    assert {name: stored.name for name, stored in frames.items() if stored} == {
+        "native": "stored",
+        "black": "black/stored",
+        "opaque": "opaque/stored",
+    }
+    assert frames["opaque"] is not None
+    assert np.array_equal(frames["opaque"].luma, _grey(picture.convert("RGB")))
 
 
 @pytest.mark.parametrize("turn", [0, 9, 255])

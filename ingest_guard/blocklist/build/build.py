@@ -23,6 +23,7 @@ from ingest_guard.blocklist.store import manifest as manifests
 from ingest_guard.blocklist.store.draft import VersionDraft, building
 from ingest_guard.errors import BlocklistError
 from ingest_guard.hashing import algorithms
+from ingest_guard.hashing.conformance import require_conformance
 from ingest_guard.lists import reader
 from ingest_guard.urls.normalise import ADDRESS_FORMAT
 
@@ -88,7 +89,7 @@ def build(
         Unknown format, unreadable file, or too many rows that cannot be used.
     BlocklistError
         A bad id, threshold, share or error rate; no entry; a list that shrank; another build at work; the folder is
-        writable by others.
+        writable by others; hashes of the imagehash family that are listed come out otherwise than imagehash's here.
     """
     folder = Path(folder)
     listed = sorted(sources, key=lambda source: source.list_id)
@@ -102,6 +103,7 @@ def build(
             collect(source, sealer, accept=accept, allow_empty=allow_empty, max_rejected=max_rejected)
             for source in listed
         ]
+        require_conformance(name for each in lists for held in each.parts.values() for name in held)
         gone = note_changes(previous, lists, sealer) if previous else Counter[str]()
         if not accept:
             refuse_shrunk([each.report for each in lists], gone, max_shrink)

@@ -23,6 +23,7 @@ from ingest_guard.blocklist.parts.seal import open_sealer
 from ingest_guard.blocklist.store.draft import VersionDraft, building
 from ingest_guard.blocklist.store.manifest import refuse_old_addresses
 from ingest_guard.errors import BlocklistError
+from ingest_guard.hashing.conformance import require_conformance
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -74,7 +75,7 @@ def update(
         Unknown format, unreadable file, or too many rows that cannot be used.
     BlocklistError
         No store there, a list that it does not hold, a wrong key, something to take out of what cannot be taken from,
-        a list that shrinks, another build at work.
+        a list that shrinks, another build at work, hashes that come out otherwise than imagehash's here.
     """
     folder = Path(folder)
     came, went = list(sources), list(removals)
@@ -94,8 +95,9 @@ def update(
                 for source in files
             }
 
-        changes = Changes(loaded, sealer, accept=accept)
-        reports = changes.apply(collect_all(came), collect_all(went))
+        changes, added = Changes(loaded, sealer, accept=accept), collect_all(came)
+        require_conformance(name for each in added.values() for held in each.parts.values() for name in held)
+        reports = changes.apply(added, collect_all(went))
         if not accept:
             refuse_shrunk(reports, Counter(), max_shrink)
         draft = VersionDraft(folder)

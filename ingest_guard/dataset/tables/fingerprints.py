@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ingest_guard.dataset.tables.columns import Columns
-from ingest_guard.hashing.pdq_views import RADIUS_CAPS
+from ingest_guard.hashing.pdq_views import radius_cap
 
 Ints = npt.NDArray[np.int64]
 Bytes = npt.NDArray[np.uint8]
@@ -196,7 +196,8 @@ class FingerprintReader:
 
 def _view_cap(view: str | None) -> int:
     """Return the cap of a view, by its name: ``mirror`` and ``black/mirror`` have that of a mirrored picture."""
-    return RADIUS_CAPS.get((view or "").rpartition("/")[2]) or NO_CAP
+    cap = radius_cap(view or "")
+    return NO_CAP if cap is None else cap
 
 
 def _pair_values() -> npt.NDArray[np.uint16]:

@@ -153,7 +153,9 @@ class TiffReader(Reader):
         if sorted(image.size) != sorted((page.width, page.height)):
             raise NotScannable(Reason.CORRUPT)
         self._load(image)
-        return Shot(name, image, conversion=_conversion(image), depth=min(16, max(8, page.bits)))
+        # Pillow turns TIFFs as they are loaded.
+        depth = min(16, max(8, page.bits))
+        return Shot(name, image, turned=page.orientation, conversion=_conversion(image), depth=depth)
 
 
 def _conversion(image: TiffImageFile) -> Conversion | None:

@@ -70,7 +70,8 @@ class Frame:
 
     A frame can have several views: as stored and drawn on white (no suffix), on black (``black``), with its
     transparency ignored (``opaque``), with its colours converted to sRGB by what the file says of them (``icc``),
-    and, for sixteen bits a sample of which only the low ones are used, stretched (``stretched``).
+    and, for sixteen bits a sample of which only the low ones are used, stretched (``stretched``). Where EXIF turns the
+    picture, each of them comes with the same before the turn (``stored``).
 
     Attributes
     ----------
@@ -85,12 +86,16 @@ class Frame:
     original
         Height and width of the picture that ``luma`` shows, as displayed; the luma's own where it was not reduced.
         A hash that samples at fixed positions must sample where it would have in the original.
+    stored
+        The same view as the file has it, where EXIF turns it for display; else None. Programs that do not know EXIF
+        hash that one: imagehash does, with all that is built on it.
     """
 
     name: str
     luma: NDArray[np.uint8]
     colour: Callable[[], Image.Image] | None = None
     original: tuple[int, int] | None = None
+    stored: Frame | None = None
 
     def size_in_original(self, part: NDArray[np.uint8]) -> tuple[int, int]:
         """Return height and width that a part of the luma has in the original picture."""
@@ -121,6 +126,8 @@ class Shot:
         Bits a sample that are used, for modes of more than eight.
     full_size
         Width and height of the whole picture, where ``image`` was decoded at a smaller size.
+    turned
+        EXIF orientation that the decoder has applied already; other values than 2 to 8: none.
     """
 
     name: str
@@ -130,6 +137,7 @@ class Shot:
     in_colour: Callable[[], Image.Image] | None = None
     depth: int = 16
     full_size: tuple[int, int] | None = None
+    turned: int = 1
 
 
 class Budget:

@@ -2,6 +2,7 @@
 
 import struct
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,7 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+_BACK = {**_TURNS, 6: Image.Transpose.ROTATE_90, 8: Image.Transpose.ROTATE_270}
 _SIDEWAYS = (5, 6, 7, 8)
 _WHITE, _BLACK = 255, 0
 _VISIBLE = 0.5
@@ -113,16 +115,24 @@ def _differ(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> bool:
 
 
 def _frame(shot: Shot, image: Image.Image, view: str, in_colour: Callable[[], Image.Image] | None = None) -> Frame:
-    """Return the view, turned as EXIF says."""
-    turn = _TURNS.get(shot.orientation)
+    """Return the view, turned as EXIF says, and with it the one that was stored."""
     name = shot.name if not view else view if shot.name == "native" else f"{shot.name}/{view}"
-    with decoding():
-        luma = _luma(image.transpose(turn) if turn is not None else image)
+    width, height = shot.full_size or image.size
+    turn, back = _TURNS.get(shot.orientation), _BACK.get(shot.turned)
 
     def colour() -> Image.Image:
         with decoding():
-            picture = (in_colour() if in_colour is not None else image).convert("RGB")
-            return picture.transpose(turn) if turn is not None else picture
+            return (in_colour() if in_colour is not None else image).convert("RGB")
 
-    width, height = shot.full_size or image.size
-    return Frame(name, luma, colour, (width, height) if shot.orientation in _SIDEWAYS else (height, width))
+    with decoding():
+        grey = image if image.mode == "L" else image.convert("L")
+        frame = Frame(name, borrowed(grey), colour, (height, width))
+        other = back if turn is None else turn  # the first of them is 0
+        if other is None:
+            return frame
+        luma = borrowed(grey.transpose(other))
+    sideways = shot.orientation in _SIDEWAYS or shot.turned in _SIDEWAYS
+    size = (width, height) if sideways else (height, width)
+    turned = Frame(name, luma, lambda: colour().transpose(other), size)
+    shown, stored = (turned, frame) if turn is not None else (frame, turned)
+    return replace(shown, stored=replace(stored, name="stored" if name == "native" else f"{name}/stored"))

@@ -14,6 +14,7 @@ from scrapy.utils.misc import load_object
 from ingest_guard.blocklist.blocklist import Blocklist
 from ingest_guard.errors import IngestGuardError, SetupError
 from ingest_guard.guard.credentials import list_key
+from ingest_guard.hashing import conformance
 from ingest_guard.policy import Policy
 from ingest_guard.scrapy_plugin.check import browsers
 from ingest_guard.scrapy_plugin.check.receivers import RAW
@@ -49,6 +50,7 @@ def examine_environment(settings: Settings) -> list[Finding]:
         *map(_note, protections.unheeded_opt_outs(each, policy)),
         *_log(each, policy),
         *(_age(policy, held[1]) if held else ()),
+        *_hashes(),
         *_machine(policy),
     ]
     return list(dict.fromkeys(findings))
@@ -151,6 +153,13 @@ def _age(policy: Policy, created: datetime) -> Iterator[Finding]:
     age = datetime.now(UTC) - created
     text = f"the blocklist is {_days(age.days)} old, and starts until it is {_days(policy.max_age.days)} old"
     yield Finding(good=True, text=text, is_note=age * 2 > policy.max_age)
+
+
+def _hashes() -> Iterator[Finding]:
+    try:
+        conformance.require_conformance(conformance.NAMES)
+    except IngestGuardError as error:
+        yield Finding(good=False, text=str(error))
 
 
 def _machine(policy: Policy) -> Iterator[Finding]:
