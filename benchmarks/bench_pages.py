@@ -33,6 +33,7 @@ from support.devtools import browser
 from support.page_generator import GeneratedPage, make_page, picture
 from support.shown_pages import AT_ONCE, PageServer, pictures_of, shows
 
+from benchmarks.page_texts import measure_mutations, measure_ordinary
 from ingest_guard import Guard, Policy
 from ingest_guard.encodings.stages import content_codings, undo
 from ingest_guard.hashing.pdq import pdq
@@ -54,9 +55,16 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--against", type=Path, metavar="FOLDER", help="a checkout of another state")
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="where to write pages that were missed")
+    parser.add_argument("--ordinary", action="store_true", help="share of ordinary pages that cannot be scanned")
+    parser.add_argument("--mutations", type=int, metavar="N", help="time of mutated texts in the workers")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="bench-pages-") as work:
-        return compare(options, Path(work))
+        if not options.ordinary and not options.mutations:
+            return compare(options, Path(work))
+        guard = Guard.from_policy(Policy(blocklist=build_list(Path.cwd(), Path(work) / "list"), workers=1))
+        if options.ordinary:
+            return measure_ordinary(guard, options.pages)
+        return measure_mutations(guard, options.mutations, options.seed)
 
 
 def hash_lines() -> str:
