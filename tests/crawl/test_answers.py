@@ -167,7 +167,7 @@ def _answers() -> dict[str, Answer]:
         "/moved-to-safe-data.jpg": _moved(_data_url(_safe(17)), "status"),
         "/forbidden/safe.jpg": _image(_safe(8), "refused"),
         "/on-the-url-list.jpg": _image(_safe(9), "refused"),
-        "/unknown-coding.jpg": _coded("snappy", _safe(10), "not_scannable"),
+        "/unknown-coding.jpg": _coded("compress", _safe(10), "not_scannable"),
         "/false-coding.jpg": _coded("gzip", _safe(11), "not_scannable"),
         "/cut-coding.jpg": _coded("gzip", gzip.compress(_safe(12))[:-40], "not_scannable"),
         "/twice.jpg": _coded("br, gzip", gzip.compress(brotli.compress(_safe(13))), "record", _safe(13)),

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ingest_guard._clock import now
-from ingest_guard.dataset.attestation import croissant, inventory
+from ingest_guard.dataset.attestation import croissant, dataset_card, inventory
 from ingest_guard.dataset.attestation.inventory import ShardFacts
 from ingest_guard.dataset.attestation.manifest import NAME, Manifest, read_manifest
 from ingest_guard.dataset.records.schema import Column
@@ -113,6 +113,8 @@ def put(folder: Path, manifest: Manifest, columns: tuple[Column, ...], key: Ed25
     else:
         write(folder, SIGNATURE, signed(data, key))
     write(folder, croissant.NAME, described)
+    if (card := dataset_card.to_bytes(manifest, columns)) is not None and dataset_card.is_own(folder):
+        write(folder, dataset_card.NAME, card)
     write(folder, NAME, data)
     return manifest
 

@@ -99,10 +99,15 @@ def _parse(line: bytes) -> Any:
 
 
 def _is_telemetry(line: Any) -> bool:
-    return isinstance(line, dict) and line.get("kind") in _KINDS and "run" in line and not _RECORD_FIELDS & line.keys()
+    return isinstance(line, dict) and line.get("kind") in _KINDS and "run" in line and not _has_texts(line)
 
 
 def _is_tombstone(line: Any) -> bool:
     if not isinstance(line, dict):
         return False
-    return (line.get("tombstones") == 1 and not _RECORD_FIELDS & line.keys()) or line.keys() <= _TOMBSTONE_FIELDS
+    return (line.get("tombstones") == 1 and not _has_texts(line)) or line.keys() <= _TOMBSTONE_FIELDS
+
+
+def _has_texts(line: dict[str, Any]) -> bool:
+    """Return whether a line has texts where a record has them; telemetry counts some things under the same names."""
+    return any(isinstance(line.get(name), str) for name in _RECORD_FIELDS)

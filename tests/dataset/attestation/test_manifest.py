@@ -120,7 +120,7 @@ def test_files_appear_whole_and_can_be_read_by_all(tmp_path: Path) -> None:
     """Nothing hidden is left over; mode 0644, as far as the process's mask allows."""
     data_set(tmp_path)
     assert {file.name for file in tmp_path.iterdir()} == {
-        *("attestation.json", "croissant.json"),
+        *("attestation.json", "croissant.json", "README.md"),
         *("records-00000.parquet", "records-00001.parquet"),
     }
     assert stat.S_IMODE((tmp_path / "attestation.json").stat().st_mode) & 0o700 == 0o600

@@ -103,7 +103,9 @@ def test_files_that_hold_no_records_are_fine(tmp_path: Path) -> None:
     """What a crawl and a recheck write beside the shards, and what people do, is no problem."""
     data_set(tmp_path)
     kinds = ("start", "sample", "lists", "hosts", "end")
-    (tmp_path / "telemetry.jsonl").write_text("".join(f'{{"kind": "{kind}", "run": "r"}}\n' for kind in kinds))
+    (tmp_path / "telemetry.jsonl").write_text(
+        "".join(f'{{"kind": "{kind}", "run": "r", "text": {{"sum": 1}}}}\n' for kind in kinds)
+    )
     lines = [{"tombstones": 1, "notice": "n", "version": "v"}, {"uid": "u", "shard": "s", "action": "a", "matches": []}]
     (tmp_path / "x.tombstones.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     for name in ("tombstones.jsonl.age", "README.md", "LICENSE.txt", "report.html", ".hidden.jsonl", ".cache.tar"):
