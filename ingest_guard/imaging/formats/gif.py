@@ -56,6 +56,7 @@ class Blocks:
     screen: tuple[int, int]
     palette: bytes
     frames: list[GifFrame] = field(default_factory=list)
+    extensions: list[tuple[int, int]] = field(default_factory=list)
     end: int = 0
     problem: Reason | None = None
 
@@ -81,7 +82,8 @@ def read_blocks(data: bytes, most_frames: int) -> Blocks:
             if data[at + 1] == _CONTROL and data[at + 2] >= 4 and at + 7 <= len(data):  # noqa: PLR2004 - its length
                 disposal = data[at + 3] >> 2 & 7
                 clear = data[at + 6] if data[at + 3] & 1 else None
-            at = _skip(data, at + 2)
+            start, at = at + 2, _skip(data, at + 2)
+            blocks.extensions.append((start, at))
         elif kind == _IMAGE and at + 10 < len(data):
             left, top, wide, high, image_flags = struct.unpack_from("<4HB", data, at + 1)
             start = at + 10 + table_length(image_flags)
@@ -110,6 +112,15 @@ def _skip(data: bytes, at: int) -> int:
         if not step:
             return at
     return size + 1
+
+
+def _joined(data: bytes, at: int, stop: int) -> bytes:
+    """Return what sub-blocks hold."""
+    parts = []
+    while at < min(stop, len(data)) and data[at]:
+        parts.append(data[at + 1 : at + 1 + data[at]])
+        at += data[at] + 1
+    return b"".join(parts)
 
 
 def single(data: bytes, blocks: Blocks, frame: GifFrame, size: tuple[int, int]) -> bytes:
@@ -148,6 +159,17 @@ class GifReader(Reader):
         self._show(max(blocks.screen[0], first[2]), max(blocks.screen[1], first[3]))
         self.problem = blocks.problem
         self.end = blocks.end
+
+    def unread(self) -> Iterator[bytes]:
+        """Yield comments and other extensions, put together and as they lie."""
+        for start, stop in self._blocks.extensions:
+            yield _joined(self._data, start, stop)
+            yield self._data[start:stop]
+
+    def samples(self) -> Iterator[bytes]:
+        """Yield the indices of each frame, put together."""
+        for frame in self._blocks.frames:
+            yield _joined(self._data, frame.start + 1, frame.stop)
 
     def shots(self, chosen: Collection[int]) -> Iterator[Shot]:
         """Yield the frames as they are seen, one on top of the other."""

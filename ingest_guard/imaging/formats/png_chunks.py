@@ -13,6 +13,7 @@ from ingest_guard.verdict import Reason
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _CHECKED = frozenset({b"IHDR", b"PLTE", b"IDAT", b"IEND", b"fdAT", b"fcTL", b"acTL"})
 """A wrong checksum here makes the file corrupt; elsewhere it makes the chunk void, as it does in browsers."""
+_SAMPLES = frozenset({b"IDAT", b"fdAT"})
 _ONCE = frozenset({b"PLTE", b"tRNS", b"iCCP", b"gAMA", b"cICP", b"sRGB", b"eXIf", b"acTL"})
 
 
@@ -60,7 +61,7 @@ class Chunks:
     known: dict[bytes, bytes] = field(default_factory=dict)
     still: Pixels = field(default_factory=lambda: Pixels(None))
     frames: list[Pixels] = field(default_factory=list)
-    exif_at: int = 0
+    others: list[tuple[bytes, int, int]] = field(default_factory=list)
     end: int = 0
     problem: Reason | None = None
 
@@ -93,6 +94,7 @@ def read_chunks(data: bytes, most_frames: int) -> Chunks:
         whole = stop + 4 <= len(data)
         if whole and zlib.crc32(view[at + 4 : stop]) != int.from_bytes(data[stop : stop + 4], "big"):
             if name not in _CHECKED:
+                chunks.others.append((name, start, stop))
                 at = stop + 4
                 continue
             chunks.problem = Reason.CORRUPT
@@ -109,6 +111,8 @@ def read_chunks(data: bytes, most_frames: int) -> Chunks:
 
 
 def _take(chunks: Chunks, name: bytes, data: bytes, start: int, stop: int) -> None:
+    if name not in _SAMPLES:
+        chunks.others.append((name, start, stop))
     if name == b"IHDR":
         chunks.header = chunks.header or data[start:stop]
     elif name == b"IDAT":
@@ -124,8 +128,6 @@ def _take(chunks: Chunks, name: bytes, data: bytes, start: int, stop: int) -> No
         chunks.frames[-1].spans.append((start + 4, stop))
     elif name in _ONCE and name not in chunks.known:
         chunks.known[name] = data[start:stop]
-        if name == b"eXIf":
-            chunks.exif_at = start
     elif name == b"CgBI":
         raise NotScannable(Reason.UNSUPPORTED_CODEC)
 

@@ -6,13 +6,14 @@ from collections.abc import Collection, Iterator
 
 from PIL.WebPImagePlugin import WebPImageFile
 
-from ingest_guard.imaging.formats.base import Reader, find_all, frame_name, numbered
+from ingest_guard.imaging.formats.base import Reader, frame_name, numbered
 from ingest_guard.imaging.pixels.colour import from_icc
 from ingest_guard.imaging.pixels.model import Budget, NotScannable, Shot
 from ingest_guard.imaging.pixels.render import orientation
 from ingest_guard.verdict import Reason
 
 _HEADER = 12
+_SAMPLES = frozenset({b"VP8 ", b"VP8L", b"ANMF", b"ALPH"})
 _PIXELS = frozenset({b"VP8 ", b"VP8L", b"ANMF"})
 
 
@@ -35,7 +36,6 @@ class WebpReader(Reader):
         for name, start, stop in self._chunks:
             if name == b"EXIF":
                 self._turn = orientation(data[start:stop])
-                self.hidden = tuple(find_all(data, b"\xff\xd8\xff", start, stop))
             elif name == b"ICCP":
                 self._profile = data[start:stop]
         self._stored = self._size()
@@ -53,6 +53,18 @@ class WebpReader(Reader):
             at += 8 + length + (length & 1)
         if not any(name in _PIXELS for name, _, _ in self._chunks):
             raise NotScannable(self.problem or Reason.CORRUPT)
+
+    def unread(self) -> Iterator[bytes]:
+        """Yield the chunks without pixels, and what is no chunk."""
+        for name, start, stop in self._chunks:
+            if name not in _SAMPLES:
+                yield self._data[start:stop]
+        last = self._chunks[-1]
+        yield self._data[last[2] + (last[2] & 1) : self.end]
+
+    def samples(self) -> Iterator[bytes]:
+        """Yield the chunks with pixels."""
+        return (self._data[start:stop] for name, start, stop in self._chunks if name in _SAMPLES)
 
     def _size(self) -> tuple[int, int]:
         name, start, _ = self._chunks[0]
