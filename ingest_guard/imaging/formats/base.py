@@ -32,6 +32,8 @@ class Reader(ABC):
         Offset of the first byte after the image.
     problem
         What the container lacks; None where it is sound.
+    is_open
+        Its end mark is missing: whether all of the picture is there is the decoder's word.
     """
 
     format: str
@@ -40,6 +42,7 @@ class Reader(ABC):
     frame_count: int = 1
     end: int
     problem: Reason | None = None
+    is_open: bool = False
 
     def __init__(self, data: bytes, budget: Budget) -> None:
         self._data, self._budget = data, budget
@@ -80,7 +83,14 @@ class Reader(ABC):
         """Decode a picture, which must be of this size, and keep the first problem."""
         if size is not None and image.size != size:
             raise NotScannable(Reason.CORRUPT)
-        reason = load(image)
+        try:
+            reason = load(image)
+        except NotScannable as error:
+            if self.is_open and error.reason is Reason.CORRUPT:
+                raise NotScannable(Reason.TRUNCATED) from None
+            raise
+        if self.is_open and reason is Reason.CORRUPT:
+            reason = Reason.TRUNCATED
         self.problem = self.problem or reason
 
 

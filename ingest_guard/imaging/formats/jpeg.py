@@ -39,6 +39,9 @@ _FRAMES = frozenset(range(0xC0, 0xD0)) - {_DHT, 0xC8, _DAC}
 _DECODABLE = frozenset({0xC0, 0xC1, 0xC2, 0xC9, 0xCA})
 _PROGRESSIVE = frozenset({0xC2, 0xCA})
 _TABLES = frozenset({_DHT, 0xDB, _DAC, 0xDD, 0xDC})
+_PROBE = b"".join(b"\x5a\xc3\x96\x3d\x72\xe9\x1b\x84" * 16 + bytes([0xFF, 0xD0 + number]) for number in range(8))
+"""Samples of nothing, with all restart markers."""
+_GREY = frozenset({127, 128})
 _CUT = (
     (b"JP", 8, 16),
     (b"http://ns.adobe.com/xmp/extension/\0", 75, 75),
@@ -63,6 +66,7 @@ class JpegReader(Reader):
 
     format = "JPEG"
     _sound_end: int
+    _is_sharp: bool
 
     def __init__(self, data: bytes, budget: Budget) -> None:
         super().__init__(data, budget)
@@ -89,6 +93,7 @@ class JpegReader(Reader):
         self.end, self._sound_end = (after, after) if after == len(data) else self._walk_scans()
         if len(markers) > 1:
             self._list_segments(markers)
+        self._is_sharp = not self._progressive or self._has_all_scans(markers)
         if self._progressive and data.count(b"\xff\xda", self._scan, self.end) > _MAX_SCANS:
             raise NotScannable(Reason.CORRUPT)
 
@@ -158,7 +163,7 @@ class JpegReader(Reader):
             if marker == _SOS:
                 found = _MARKER.search(data, stop)
                 if found is None:
-                    self.problem = Reason.TRUNCATED
+                    self.is_open = True
                     return len(data), len(data)
                 stop = found.start()
             else:
@@ -172,6 +177,39 @@ class JpegReader(Reader):
             at = stop
         self.problem = Reason.TRUNCATED
         return len(data), at
+
+    def _has_all_scans(self, markers: list[int]) -> bool:
+        """Whether the scans refine every coefficient of every component to its last bit (ITU-T T.81, G.1)."""
+        left = {(part, band) for part in range(self._components) for band in range(64)}
+        names: dict[int, int] = {}
+        for at in (self._scan, *markers):
+            if self._data[at + 1] != _SOS or at >= self.end:
+                continue
+            count = self._data[at + 4] if at + 4 < len(self._data) else 0
+            header = self._data[at + 5 : at + 5 + 2 * count + 3]
+            if len(header) < 2 * count + 3 or header[-1] & 15:
+                continue
+            parts = [names.setdefault(name, len(names)) for name in header[0 : 2 * count : 2]]
+            left.difference_update((part, band) for part in parts for band in range(header[-3], header[-2] + 1))
+        return not left
+
+    def _is_whole(self, image: Image.Image, clean: bytes, mode: str) -> bool:
+        """Whether the decoder had all blocks: it fills up with grey what is missing, and tells nobody.
+
+        What is put behind the last scan changes nothing in a whole picture, and is decoded in one that is not.
+        """
+        corner = image.getpixel((image.width - 1, image.height - 1))
+        is_filled = _GREY.issuperset(corner if isinstance(corner, tuple) else (corner,))
+        if self._is_sharp and not self.is_open and not is_filled:
+            return True
+        try:
+            # Half of a stuffed byte would make a marker of what follows.
+            samples = clean.removesuffix(_EOI).removesuffix(_EOI).rstrip(b"\xff")
+            other = self._draft(samples + _PROBE + _EOI, mode)
+            other.load()
+        except (NotScannable, OSError):
+            return True
+        return image.tobytes() == other.tobytes()
 
     def _list_segments(self, markers: list[int]) -> None:
         """Note the segments behind the first scan that hold neither scans nor tables."""
@@ -206,18 +244,29 @@ class JpegReader(Reader):
         """Return the stream without its metadata, and with an end."""
         data = self._data
         end = self._sound_end
-        if not self.problem and end == len(data) and self._scan - 2 == sum(stop - at for at, stop in self._kept):
+        if (
+            not self.problem
+            and not self.is_open
+            and end == len(data)
+            and self._scan - 2 == sum(stop - at for at, stop in self._kept)
+        ):
             return data
         head = [data[at:stop] for at, stop in self._kept]
         return b"".join([_SOI, *head, data[self._scan : end], _EOI])
 
     def _decode(self, clean: bytes, mode: str) -> Image.Image:
+        image = self._draft(clean, mode)
+        self._load(image)
+        if self.problem is None and not self._is_whole(image, clean, mode):
+            self.problem = Reason.TRUNCATED
+        return image
+
+    def _draft(self, clean: bytes, mode: str) -> JpegImageFile:
         with decoding():
             image = JpegImageFile(io.BytesIO(clean))
             if image.size != self._stored:
                 raise NotScannable(Reason.CORRUPT)
             image.draft(mode, (DRAFT, DRAFT))  # type: ignore[no-untyped-call,unused-ignore]
-        self._load(image)
         return image
 
     def shots(self, chosen: Collection[int]) -> Iterator[Shot]:

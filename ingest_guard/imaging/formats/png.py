@@ -45,7 +45,7 @@ class PngReader(Reader):
             raise NotScannable(chunks.problem or Reason.CORRUPT)
         if self._type == _PALETTE and b"PLTE" not in chunks.known:
             chunks.problem = chunks.problem or Reason.CORRUPT
-        self.problem = chunks.problem
+        self.problem, self.is_open = chunks.problem, chunks.is_open
         self.end = chunks.end
         self._animated = bool(chunks.frames)
         self._apart = self._animated and chunks.frames[0] is not chunks.still

@@ -64,6 +64,7 @@ class Chunks:
     others: list[tuple[bytes, int, int]] = field(default_factory=list)
     end: int = 0
     problem: Reason | None = None
+    is_open: bool = False
 
 
 def read_chunks(data: bytes, most_frames: int) -> Chunks:
@@ -84,7 +85,7 @@ def read_chunks(data: bytes, most_frames: int) -> Chunks:
     chunks, view, at = Chunks(), memoryview(data), len(SIGNATURE)
     while True:
         if at + 12 > len(data):
-            chunks.problem, chunks.end = chunks.problem or Reason.TRUNCATED, len(data)
+            chunks.is_open, chunks.end = True, len(data)
             break
         length, name = struct.unpack_from(">I4s", data, at)
         start, stop = at + 8, at + 8 + length
@@ -99,15 +100,23 @@ def read_chunks(data: bytes, most_frames: int) -> Chunks:
                 continue
             chunks.problem = Reason.CORRUPT
         if not whole:
-            chunks.problem, stop = Reason.TRUNCATED, min(stop, len(data))
+            chunks.is_open, stop = True, min(stop, len(data))
+            chunks.problem = chunks.problem if name in _SAMPLES else Reason.TRUNCATED
         _take(chunks, name, data, start, stop)
         at = stop + 4
         chunks.end = min(at, len(data))
         if name == b"IEND" or not whole or len(chunks.frames) > most_frames:
             break
     if len(chunks.header) != 13:  # noqa: PLR2004 - the length of IHDR
-        raise NotScannable(chunks.problem or Reason.CORRUPT)
+        raise NotScannable(chunks.problem or (Reason.TRUNCATED if chunks.is_open else Reason.CORRUPT))
+    if chunks.is_open and (not chunks.still.spans or len(chunks.frames) < _announced(chunks)):
+        chunks.problem = chunks.problem or Reason.TRUNCATED
     return chunks
+
+
+def _announced(chunks: Chunks) -> int:
+    """Return how many frames the file says that it has."""
+    return int.from_bytes(chunks.known.get(b"acTL", b"")[:4], "big")
 
 
 def _take(chunks: Chunks, name: bytes, data: bytes, start: int, stop: int) -> None:

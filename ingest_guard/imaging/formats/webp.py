@@ -26,7 +26,7 @@ class WebpReader(Reader):
         super().__init__(data, budget)
         self.end = 8 + int.from_bytes(data[4:8], "little")
         if self.end > len(data):
-            self.problem = Reason.TRUNCATED
+            self.is_open = True
             self.end = len(data)
         self._chunks: list[tuple[bytes, int, int]] = []
         self._walk()
@@ -51,6 +51,8 @@ class WebpReader(Reader):
             if at + 8 + length > self.end:
                 self.problem = Reason.TRUNCATED
             at += 8 + length + (length & 1)
+        if self.is_open and (frames or self.end - at not in range(-1, 1)):
+            self.problem = Reason.TRUNCATED  # a part of a chunk, or perhaps of an animation
         if not any(name in _PIXELS for name, _, _ in self._chunks):
             raise NotScannable(self.problem or Reason.CORRUPT)
 
@@ -84,7 +86,7 @@ class WebpReader(Reader):
 
         Only as much as the last chunk claims, and never more than the policy allows for a body.
         """
-        if self.problem is None:
+        if self.problem is None and not self.is_open:
             return self._data[: self.end]
         last = min(self._chunks[-1][2], self._budget.limits.bytes)
         padded = self._data[: self.end].ljust(last + (last & 1), b"\0")
