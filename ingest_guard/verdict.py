@@ -55,7 +55,7 @@ class Reason(StrEnum):
     EMBEDDED = "embedded"
     """A text with an inline body that is cut, broken, over a limit, or of a type that is refused by itself."""
     TRUNCATED = "truncated"
-    """The end of the file is missing."""
+    """Rows, blocks or frames of the picture are missing; a missing end mark alone is not that."""
     CORRUPT = "corrupt"
     """The file contradicts its own format."""
     TRAILING_DATA = "trailing_data"

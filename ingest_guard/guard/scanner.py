@@ -15,6 +15,7 @@ from ingest_guard.blocklist.blocklist import Blocklist
 from ingest_guard.guard.scan_result import MOST_HITS, Hit, Scan
 from ingest_guard.guard.view_hashes import ViewHashes
 from ingest_guard.hashing import registry
+from ingest_guard.hashing.digests import digests
 from ingest_guard.hashing.pdq import pdq
 from ingest_guard.hashing.pdq_views import pdq_views, radius_cap
 from ingest_guard.hashing.registry import Hasher
@@ -117,6 +118,7 @@ class Scanner:
         first, found, queries = _First(every=ViewHashes() if self._keep_all else None), _NearMatches(), _Queries()
         reason = self._add_file(data, queries, first)
         try:
+            self._match_contents(picture, found)
             for frame in picture.frames():
                 self._add_frame(frame, queries, first)
                 if queries.count >= _BATCH:
@@ -140,6 +142,14 @@ class Scanner:
             low_detail=first.low_detail,
             hits=found.nearest(),
         )
+
+    def _match_contents(self, picture: Picture, found: _NearMatches) -> None:
+        """Match the digests of what is inside the file, before anything of it is decoded."""
+        if not self._blocklist.exact_algorithms:
+            return
+        for body in picture.files():
+            for list_id, algorithm in self._blocklist.match_exact(digests(body)):
+                found.matches[Match(list_id, algorithm, 0, "embedded/bytes")] = None
 
     def _add_file(self, data: bytes, queries: _Queries, first: _First) -> Reason | None:
         """Add the values of the file as it is; return why there are none.

@@ -9,13 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from dataclasses import replace
+from itertools import islice
 from typing import Final
 
+from ingest_guard.imaging.contents import Contents
 from ingest_guard.imaging.formats import READERS
 from ingest_guard.imaging.formats.base import Reader
 from ingest_guard.imaging.pixels.model import Budget, Frame, Limits, NotScannable
 from ingest_guard.imaging.pixels.pillow import decoding, quiet
 from ingest_guard.imaging.pixels.render import frames_of
+from ingest_guard.imaging.sniffing.documents import find_document, is_zip
 from ingest_guard.imaging.sniffing.signatures import find_images
 from ingest_guard.imaging.sniffing.sniff import Kind, sniff
 from ingest_guard.verdict import Reason
@@ -49,6 +52,35 @@ class Picture:
         self.width = reader.width
         self.height = reader.height
         self.frame_count = reader.frame_count
+        self._contents: Contents | None = None
+
+    def files(self) -> Iterator[bytes]:
+        """Yield what is inside the file beside its frames: see :class:`~ingest_guard.imaging.contents.Contents`."""
+        yield from self._inside().files
+
+    def _inside(self) -> Contents:
+        if self._contents is None:
+            self._contents = inside = Contents(self._budget, _try_open)
+            try:
+                with decoding(), quiet():
+                    inside.search(self._reader)
+                    self._search_tail(inside)
+            except NotScannable as error:
+                inside.problem = inside.problem or error.reason
+        return self._contents
+
+    def _search_tail(self, inside: Contents) -> None:
+        """Add what follows the end, and what is inside the pictures there."""
+        data, skip = self._data, self._reader.end
+        if not data[skip:].strip(_PADDING):
+            return
+        inside.add(data[skip:])
+        for offset in islice(find_images(data, skip), _MOST_TRIES):
+            reader = _try_open(data[offset:], self._budget) if offset >= skip else Reason.CORRUPT
+            if not isinstance(reader, Reason):
+                skip = offset + max(1, reader.end)
+                inside.add(reader.data)
+                inside.search(reader, 1)
 
     def frames(self) -> Iterator[Frame]:
         """Yield every frame, and every view of it that differs; then thumbnails, and images after the end.
@@ -99,17 +131,18 @@ class Picture:
 
     def _hidden(self) -> Iterator[Frame]:
         """Yield the thumbnails. No program shows a broken one, and it is no fault of the picture."""
-        for number, offset in enumerate(self._reader.hidden, 1):
-            self._budget.extra()
-            reader = _try_open(self._data[offset:], self._budget)
-            if isinstance(reader, Reason):
-                continue
+        inside = self._inside()
+        for number, reader in enumerate(inside.pictures, 1):
             name = "thumbnail" if number == 1 else f"thumbnail:{number}"
-            yield from self._guarded(_shown(reader, (0,), name), [])
+            yield from self._guarded(_shown(reader, range(self._budget.limits.frames), name), [])
+        if inside.problem is not None:
+            raise NotScannable(inside.problem)
 
     def _after(self, problems: list[Reason]) -> Iterator[Frame]:
         """Yield the images after the end."""
         data, end = self._data, self._reader.end
+        if find_document(data, end, len(data)) or (end < len(data) and is_zip(data[end:])):
+            problems.append(Reason.TRAILING_DATA)
         if not data[end:].strip(_PADDING):
             return
         skip, number, strange = end, 0, not getattr(self._reader, "is_multi_picture", False)

@@ -5,6 +5,7 @@ import gzip
 import hashlib
 import io
 import zipfile
+import zlib
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -70,6 +71,24 @@ def test_listed_file_that_is_no_image_is_a_match(guard: Guard) -> None:
     verdict = guard.check(PDF)
     assert (verdict.outcome, verdict.matches) == (Outcome.MATCH, (Match("bytes", "md5", 0, "bytes"),))
     assert verdict.image is None
+
+
+@pytest.mark.parametrize("name", [b"prVt", b"caBX", b"tEXt"])
+@pytest.mark.parametrize("kind", ["exact", "near", "PDF"])
+def test_listed_file_inside_an_image_is_a_match(guard: Guard, world: World, name: bytes, kind: str) -> None:
+    """By its digest, of whatever type it is, and by what it looks like; the picture around it is clean."""
+    inner = PDF if kind == "PDF" else getattr(world, kind)
+    chunk = len(inner).to_bytes(4, "big") + name + inner + zlib.crc32(name + inner).to_bytes(4, "big")
+    png = encode(drawn(3), "PNG")
+    verdict = guard.check(png[:33] + chunk + png[33:])
+    assert verdict.outcome is Outcome.MATCH
+    wanted = "thumbnail" if kind == "near" else "embedded/bytes"
+    assert {match.view.partition("/")[0] if kind == "near" else match.view for match in verdict.matches} >= {wanted}
+
+
+def test_listed_file_behind_an_image_is_a_match(guard: Guard) -> None:
+    """What follows the end is a file, too."""
+    assert guard.check(encode(drawn(3)) + PDF).outcome is Outcome.MATCH
 
 
 def test_listed_text_is_a_match(tmp_path: Path) -> None:

@@ -325,6 +325,9 @@ class _Picture:
     def __init__(self, real: Any, trouble: Exception | None) -> None:
         self.real, self.trouble = real, trouble
 
+    def files(self) -> Any:
+        return iter(())
+
     def frames(self) -> Any:
         if self.real is not None:
             yield from self.real.frames()

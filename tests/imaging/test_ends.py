@@ -7,7 +7,8 @@ import zlib
 
 import numpy as np
 import pytest
-from imaging.corpus import FORMATS, animation, bits_apart, chunk, encode, good, look, outcome, with_chunks
+from imaging.corpus import FORMATS, animation, bits_apart, chunk, encode, good, look, odd_profile, outcome, with_chunks
+from PIL import Image
 from support.pictures import drawn, photographs
 
 from ingest_guard.imaging.decode import Limits, NotScannable, open_picture
@@ -18,17 +19,77 @@ def _grey(image: object) -> np.ndarray:
     return np.asarray(image.convert("L"))
 
 
+_END_MARKS = {"JPEG": 2, "GIF": 1, "PNG": 12}
+"""Bytes of the mark at the end of a file, of which every pixel is there without it."""
+
+
 @pytest.mark.parametrize("name", FORMATS)
 @pytest.mark.parametrize("missing", [1, 2, 16, 200])
 def test_file_without_its_last_bytes_is_truncated(name: str, missing: int) -> None:
-    """Pillow is silent about some of these; we are not."""
-    assert outcome(good(name)[:-missing]) is Reason.TRUNCATED
+    """Where they are more than an end mark. Pillow is silent about some of these; we are not."""
+    if missing <= _END_MARKS.get(name, 0) + {"PNG": 8, "GIF": 1}.get(name, 0):  # check sums; an empty block
+        assert outcome(good(name)[:-missing]) is None
+    else:
+        assert outcome(good(name)[:-missing]) is Reason.TRUNCATED
+
+
+_UPPER = Image.fromarray(np.repeat(np.array([255] * 120 + [0] * 120, np.uint8)[:, None], 360, 1))
+_LARGE = photographs()["chelsea"].resize((360, 240))
+_FILES = {
+    "JPEG": encode(_LARGE),
+    "JPEG, progressive": encode(_LARGE, progressive=True),
+    "JPEG, grey": encode(_LARGE.convert("L")),
+    "JPEG, CMYK": encode(_LARGE.convert("CMYK")),
+    "JPEG, restarts": encode(_LARGE, restart_marker_blocks=4),
+    "JPEG, half of it grey": encode(Image.composite(_LARGE, Image.new("RGB", (360, 240), (128, 128, 128)), _UPPER)),
+    "JPEG, profile": encode(_LARGE, icc_profile=odd_profile()),
+    "GIF": encode(_LARGE, "GIF"),
+    "GIF, interlaced": encode(_LARGE, "GIF", interlace=1),
+    "GIF, animation": animation("GIF", 3),
+    "PNG": encode(_LARGE, "PNG"),
+    "PNG, palette": encode(_LARGE.quantize(64), "PNG"),
+    "PNG, animation": animation("PNG", 3),
+}
+
+
+@pytest.mark.parametrize("name", _FILES)
+def test_missing_end_mark_loses_nothing(name: str) -> None:
+    """Every viewer shows such a file whole: it is scanned, and passes."""
+    data = _FILES[name]
+    seen, reference = look(data[: -_END_MARKS[name[:4].strip(",")]]), look(data)
+    assert (seen.reason, reference.reason) == (None, None)
+    assert all(np.array_equal(seen.lumas[view], luma) for view, luma in reference.lumas.items())
+
+
+@pytest.mark.parametrize("name", _FILES)
+@pytest.mark.parametrize("share", [0.4, 0.5, 0.6])
+@pytest.mark.parametrize("ended", [False, True])
+def test_half_a_picture_is_truncated(name: str, share: float, ended: bool) -> None:  # noqa: FBT001 - a parameter
+    """With and without an end mark behind it: whether all rows were there is the decoder's word."""
+    data = _FILES[name]
+    if name == "JPEG, half of it grey":
+        share -= 0.3  # most of its bytes are those of the upper half
+    mark = data[-_END_MARKS[name[:4].strip(",")] :] if ended else b""
+    assert outcome(data[: int(len(data) * share)] + (b"\0" * (name[:3] == "GIF" and ended)) + mark) in {
+        Reason.TRUNCATED,
+        Reason.CORRUPT,
+    }
+
+
+@pytest.mark.parametrize("options", [{}, {"lossless": True}, {"exif": b"Exif\0\0II*\0\x08\0\0\0\0\0\0\0\0\0"}])
+def test_webp_that_says_it_is_longer_is_whole(options: dict[str, object]) -> None:
+    """Its chunks are all there; of an animation there may be frames missing."""
+    data = encode(_LARGE, "WEBP", **options)
+    assert outcome(data[:4] + struct.pack("<I", len(data) + 92) + data[8:]) is None
+    data = animation("WEBP", 3)
+    assert outcome(data[:4] + struct.pack("<I", len(data) + 92) + data[8:]) is Reason.TRUNCATED
 
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_no_cut_of_a_file_passes(name: str) -> None:
-    """Wherever a file is cut off, it does not end without a reason."""
+    """Wherever a file is cut off before its end mark, it does not end without a reason."""
     data = good(name)
+    data = data[: len(data) - 16 * (name in _END_MARKS)]
     for length in range(1, len(data), max(1, len(data) // 60)):
         with pytest.raises(NotScannable) as caught:
             list(open_picture(data[:length], Limits()).frames())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Iterator
 from typing import TYPE_CHECKING, TypeVar
@@ -31,8 +32,8 @@ class Reader(ABC):
         Offset of the first byte after the image.
     problem
         What the container lacks; None where it is sound.
-    hidden
-        Offsets of pictures inside its metadata: thumbnails.
+    is_open
+        Its end mark is missing: whether all of the picture is there is the decoder's word.
     """
 
     format: str
@@ -41,10 +42,27 @@ class Reader(ABC):
     frame_count: int = 1
     end: int
     problem: Reason | None = None
-    hidden: tuple[int, ...] = ()
+    is_open: bool = False
 
     def __init__(self, data: bytes, budget: Budget) -> None:
         self._data, self._budget = data, budget
+
+    @property
+    def data(self) -> bytes:
+        """The file, without what follows its end."""
+        return self._data[: self.end]
+
+    def unread(self) -> Iterator[bytes]:
+        """Yield what of the file no decoder is given: metadata, unknown parts, gaps.
+
+        Each piece is what one part of the container holds, as it was before it was cut into blocks or compressed. A
+        format that does not know better yields the whole file but for its signature.
+        """
+        yield self._data[12 : self.end]
+
+    def samples(self) -> Iterator[bytes]:
+        """Yield the coded samples where they may end before the parts of the container that hold them do."""
+        return iter(())
 
     @abstractmethod
     def shots(self, chosen: Collection[int]) -> Iterator[Shot]:
@@ -65,7 +83,14 @@ class Reader(ABC):
         """Decode a picture, which must be of this size, and keep the first problem."""
         if size is not None and image.size != size:
             raise NotScannable(Reason.CORRUPT)
-        reason = load(image)
+        try:
+            reason = load(image)
+        except NotScannable as error:
+            if self.is_open and error.reason is Reason.CORRUPT:
+                raise NotScannable(Reason.TRUNCATED) from None
+            raise
+        if self.is_open and reason is Reason.CORRUPT:
+            reason = Reason.TRUNCATED
         self.problem = self.problem or reason
 
 
@@ -83,9 +108,20 @@ def frame_name(number: int, kind: str = "frame") -> str:
     return f"{kind}:{number + 1}" if number else "native"
 
 
-def find_all(data: bytes, signature: bytes, start: int, stop: int) -> Iterator[int]:
-    """Yield every offset of a signature in a part of the data."""
-    at = data.find(signature, start, stop)
-    while at >= 0:
-        yield at
-        at = data.find(signature, at + 1, stop)
+def gaps(data: bytes, spans: Iterable[tuple[int, int]], stop: int) -> Iterator[bytes]:
+    """Yield what lies before, between and after parts of the data, up to ``stop``; the parts may overlap."""
+    at = 0
+    for start, end in sorted(spans):
+        if start > at:
+            yield data[at : min(start, stop)]
+        at = max(at, end)
+    if at < stop:
+        yield data[at:stop]
+
+
+def inflate(packed: bytes, most: int) -> bytes:
+    """Return what a zlib stream holds, up to ``most`` bytes of it; nothing where it is broken."""
+    try:
+        return zlib.decompressobj().decompress(packed, most)
+    except zlib.error:
+        return b""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from PIL.BmpImagePlugin import BmpImageFile
 
-from ingest_guard.imaging.formats.base import Reader
+from ingest_guard.imaging.formats.base import Reader, gaps
 from ingest_guard.imaging.pixels.model import Budget, NotScannable, Shot
 from ingest_guard.verdict import Reason
 
@@ -68,10 +68,15 @@ class BmpReader(Reader):
             stop = offset + dib.row * dib.height
         else:  # run lengths: the samples' size is what a header says it is, and the larger of the two is right
             stop = max(offset + dib.data_size, stated)
+        self._samples = (offset, stop) if dib.compression in {_RAW, _BITFIELDS} else (0, 0)
         if stop > len(data):
             self.problem = Reason.TRUNCATED
         # The file's own idea of its length is often wrong; it counts where it is longer and still inside.
         self.end = min(max(stop, stated if stated <= len(data) else 0), len(data))
+
+    def unread(self) -> Iterator[bytes]:
+        """Yield headers, gaps and profile; where run lengths are used, all of it."""
+        return gaps(self._data, [self._samples], self.end)
 
     def shots(self, chosen: Collection[int]) -> Iterator[Shot]:
         """Yield the picture."""

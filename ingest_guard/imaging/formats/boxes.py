@@ -6,6 +6,12 @@ from typing import NamedTuple
 
 from ingest_guard.verdict import Reason
 
+_OF_BOXES = frozenset(
+    {b"moov", b"trak", b"mdia", b"minf", b"udta", b"jp2h", b"uinf", b"asoc", b"iprp", b"ipco", b"jumb"}
+)
+_FULL = frozenset({b"meta"})
+_MOST_BOXES = 500
+
 
 class Box(NamedTuple):
     """One box: its name, and where its content starts and stops (beyond the data where it is cut off)."""
@@ -53,3 +59,34 @@ def file_end(data: bytes, known: Container[bytes]) -> tuple[int, list[Box], Reas
     if end > len(data) or (0 < len(data) - end < 8 and data[end:].strip(b"\0\t\n\r \xff")):  # noqa: PLR2004 - a box's header
         return len(data), found, Reason.TRUNCATED
     return end, found, None
+
+
+def box_contents(data: bytes, end: int, without: Container[bytes] = ()) -> Iterator[bytes]:
+    """Yield what each box of a file holds, those inside ``meta`` and other boxes of boxes, too.
+
+    Parameters
+    ----------
+    data
+        The file.
+    end
+        Where its last box stops.
+    without
+        Names of boxes to leave out.
+    """
+    waiting = list(boxes(data, 0, end))
+    seen = 0
+    while waiting and seen < _MOST_BOXES:
+        box = waiting.pop(0)
+        seen += 1
+        if box.name in without or box.name == b"ftyp":
+            continue
+        stop = min(box.stop, end)
+        yield data[box.start : stop]
+        if box.name in _FULL:
+            waiting += boxes(data, box.start + 4, stop)
+        elif box.name in _OF_BOXES:
+            waiting += boxes(data, box.start, stop)
+        elif box.name == b"uuid":
+            yield data[box.start + 16 : stop]
+    if waiting:  # more parts than any camera writes: what is left is looked at in one piece
+        yield data[waiting[0].start : end]

@@ -56,8 +56,10 @@ class Blocks:
     screen: tuple[int, int]
     palette: bytes
     frames: list[GifFrame] = field(default_factory=list)
+    extensions: list[tuple[int, int]] = field(default_factory=list)
     end: int = 0
     problem: Reason | None = None
+    is_open: bool = False
 
 
 def table_length(flags: int) -> int:
@@ -72,7 +74,7 @@ def read_blocks(data: bytes, most_frames: int) -> Blocks:
     width, height, flags = struct.unpack_from("<HHB", data, 6)
     at = 13 + table_length(flags)
     blocks = Blocks((width, height), data[13:at])
-    disposal, clear = 0, None
+    disposal, clear, last_is_frame = 0, None, False
     while len(blocks.frames) <= most_frames:
         kind = data[at] if at < len(data) else None
         if kind == 0:  # stray terminators between blocks are common
@@ -81,19 +83,24 @@ def read_blocks(data: bytes, most_frames: int) -> Blocks:
             if data[at + 1] == _CONTROL and data[at + 2] >= 4 and at + 7 <= len(data):  # noqa: PLR2004 - its length
                 disposal = data[at + 3] >> 2 & 7
                 clear = data[at + 6] if data[at + 3] & 1 else None
-            at = _skip(data, at + 2)
+            last_is_frame = False
+            start, at = at + 2, _skip(data, at + 2)
+            blocks.extensions.append((start, at))
         elif kind == _IMAGE and at + 10 < len(data):
             left, top, wide, high, image_flags = struct.unpack_from("<4HB", data, at + 1)
             start = at + 10 + table_length(image_flags)
             at = _skip(data, start + 1)
             frame = GifFrame((left, top, wide, high), image_flags, start, at, disposal, clear)
             blocks.frames.append(frame)
+            last_is_frame = True
             disposal, clear = 0, None
         else:
             if kind == _TRAILER:
                 at += 1
             elif kind is not None and kind not in {_EXTENSION, _IMAGE}:
                 blocks.problem = Reason.CORRUPT  # browsers show what was there so far
+            elif kind is None and last_is_frame:
+                blocks.is_open = True
             else:
                 blocks.problem, at = Reason.TRUNCATED, len(data)
             break
@@ -110,6 +117,15 @@ def _skip(data: bytes, at: int) -> int:
         if not step:
             return at
     return size + 1
+
+
+def _joined(data: bytes, at: int, stop: int) -> bytes:
+    """Return what sub-blocks hold."""
+    parts = []
+    while at < min(stop, len(data)) and data[at]:
+        parts.append(data[at + 1 : at + 1 + data[at]])
+        at += data[at] + 1
+    return b"".join(parts)
 
 
 def single(data: bytes, blocks: Blocks, frame: GifFrame, size: tuple[int, int]) -> bytes:
@@ -146,8 +162,19 @@ class GifReader(Reader):
         first = blocks.frames[0].box
         # A first frame that is larger than its screen makes the screen larger, in every browser.
         self._show(max(blocks.screen[0], first[2]), max(blocks.screen[1], first[3]))
-        self.problem = blocks.problem
+        self.problem, self.is_open = blocks.problem, blocks.is_open
         self.end = blocks.end
+
+    def unread(self) -> Iterator[bytes]:
+        """Yield comments and other extensions, put together and as they lie."""
+        for start, stop in self._blocks.extensions:
+            yield _joined(self._data, start, stop)
+            yield self._data[start:stop]
+
+    def samples(self) -> Iterator[bytes]:
+        """Yield the indices of each frame, put together."""
+        for frame in self._blocks.frames:
+            yield _joined(self._data, frame.start + 1, frame.stop)
 
     def shots(self, chosen: Collection[int]) -> Iterator[Shot]:
         """Yield the frames as they are seen, one on top of the other."""

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from PIL.IcoImagePlugin import IcoImageFile
 
-from ingest_guard.imaging.formats.base import Reader, frame_name, numbered
+from ingest_guard.imaging.formats.base import Reader, frame_name, gaps, numbered
 from ingest_guard.imaging.formats.bmp import read_dib
 from ingest_guard.imaging.formats.png import PngReader
 from ingest_guard.imaging.formats.png_chunks import SIGNATURE
@@ -51,6 +51,14 @@ class IcoReader(Reader):
         self.frame_count = len(entries)
         self.width, self.height = self._entries[0][:2]
         self.end = max(entry.stop for entry in self._entries)
+
+    def unread(self) -> Iterator[bytes]:
+        """Yield what lies between the pictures."""
+        return gaps(self._data, ((entry.start, entry.stop) for entry in self._entries), self.end)
+
+    def samples(self) -> Iterator[bytes]:
+        """Yield the pictures, without a signature of their own."""
+        return (self._data[entry.start + 8 : entry.stop] for entry in self._entries)
 
     def shots(self, chosen: Collection[int]) -> Iterator[Shot]:
         """Yield the pictures, largest first; one that is broken does not keep the others from being seen."""

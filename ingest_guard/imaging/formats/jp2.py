@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 from PIL.Jpeg2KImagePlugin import Jpeg2KImageFile
 
 from ingest_guard.imaging.formats.base import Reader
-from ingest_guard.imaging.formats.boxes import Box, boxes, file_end
+from ingest_guard.imaging.formats.boxes import Box, box_contents, boxes, file_end
 from ingest_guard.imaging.pixels.colour import from_icc
 from ingest_guard.imaging.pixels.model import Budget, NotScannable, Shot
 from ingest_guard.verdict import Reason
@@ -46,6 +46,15 @@ class Jp2Reader(Reader):
             self.problem = Reason.TRUNCATED
         elif not boxed:
             self.end = after
+
+    def unread(self) -> Iterator[bytes]:
+        """Yield the boxes around the code stream."""
+        if self._start:
+            yield from box_contents(self._data, self.end, frozenset({b"jp2c"}))
+
+    def samples(self) -> Iterator[bytes]:
+        """Yield the code stream without its signature."""
+        yield self._data[self._start + 4 : self.end]
 
     def shots(self, chosen: Collection[int]) -> Iterator[Shot]:
         """Yield the picture."""

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 from PIL.PngImagePlugin import PngImageFile
 
-from ingest_guard.imaging.formats.base import Reader, find_all, frame_name, numbered
+from ingest_guard.imaging.formats.base import Reader, frame_name, inflate, numbered
 from ingest_guard.imaging.formats.png_chunks import Chunks, Pixels, clean_file, read_chunks
 from ingest_guard.imaging.pixels.colour import MAX_PROFILE, from_cicp, from_gamma, from_icc
 from ingest_guard.imaging.pixels.compose import Canvas, Disposal
@@ -18,6 +18,8 @@ from ingest_guard.imaging.pixels.model import Budget, Conversion, NotScannable, 
 from ingest_guard.imaging.pixels.render import orientation
 from ingest_guard.verdict import Reason
 
+_MOST_TEXT = 4 << 20
+"""Compressed text is looked at so far: what is longer is a bomb, and nobody's caption."""
 _GREY, _RGB, _PALETTE, _GREY_ALPHA = 0, 2, 3, 4
 _DEPTHS = {0: {1, 2, 4, 8, 16}, 2: {8, 16}, 3: {1, 2, 4, 8}, 4: {8, 16}, 6: {8, 16}}
 _DISPOSALS = {1: Disposal.CLEAR, 2: Disposal.RESTORE}
@@ -43,12 +45,25 @@ class PngReader(Reader):
             raise NotScannable(chunks.problem or Reason.CORRUPT)
         if self._type == _PALETTE and b"PLTE" not in chunks.known:
             chunks.problem = chunks.problem or Reason.CORRUPT
-        self.problem = chunks.problem
+        self.problem, self.is_open = chunks.problem, chunks.is_open
         self.end = chunks.end
-        self.hidden = tuple(find_all(data, b"\xff\xd8\xff", chunks.exif_at, chunks.exif_at + len(exif)))
         self._animated = bool(chunks.frames)
         self._apart = self._animated and chunks.frames[0] is not chunks.still
         self.frame_count = len(chunks.frames) + self._apart if self._animated else 1
+
+    def unread(self) -> Iterator[bytes]:
+        """Yield the chunks that have no samples, and what is compressed in them."""
+        for name, start, stop in self._chunks.others:
+            piece = self._data[start:stop]
+            yield piece
+            packed = _packed(name, piece)
+            if packed:
+                yield inflate(packed, _MOST_TEXT)
+
+    def samples(self) -> Iterator[bytes]:
+        """Yield the samples as they lie, chunk by chunk."""
+        for pixels in (self._chunks.still, *self._chunks.frames):
+            yield from (self._data[start:stop] for start, stop in pixels.spans)
 
     def shots(self, chosen: Collection[int]) -> Iterator[Shot]:
         """Yield the still picture, then the frames of the animation that it is not a part of."""
@@ -99,6 +114,16 @@ class PngReader(Reader):
             return None
         gamma = known.known.get(b"gAMA", b"")
         return from_gamma(int.from_bytes(gamma, "big")) if len(gamma) == 4 else None  # noqa: PLR2004 - a uint32
+
+
+def _packed(name: bytes, chunk: bytes) -> bytes:
+    """Return the compressed part of a text or profile chunk; nothing where there is none."""
+    _, _, rest = chunk.partition(b"\0")
+    if name in {b"zTXt", b"iCCP"}:
+        return rest[1:]
+    if name == b"iTXt" and rest[:1] == b"\1":  # compressed: language and translated keyword come first
+        return rest[2:].split(b"\0", 2)[-1]
+    return b""
 
 
 def _inflated(chunk: bytes) -> bytes:

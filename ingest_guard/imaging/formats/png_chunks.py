@@ -13,6 +13,7 @@ from ingest_guard.verdict import Reason
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _CHECKED = frozenset({b"IHDR", b"PLTE", b"IDAT", b"IEND", b"fdAT", b"fcTL", b"acTL"})
 """A wrong checksum here makes the file corrupt; elsewhere it makes the chunk void, as it does in browsers."""
+_SAMPLES = frozenset({b"IDAT", b"fdAT"})
 _ONCE = frozenset({b"PLTE", b"tRNS", b"iCCP", b"gAMA", b"cICP", b"sRGB", b"eXIf", b"acTL"})
 
 
@@ -60,9 +61,10 @@ class Chunks:
     known: dict[bytes, bytes] = field(default_factory=dict)
     still: Pixels = field(default_factory=lambda: Pixels(None))
     frames: list[Pixels] = field(default_factory=list)
-    exif_at: int = 0
+    others: list[tuple[bytes, int, int]] = field(default_factory=list)
     end: int = 0
     problem: Reason | None = None
+    is_open: bool = False
 
 
 def read_chunks(data: bytes, most_frames: int) -> Chunks:
@@ -83,7 +85,7 @@ def read_chunks(data: bytes, most_frames: int) -> Chunks:
     chunks, view, at = Chunks(), memoryview(data), len(SIGNATURE)
     while True:
         if at + 12 > len(data):
-            chunks.problem, chunks.end = chunks.problem or Reason.TRUNCATED, len(data)
+            chunks.is_open, chunks.end = True, len(data)
             break
         length, name = struct.unpack_from(">I4s", data, at)
         start, stop = at + 8, at + 8 + length
@@ -93,22 +95,33 @@ def read_chunks(data: bytes, most_frames: int) -> Chunks:
         whole = stop + 4 <= len(data)
         if whole and zlib.crc32(view[at + 4 : stop]) != int.from_bytes(data[stop : stop + 4], "big"):
             if name not in _CHECKED:
+                chunks.others.append((name, start, stop))
                 at = stop + 4
                 continue
             chunks.problem = Reason.CORRUPT
         if not whole:
-            chunks.problem, stop = Reason.TRUNCATED, min(stop, len(data))
+            chunks.is_open, stop = True, min(stop, len(data))
+            chunks.problem = chunks.problem if name in _SAMPLES else Reason.TRUNCATED
         _take(chunks, name, data, start, stop)
         at = stop + 4
         chunks.end = min(at, len(data))
         if name == b"IEND" or not whole or len(chunks.frames) > most_frames:
             break
     if len(chunks.header) != 13:  # noqa: PLR2004 - the length of IHDR
-        raise NotScannable(chunks.problem or Reason.CORRUPT)
+        raise NotScannable(chunks.problem or (Reason.TRUNCATED if chunks.is_open else Reason.CORRUPT))
+    if chunks.is_open and (not chunks.still.spans or len(chunks.frames) < _announced(chunks)):
+        chunks.problem = chunks.problem or Reason.TRUNCATED
     return chunks
 
 
+def _announced(chunks: Chunks) -> int:
+    """Return how many frames the file says that it has."""
+    return int.from_bytes(chunks.known.get(b"acTL", b"")[:4], "big")
+
+
 def _take(chunks: Chunks, name: bytes, data: bytes, start: int, stop: int) -> None:
+    if name not in _SAMPLES:
+        chunks.others.append((name, start, stop))
     if name == b"IHDR":
         chunks.header = chunks.header or data[start:stop]
     elif name == b"IDAT":
@@ -124,8 +137,6 @@ def _take(chunks: Chunks, name: bytes, data: bytes, start: int, stop: int) -> No
         chunks.frames[-1].spans.append((start + 4, stop))
     elif name in _ONCE and name not in chunks.known:
         chunks.known[name] = data[start:stop]
-        if name == b"eXIf":
-            chunks.exif_at = start
     elif name == b"CgBI":
         raise NotScannable(Reason.UNSUPPORTED_CODEC)
 

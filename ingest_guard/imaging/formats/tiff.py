@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from PIL.TiffImagePlugin import TiffImageFile
 
-from ingest_guard.imaging.formats.base import Reader, frame_name, numbered
+from ingest_guard.imaging.formats.base import Reader, frame_name, gaps, numbered
 from ingest_guard.imaging.pixels.colour import from_icc
 from ingest_guard.imaging.pixels.model import Budget, Conversion, NotScannable, Shot
 from ingest_guard.verdict import Reason
@@ -18,6 +18,7 @@ _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12
 _KINDS = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}
 _WIDTH, _HEIGHT, _BITS, _TURN, _SUB = 256, 257, 258, 274, 330
 _OFFSETS, _COUNTS = (273, 324, 513), (279, 325, 514)
+_PLACES = frozenset((*_OFFSETS, *_COUNTS))
 _MAX_ENTRIES, _MAX_VALUES = 4096, 1 << 20
 
 
@@ -42,6 +43,8 @@ class Layout:
         self.word = "Q" if self.big else "I"
         self.end = 16 if self.big else 8
         self.pages: list[Page] = []
+        self.samples: list[tuple[int, int]] = []
+        self.values: list[tuple[int, int]] = []
         self.problem: Reason | None = None
 
     def _unpack(self, form: str, at: int) -> tuple[int, ...]:
@@ -62,6 +65,8 @@ class Layout:
             if length > inline:
                 (place,) = self._unpack(self.word, place)
                 self.end = max(self.end, place + length)
+                if tag not in _PLACES:
+                    self.values.append((place, place + length))
             if kind in _KINDS and 0 < values <= _MAX_VALUES:
                 tags[tag] = self._unpack(f"{values}{_KINDS[kind]}", place)
         (following,) = self._unpack(self.word, first + size * count)
@@ -90,6 +95,7 @@ class Layout:
                 nested += [sub for sub in tags.get(_SUB, ())[: most_pages + 1] if sub]
                 if _WIDTH in tags and _HEIGHT in tags:
                     pages.append(_page(at, tags))
+                    self.samples += _samples(tags)
                 at = following
         except struct.error:
             self.problem = Reason.TRUNCATED
@@ -110,6 +116,13 @@ def _page(at: int, tags: dict[int, tuple[int, ...]]) -> Page:
     return Page(at, tags[_WIDTH][0], tags[_HEIGHT][0], tags.get(_BITS, (1,))[0], orientation, end)
 
 
+def _samples(tags: dict[int, tuple[int, ...]]) -> list[tuple[int, int]]:
+    """Return where the strips and tiles of a page lie."""
+    pairs = zip(_OFFSETS[:2], _COUNTS[:2], strict=True)
+    spans = (zip(tags.get(offsets, ()), tags.get(counts, ()), strict=False) for offsets, counts in pairs)
+    return [(start, start + length) for span in spans for start, length in span]
+
+
 class TiffReader(Reader):
     """One TIFF, to the last byte that any of its directories refers to."""
 
@@ -122,6 +135,11 @@ class TiffReader(Reader):
         self.problem, self.end, self.frame_count = layout.problem, layout.end, len(layout.pages)
         first = layout.pages[0]
         self._show(first.width, first.height, first.orientation)
+
+    def unread(self) -> Iterator[bytes]:
+        """Yield the values of tags, then all that lies between the samples."""
+        yield from (self._data[start:stop] for start, stop in self._layout.values)
+        yield from gaps(self._data, self._layout.samples, self.end)
 
     def shots(self, chosen: Collection[int]) -> Iterator[Shot]:
         """Yield the pages; one that is broken does not keep the others from being seen."""

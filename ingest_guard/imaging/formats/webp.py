@@ -6,13 +6,14 @@ from collections.abc import Collection, Iterator
 
 from PIL.WebPImagePlugin import WebPImageFile
 
-from ingest_guard.imaging.formats.base import Reader, find_all, frame_name, numbered
+from ingest_guard.imaging.formats.base import Reader, frame_name, numbered
 from ingest_guard.imaging.pixels.colour import from_icc
 from ingest_guard.imaging.pixels.model import Budget, NotScannable, Shot
 from ingest_guard.imaging.pixels.render import orientation
 from ingest_guard.verdict import Reason
 
 _HEADER = 12
+_SAMPLES = frozenset({b"VP8 ", b"VP8L", b"ANMF", b"ALPH"})
 _PIXELS = frozenset({b"VP8 ", b"VP8L", b"ANMF"})
 
 
@@ -25,7 +26,7 @@ class WebpReader(Reader):
         super().__init__(data, budget)
         self.end = 8 + int.from_bytes(data[4:8], "little")
         if self.end > len(data):
-            self.problem = Reason.TRUNCATED
+            self.is_open = True
             self.end = len(data)
         self._chunks: list[tuple[bytes, int, int]] = []
         self._walk()
@@ -35,7 +36,6 @@ class WebpReader(Reader):
         for name, start, stop in self._chunks:
             if name == b"EXIF":
                 self._turn = orientation(data[start:stop])
-                self.hidden = tuple(find_all(data, b"\xff\xd8\xff", start, stop))
             elif name == b"ICCP":
                 self._profile = data[start:stop]
         self._stored = self._size()
@@ -51,8 +51,22 @@ class WebpReader(Reader):
             if at + 8 + length > self.end:
                 self.problem = Reason.TRUNCATED
             at += 8 + length + (length & 1)
+        if self.is_open and (frames or self.end - at not in range(-1, 1)):
+            self.problem = Reason.TRUNCATED  # a part of a chunk, or perhaps of an animation
         if not any(name in _PIXELS for name, _, _ in self._chunks):
             raise NotScannable(self.problem or Reason.CORRUPT)
+
+    def unread(self) -> Iterator[bytes]:
+        """Yield the chunks without pixels, and what is no chunk."""
+        for name, start, stop in self._chunks:
+            if name not in _SAMPLES:
+                yield self._data[start:stop]
+        last = self._chunks[-1]
+        yield self._data[last[2] + (last[2] & 1) : self.end]
+
+    def samples(self) -> Iterator[bytes]:
+        """Yield the chunks with pixels."""
+        return (self._data[start:stop] for name, start, stop in self._chunks if name in _SAMPLES)
 
     def _size(self) -> tuple[int, int]:
         name, start, _ = self._chunks[0]
@@ -72,7 +86,7 @@ class WebpReader(Reader):
 
         Only as much as the last chunk claims, and never more than the policy allows for a body.
         """
-        if self.problem is None:
+        if self.problem is None and not self.is_open:
             return self._data[: self.end]
         last = min(self._chunks[-1][2], self._budget.limits.bytes)
         padded = self._data[: self.end].ljust(last + (last & 1), b"\0")

@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from ingest_guard.imaging.sniffing.documents import document_format
+from ingest_guard.imaging.sniffing.rasters import raster_format
 from ingest_guard.imaging.sniffing.signatures import IMAGES, OTHERS, box_format
-from ingest_guard.imaging.sniffing.text import disguised_binary, is_text, text_format
+from ingest_guard.imaging.sniffing.text import is_markup, is_text, text_format
 
 
 class Kind(StrEnum):
@@ -72,7 +74,7 @@ def _by_signature(data: bytes) -> Sniffed | None:
 
 
 def _by_content(data: bytes) -> Sniffed:
-    other = disguised_binary(data)
+    other = raster_format(data) or document_format(data, is_markup=is_markup(data))
     if other is not None:
         return Sniffed(Kind.BINARY, other)
     if is_text(data):

@@ -9,6 +9,7 @@ a few stray control bytes, markup more than other text.
 import re
 from typing import Final
 
+from ingest_guard.imaging.sniffing.charset import has_charset
 from ingest_guard.imaging.sniffing.signatures import find_images
 
 _TEXT_BYTES: Final = bytes(sorted({*range(256)} - {*range(9), 0x0B, *range(0x0E, 0x1B), *range(0x1C, 0x20)}))
@@ -28,14 +29,8 @@ _HTML: Final = re.compile(
 _CSS: Final = re.compile(
     rb"\s*(?:@(?:charset|import|media|font-face|namespace)|[\w.#:*\[\], >+~-]{1,200}\{[^{}\"]{0,200}:)"
 )
-_MHTML: Final = re.compile(rb"(?:[\w-]+:[^\n]*\n(?:[ \t][^\n]*\n)*){0,20}?content-type:\s*multipart/", re.IGNORECASE)
 _AFTER_BRACKET: Final = frozenset({b'"', b"{", b"[", b"}", b"]", b"-", *(b"%d" % digit for digit in range(10))})
-_PNM: Final = re.compile(rb"P[1-7][ \t\r\n]")
-_PNM_HEAD: Final = 1 << 16
-_PDF: Final = re.compile(rb"%PDF-[0-9]")
-_PDF_OBJECT: Final = re.compile(rb"(?:^|[\r\n])[0-9]{1,10} [0-9]{1,5} obj\b")
-_DOCUMENT_HEAD: Final = 1024
-_POSTSCRIPT: Final = re.compile(rb"(?:\xef\xbb\xbf)?[\0\x04\t\n\x0c\r ]*%!PS")
+_GIF: Final = frozenset({0x00, 0x21, 0x2C})
 
 
 def is_text(data: bytes) -> bool:
@@ -43,14 +38,34 @@ def is_text(data: bytes) -> bool:
     if utf16(data) is not None:
         return True
     binary = len(data.translate(None, _TEXT_BYTES))
-    if not binary:
-        return True
-    markup = _MARKUP.match(data) is not None
-    if not markup and _BINARY.search(data, 0, _HEAD) and binary > _A_FEW:
+    markup = is_markup(data)
+    if not markup and binary > _A_FEW and _BINARY.search(data, 0, _HEAD):
         return False
     if binary > max(_A_FEW, len(data) * (_STRAY_MARKUP if markup else _STRAY_TEXT)):
         return False
-    return not any(_BINARY.search(data, at, at + _NEAR) for at in find_images(data))
+    if data.isascii() and not binary:
+        return True
+    return has_charset(data) and not any(_is_image_at(data, at) for at in find_images(data))
+
+
+def is_markup(data: bytes) -> bool:
+    """Return whether a body begins with a tag, a comment or a declaration."""
+    return _MARKUP.match(data) is not None
+
+
+def _is_image_at(data: bytes, at: int) -> bool:
+    """Return whether an image's signature in a text is more than words about images.
+
+    That of JPEG has three bytes that are no word in any charset. The others are letters in part: bytes that no text
+    has come soon after them, in a GIF perhaps behind a comment.
+    """
+    if data[at] == 0xFF or _BINARY.search(data, at, at + _NEAR):  # noqa: PLR2004 - JPEG, JPEG 2000
+        return True
+    if not data.startswith(b"GIF8", at) or at + 13 >= len(data):
+        return False
+    table = 3 << (data[at + 10] & 7) + 1 if data[at + 10] & 0x80 else 0
+    first = data[at + 13 + table : at + 14 + table]
+    return bool(first) and first[0] in _GIF and _BINARY.search(data, at) is not None
 
 
 def utf16(data: bytes) -> str | None:
@@ -87,29 +102,3 @@ def text_format(data: bytes) -> str:
     if _CSS.match(head):
         return "CSS"
     return "HTML" if _HTML.search(head[:1024]) else "TEXT"
-
-
-def _has_pnm_head(head: bytes) -> bool:
-    """Return whether a number, or ``WIDTH``, comes first but for comments; True where there is nothing but those."""
-    for line in head.splitlines(keepends=True):
-        word = line.lstrip()
-        if word and not word.startswith(b"#"):
-            return word[:1].isdigit() or word.startswith((b"WIDTH ", b"WIDTH\t"))
-    return True
-
-
-def disguised_binary(data: bytes) -> str | None:
-    """Return the format of a body that is made of text bytes and is no text for us.
-
-    MHTML, netpbm's pictures, and documents that are written in ASCII: viewers look for the signature of a PDF in the
-    first 1,024 bytes, and for that of PostScript behind blanks.
-    """
-    if _PNM.match(data) and _has_pnm_head(data[2:_PNM_HEAD]):
-        return "PNM"
-    if data[:1].isalpha() and _MHTML.match(data[:8192]):
-        return "MHTML"
-    if _PDF.search(data, 0, _DOCUMENT_HEAD) and _PDF_OBJECT.search(data):
-        return "PDF"
-    if _POSTSCRIPT.match(data):
-        return "EPS"
-    return None
