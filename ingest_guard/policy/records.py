@@ -109,11 +109,13 @@ class OptOutPolicy(Section):
     """Which opt-outs keep an image out of the records.
 
     All are heeded by default. Each switch has the name under which the statistics count it (``opted_out/REASON``).
-    ``robots_txt`` is the add-on's default for ``ROBOTSTXT_OBEY``. ``agents`` are names, beside the crawler's own, that
+    ``robots_txt`` is the add-on's default for ``ROBOTSTXT_OBEY``; ``robots_unreachable`` says what a robots.txt that
+    cannot be had does. ``agents`` are names, beside the crawler's own, that
     count as addressed to it; ``tdm_wait`` bounds how long an image waits for its host's ``tdmrep.json``.
     """
 
     robots_txt: bool = True
+    robots_unreachable: Literal["forbid", "allow"] = "forbid"
     noai: bool = True
     noimageai: bool = True
     noml: bool = True

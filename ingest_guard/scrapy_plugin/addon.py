@@ -4,6 +4,7 @@ import logging
 
 from scrapy.settings import BaseSettings, get_settings_priority
 
+from ingest_guard.scrapy_plugin.check import robots
 from ingest_guard.scrapy_plugin.core import placement
 from ingest_guard.scrapy_plugin.core.settings import LOG_FORMATTER_SETTING, load_policy
 from ingest_guard.scrapy_plugin.output import feeds
@@ -46,6 +47,7 @@ class Addon:
         for name in DOORS:
             settings.set(name, False, priority="addon")  # noqa: FBT003 - Scrapy's signature
         obey_by_default(settings, policy)
+        robots.install(settings)
         with placement.announced():
             require_level(settings, policy)
         logger = logging.getLogger(_TALKATIVE)

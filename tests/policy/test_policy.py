@@ -101,6 +101,7 @@ DEFAULTS: dict[str, Any] = {
     },
     "opt_outs": {
         **dict.fromkeys(("robots_txt", "noai", "noimageai", "noml", "noindex", "noimageindex"), True),
+        "robots_unreachable": "forbid",
         **dict.fromkeys(("unavailable_after", "tdm_reservation", "tdm_file"), True),
         "agents": (),
         "tdm_wait": timedelta(seconds=30),

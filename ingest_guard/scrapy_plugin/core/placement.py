@@ -108,7 +108,7 @@ def require_order(settings: BaseSettings) -> None:
         if part.end is None:
             continue
         cls = load_part(part)
-        entries = _merged(settings, part.setting)
+        entries = merged(settings, part.setting)
         present = False
         for key, order in entries.items():
             if _load(key) is cls:
@@ -125,11 +125,11 @@ def require_order(settings: BaseSettings) -> None:
             )
 
 
-def _merged(settings: BaseSettings, name: str) -> BaseSettings:
+def merged(settings: BaseSettings, name: str) -> BaseSettings:
     """Return a setting and its ``*_BASE`` as one; Scrapy 2.15 has but the older call for it."""
     merge = getattr(settings, "get_component_priority_dict_with_base", settings.getwithbase)
-    merged: BaseSettings = merge(name)
-    return merged
+    both: BaseSettings = merge(name)
+    return both
 
 
 def require_chain(crawler: Crawler) -> None:

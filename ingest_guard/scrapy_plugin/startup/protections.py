@@ -183,3 +183,5 @@ def unheeded_opt_outs(each: Iterable[BaseSettings], policy: Policy) -> Iterator[
                 f"{ROBOTS_SETTING} is off in the settings" if is_set else "opt_outs.robots_txt is off in the policy"
             )
             yield f"{source}: no robots.txt is heeded"
+        elif policy.opt_outs.robots_unreachable == "allow":
+            yield "opt_outs.robots_unreachable: allow in the policy: a robots.txt that cannot be had permits all"

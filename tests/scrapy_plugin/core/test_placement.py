@@ -76,7 +76,7 @@ def test_all_parts_stand_where_they_must(make_crawler: Callable[..., Crawler]) -
     """The one line in ADDONS puts every part into the settings, at its end."""
     crawler = make_crawler()
     for part, cls in zip(placement.PARTS, PARTS[:3] + PARTS[3:], strict=True):
-        entries = placement._merged(crawler.settings, part.setting)
+        entries = placement.merged(crawler.settings, part.setting)
         assert entries[cls] == part.order
         others = [order for key, order in entries.items() if key is not cls and order is not None]
         if part.end is not None:
@@ -186,7 +186,7 @@ def test_spider_that_empties_addons(
     with pytest.raises(SetupError, match="the add-on is not in the setting ADDONS"):
         make_crawler(spider=Sly)
     for part, cls in zip(placement.PARTS[:-1], PARTS, strict=False):
-        assert placement._merged(seen[0], part.setting)[cls] == part.order
+        assert placement.merged(seen[0], part.setting)[cls] == part.order
 
 
 @pytest.mark.parametrize("part", PARTS)
