@@ -27,6 +27,7 @@ _JSON_TYPE: Final = re.compile(r"(?:json|importmap|speculationrules)[\t\n\r ]*(?
 _SCRIPT_TYPE: Final = re.compile(r"[\t\n\r ]*(?:$|module|.*(?:java|ecma|live|j)script)", re.IGNORECASE)
 _SCRIPT_URL: Final = re.compile(r"[\x00-\x20]*j[\t\n\r]*a[\t\n\r]*v[\t\n\r]*a[\t\n\r]*s[\t\n\r]*c", re.IGNORECASE)
 _REFRESH: Final = re.compile(r"[^,;=]*[,;][\t\n\r ]*url[\t\n\r ]*=[\t\n\r ]*[\"']?", re.IGNORECASE)
+_READ_ELSEWHERE: Final = frozenset({"style", "script", "noscript"})
 _CLOSERS: Final = ('">', "'>", ">")
 _NOSCRIPT: Final = re.compile(r"<noscript", re.IGNORECASE)
 _LONGEST_TYPE: Final = 256
@@ -68,6 +69,16 @@ def _read_page(page: turbohtml.Document, *, is_shown: bool, has_texts: bool = Tr
                 yield from _read_text(node, is_shown=is_shown)
         elif has_texts and isinstance(node, turbohtml.Comment) and may_hold(node.data):
             yield Piece(Kind.HTML, node.data, is_shown=False, is_document=True)
+        elif has_texts and isinstance(node, turbohtml.Text) and _holds_markup(node):
+            yield Piece(Kind.HTML, node.data, is_shown=False, is_document=True)
+
+
+def _holds_markup(text: turbohtml.Text) -> bool:
+    """Return whether a text is markup that a script may put on the page, as in a ``textarea``, or a code sample."""
+    parent = text.parent
+    if "<" not in text.data or (isinstance(parent, turbohtml.Element) and parent.tag in _READ_ELSEWHERE):
+        return False
+    return may_hold(text.data)
 
 
 def _read_attributes(element: turbohtml.Element, *, is_shown: bool) -> Iterator[Piece]:
