@@ -67,18 +67,17 @@ def _read_page(page: turbohtml.Document, *, is_shown: bool, has_texts: bool = Tr
             yield from _read_attributes(node, is_shown=is_shown)
             if has_texts:
                 yield from _read_text(node, is_shown=is_shown)
-        elif has_texts and isinstance(node, turbohtml.Comment) and may_hold(node.data):
-            yield Piece(Kind.HTML, node.data, is_shown=False, is_document=True)
-        elif has_texts and isinstance(node, turbohtml.Text) and _holds_markup(node):
-            yield Piece(Kind.HTML, node.data, is_shown=False, is_document=True)
+        elif has_texts and (markup := _markup_in(node)):
+            yield Piece(Kind.HTML, markup, is_shown=False, is_document=True)
 
 
-def _holds_markup(text: turbohtml.Text) -> bool:
-    """Return whether a text is markup that a script may put on the page, as in a ``textarea``, or a code sample."""
-    parent = text.parent
-    if "<" not in text.data or (isinstance(parent, turbohtml.Element) and parent.tag in _READ_ELSEWHERE):
-        return False
-    return may_hold(text.data)
+def _markup_in(node: turbohtml.Node) -> str:
+    """Return a comment, or a text that a script may put on the page, as that of a ``textarea``; else nothing."""
+    if isinstance(node, turbohtml.Text):
+        parent = node.parent
+        is_read = isinstance(parent, turbohtml.Element) and parent.tag in _READ_ELSEWHERE
+        return node.data if not is_read and "<" in node.data and may_hold(node.data) else ""
+    return node.data if isinstance(node, turbohtml.Comment) and may_hold(node.data) else ""
 
 
 def _read_attributes(element: turbohtml.Element, *, is_shown: bool) -> Iterator[Piece]:

@@ -273,7 +273,7 @@ def test_a_page_that_talks_about_data_urls_is_just_a_page(text: str) -> None:
         (f"<svg><image href='{U[:400]}", "image/svg+xml"),
         ('<!DOCTYPE a [<!ENTITY % p "<!ENTITY q \'data:,x\'>"> %p;]><a x="&q;"/>', "text/xml"),
         ("<rss>" + "<a>" * 300 + f"<b u='{U}'/>" + "</a>" * 300 + "</rss>", "text/xml"),
-        (f'<a b="{U}">&nbsp;</a>', "text/xml"),
+        (f'<!DOCTYPE a><a b="{U}">&nbsp;</a>', "text/xml"),
     ],
 )
 def test_what_is_cut_broken_or_unread_is_a_doubt(text: str, declared: str) -> None:
@@ -291,6 +291,22 @@ def test_what_is_broken_and_can_hold_nothing_is_no_doubt(text: str, declared: st
     reading = read(text, declared)
     assert reading.doubt is None
     assert reading.bodies == []
+
+
+@pytest.mark.parametrize(
+    "fault", ["&nbsp;", " a & b ", "&eacute&", "&#0;", "&#xD800;", "\x0b", "]]>", "<i:x/>", "&x;", "é"]
+)
+@pytest.mark.parametrize("end", ["", "\n<!-- 0.3 s -->", "<script src='/x.js'></script>", "\0", "junk"])
+@pytest.mark.parametrize("start", ["", "\ufeff", "\n ", '\n<?xml version="1.0" encoding="ascii"?>'])
+def test_the_common_errors_of_feeds_are_no_doubt(fault: str, end: str, start: str) -> None:
+    """What stands before and behind them is read, in sections and attributes, and as HTML in texts."""
+    address = f"d&#0000000000097;ta:image/jpeg,{percent(J)}"
+    inner = f"d<![CDATA[&colon;<img src='data&colon;image/jpeg,{percent(P)}'>]]>"
+    text = f"{start}<rss><a>{fault}</a><b c='{address}'/><e>{inner}</e><a>{fault}</a></rss>{end}"
+    reading = read(text, "application/rss+xml")
+    assert reading.doubt is None
+    assert found(reading) is not None
+    assert found(reading, P) is not None
 
 
 def test_text_and_encoding_are_returned() -> None:
