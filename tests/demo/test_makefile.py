@@ -25,6 +25,7 @@ _TARGETS = {
     "bench-memory",
     "bench-extract",
     "bench-hostile",
+    "bench-pages",
     "bench-recheck",
     "bench-records",
     "bench-workers",
