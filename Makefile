@@ -19,7 +19,7 @@ ifneq ($(shell cat .venv/.made-at 2>/dev/null),$(shell pwd -P))
 $(shell rm -f .venv/.demo .venv/.test .venv/.test-all .venv/.bench)
 endif
 
-.PHONY: help demo test test-proof lint format clean bench-fingerprint bench-recall bench-lookup bench-crawl bench-import bench-workers bench-memory bench-recheck bench-extract bench-pages bench-hostile bench-records matrix matrix-quick scrapy-suite
+.PHONY: help demo test test-proof lint format clean bench-fingerprint bench-recall bench-lookup bench-crawl bench-import bench-workers bench-memory bench-recheck bench-extract bench-hostile bench-pages bench-records matrix matrix-quick scrapy-suite
 
 help: ## Show this help
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 28
@@ -78,7 +78,7 @@ bench-memory: .venv/.bench ## Measure the memory of a crawl of 10,000 images
 bench-hostile: .venv/.bench ## Measure whether a hostile page holds a crawl up
 	@PYTHONPATH=tests $(PYTHON) -m benchmarks.bench_hostile $(BENCH_ARGS)
 
-bench-pages: .venv/.$(TEST) ## Hold the reader of pages against what Chromium shows of generated pages
+bench-pages: .venv/.$(TEST) ## Compare the guard with what Chromium shows of generated pages; ordinary pages; mutated texts
 	@PYTHONPATH=tests $(PYTHON) -m benchmarks.bench_pages $(BENCH_ARGS)
 
 bench-extract: .venv/.$(TEST) ## Compare extraction with what Chromium shows of the documentation on this machine

@@ -27,6 +27,7 @@ _JSON_TYPE: Final = re.compile(r"(?:json|importmap|speculationrules)[\t\n\r ]*(?
 _SCRIPT_TYPE: Final = re.compile(r"[\t\n\r ]*(?:$|module|.*(?:java|ecma|live|j)script)", re.IGNORECASE)
 _SCRIPT_URL: Final = re.compile(r"[\x00-\x20]*j[\t\n\r]*a[\t\n\r]*v[\t\n\r]*a[\t\n\r]*s[\t\n\r]*c", re.IGNORECASE)
 _REFRESH: Final = re.compile(r"[^,;=]*[,;][\t\n\r ]*url[\t\n\r ]*=[\t\n\r ]*[\"']?", re.IGNORECASE)
+_READ_ELSEWHERE: Final = frozenset({"style", "script", "noscript"})
 _CLOSERS: Final = ('">', "'>", ">")
 _NOSCRIPT: Final = re.compile(r"<noscript", re.IGNORECASE)
 _LONGEST_TYPE: Final = 256
@@ -67,8 +68,17 @@ def _read_page(page: turbohtml.Document, *, is_shown: bool, has_texts: bool = Tr
             yield from _read_attributes(node, is_shown=is_shown)
             if has_texts:
                 yield from _read_text(node, is_shown=is_shown)
-        elif has_texts and isinstance(node, turbohtml.Comment) and may_hold(node.data):
-            yield Piece(Kind.HTML, node.data, is_shown=False, is_document=True)
+        elif has_texts and (markup := _markup_in(node)):
+            yield Piece(Kind.HTML, markup, is_shown=False, is_document=True)
+
+
+def _markup_in(node: turbohtml.Node) -> str:
+    """Return a comment, or a text that a script may put on the page, as that of a ``textarea``; else nothing."""
+    if isinstance(node, turbohtml.Text):
+        parent = node.parent
+        is_read = isinstance(parent, turbohtml.Element) and parent.tag in _READ_ELSEWHERE
+        return node.data if not is_read and "<" in node.data and may_hold(node.data) else ""
+    return node.data if isinstance(node, turbohtml.Comment) and may_hold(node.data) else ""
 
 
 def _read_attributes(element: turbohtml.Element, *, is_shown: bool) -> Iterator[Piece]:

@@ -22,6 +22,7 @@ r"""An ampersand as a reference begins with it: ``&``, ``\u0026``, ``&#038;``, a
 _LETTERS: Final = (
     _AND + r"#0*(?:35|4[89]|5[0-79]|6[5-9]|[78][0-9]|9[02-9]|1[01][0-9]|12[0-35])(?:[^0-9]|\z)",
     _AND + r"#[xX]0*(?:2[35]|3[0-9bB]|[46][1-9a-fA-F]|[57][0-9a-cA-C]|7[dD])(?:[^0-9a-fA-F]|\z)",
+    _AND + r"(?:#0*42|#[xX]0*2[aA]|ast);",  # an asterisk, of a comment between two literals
     _AND + r"(?:num|semi|bsol|lcub|lbrace|rcub|rbrace|fjlig);",
     r"\\u00(?:2[35]|3[0-9bB]|[46][1-9a-fA-F]|[57][0-9a-cA-C]|7[dD])",
     r"\\x(?:2[35]|3[0-9bB]|[46][1-9a-fA-F]|[57][0-9a-cA-C]|7[dD])",
@@ -43,6 +44,12 @@ _BREAK: Final = "|".join(
         r"<[^>]*>",
         r"\]\]>|<!\[CDATA\[",
         r"%0[9aAdD]",
+        # What joins two literals of a script.
+        r"[\"'`+]",
+        _AND + r"(?:#(?:0*(?:3[249]|43|96)|[xX]0*(?:2[027bB]|60))|(?i:quot)|apos|plus|grave);?",
+        r"\\+(?:" + _CODE.format("(?:2[27bB]|60)") + r"|0?(?:42|47|53)|140)",
+        r"/\*(?:[^*]|\*+[^*/])*\*+/",
+        r"(?:/|" + _AND + r"(?:#0*47|#[xX]0*2[fF]|sol);?){2}[^\n]*(?:\n|" + _AND + r"(?:#0*10|#[xX]0*[aA]|NewLine);?)",
     )
 )
 _COLON: Final = (
@@ -58,7 +65,7 @@ _ENTITY: Final = b"<!entity"
 _SCRIPT_URL: Final = b"javascript:"
 _IDLE_URL: Final = linear(rb"(?i)javascript:(?:void ?\(?0\)?)?;?[\"'\s>]")
 _ANY_SCRIPT_URL: Final = linear(rb"(?i)javascript:")
-_PERCENT: Final = linear(rb"%(?:25)*(?:3[0-9aA]|[46][1-9a-fA-F]|[57][0-9aA])")
+_PERCENT: Final = linear(rb"%(?:25)*(?:2[27bB]|3[0-9aA]|[46][1-9a-fA-F]|[57][0-9aA])")
 
 
 def may_hold(text: str | bytes) -> bool:

@@ -27,6 +27,8 @@ _CODE: Final = linear(_COMMENT + rb"|" + _STRING + rb"|`|" + _REGEX)
 _CODE_IN_TEMPLATE: Final = linear(_COMMENT + rb"|" + _STRING + rb"|[`{}]|" + _REGEX)
 _TEMPLATE: Final = linear(rb"(?:[^`\\$]|\\(?s:.)|\$+[^{`$\\])*")
 _JOINT: Final = linear(rb"^(?:[ \t\r\n+]|" + _COMMENT + rb")*$")
+_JOINED: Final = linear(rb"[\"'`](?:[ \t\r\n]|" + _COMMENT + rb")*\+(?:[ \t\r\n+]|" + _COMMENT + rb")*[\"'`]")
+"""The end of one literal, ``+``, and the beginning of the next, whatever their quotes."""
 _LONGEST_JOINT: Final = 1 << 12
 _ESCAPE: Final = re.compile(
     r"\\(?:u\{0*([0-9A-Fa-f]{1,6})\}|u([0-9A-Fa-f]{4})|x([0-9A-Fa-f]{2})|([0-3]?[0-7]{1,2})|(\r\n|.)|)", re.DOTALL
@@ -45,13 +47,17 @@ _LARGEST_BYTE: Final = 255
 
 def read_script(text: str, *, is_shown: bool = True) -> Iterator[Piece]:
     """Yield what the literals of a program hold."""
-    for literal, is_cut in _literals(text.encode("utf-8", "surrogatepass")):
+    code = text.encode("utf-8", "surrogatepass")
+    for literal, is_cut in _literals(code):
         if not _SIGNS.search(literal) and len(literal) < _SHORTEST_BASE64:
             continue
         if may_hold(literal) or may_hold_base64(literal.replace(b"\\/", b"/")):
             value = undo_escapes(literal.decode("utf-8", "surrogatepass"))
             yield from split_string(value, is_shown=is_shown, is_cut=is_cut)
     yield from _between_quotes(text)
+    joined = _JOINED.sub(b"", code)
+    if len(joined) < len(code):
+        yield from _between_quotes(joined.decode("utf-8", "surrogatepass"))
 
 
 def _between_quotes(text: str) -> Iterator[Piece]:

@@ -28,6 +28,22 @@ _SHOWN_AS_TEXT: Final = frozenset(
     {"http://www.w3.org/1999/xhtml", "http://www.w3.org/2000/svg", "http://www.w3.org/1998/Math/MathML"}
 )
 _PSEUDO_ATTRIBUTE: Final = re.compile(r"([\w:.-]{1,64})[\t\n\r ]{0,64}=[\t\n\r ]{0,64}(?:\"([^\"]*)\"|'([^']*)')")
+_DOCTYPE: Final = linear(rb"(?i)<!doctype")
+_FAULT: Final = linear(
+    rb"(?s)<!\[CDATA\[.*?\]\]>|<!--.*?-->|<\?.*?\?>|&#[0-9]+;|&#x[0-9A-Fa-f]+;|&(?:[A-Za-z][A-Za-z0-9]{0,39};)?"
+)
+"""An ampersand, with its name where it has one; sections and numbers are left as they are."""
+_XML_NAMES: Final = frozenset({"amp;", "lt;", "gt;", "quot;", "apos;"})
+_MOST_DIGITS: Final = 7
+_CONTROLS: Final = bytes({*range(32)} - {*b"\t\n\r"})
+_READ_IN_FULL: Final = frozenset(
+    {
+        etree.ErrorTypes.ERR_DOCUMENT_END,  # what stands behind the end is read as HTML and as text
+        etree.ErrorTypes.ERR_MISPLACED_CDATA_END,
+        etree.ErrorTypes.NS_ERR_UNDEFINED_NAMESPACE,
+    }
+)
+"""Errors with which the tree is still whole."""
 _START: Final = linear(
     rb"(?i)^(?:\xef\xbb\xbf)?(?:[\t\n\r ]|<!--(?:[^-]|-+[^->])*-+->)*(?:<\?xml[\t\n\r ]"
     rb"|<!doctype[\t\n\r ]+(?:[a-z][\w.-]*:)?(?:svg|rss|feed)[\t\n\r >\[]|<!doctype[\t\n\r ]+[\w:.-]+[^>\[\"']*\["
@@ -93,6 +109,46 @@ def parse_strictly(text: str) -> Any:
     return None if any(entry.level >= etree.ErrorLevels.ERROR for entry in parser.error_log) else root
 
 
+def _parse(data: bytes, *, recover: bool) -> tuple[Any, set[int]]:
+    """Return the root, None where there is none, and the numbers of libxml2's errors."""
+    parser = _parser(recover=recover)
+    try:
+        root = etree.fromstring(data, parser)
+    except (etree.XMLSyntaxError, ValueError):
+        root = None
+    faults = {entry.type for entry in parser.error_log if entry.level >= etree.ErrorLevels.ERROR}
+    return root, faults if root is not None or faults else {etree.ErrorTypes.ERR_DOCUMENT_EMPTY}
+
+
+def _mend(data: bytes) -> bytes:
+    """Mend what feeds often have: HTML's entities, bare ampersands, control characters, blanks before the start."""
+    return _FAULT.sub(_mended, data.removeprefix(b"\xef\xbb\xbf").lstrip(b"\t\n\r ").translate(None, _CONTROLS))
+
+
+def _mended(match: re.Match[bytes]) -> bytes:
+    fault = match[0]
+    name = fault[1:].decode("latin-1")
+    if name.startswith("#"):
+        return fault if _is_character(name) else b""
+    if not fault.startswith(b"&") or name in _XML_NAMES:
+        return fault
+    value = html5.get(name)
+    if value is None:
+        return b"&amp;" + fault[1:]
+    return "".join(f"&#{ord(character)};" for character in value).encode()
+
+
+def _is_character(reference: str) -> bool:
+    """Return whether XML allows the character of ``#97;`` or ``#x61;``."""
+    digits, base = (reference[2:-1], 16) if reference[1] == "x" else (reference[1:-1], 10)
+    digits = digits.lstrip("0")
+    if not 0 < len(digits) <= _MOST_DIGITS:
+        return False
+    number = int(digits, base)
+    is_surrogate = 0xD800 <= number <= 0xDFFF  # noqa: PLR2004 - Unicode's own
+    return (number >= 0x20 or number in {9, 10, 13}) and not is_surrogate and number <= 0x10FFFF  # noqa: PLR2004 - as above
+
+
 def read_xml(text: str, *, is_shown: bool = True) -> Iterator[Piece]:
     """Yield the pieces of an XML document that can hold an inline body.
 
@@ -104,17 +160,17 @@ def read_xml(text: str, *, is_shown: bool = True) -> Iterator[Piece]:
         False where browsers do not take the text for XML: no error is a doubt then.
     """
     data = text.encode("utf-8", "replace")
-    parser = _parser(recover=False)
-    root = None
-    try:
-        root = etree.fromstring(data, parser)
-    except (etree.XMLSyntaxError, ValueError):
-        is_read = False
-    else:
-        is_read = not any(entry.level >= etree.ErrorLevels.ERROR for entry in parser.error_log)
-    if not is_read:
-        if is_shown and may_hold(data):
+    root, faults = _parse(data, recover=False)
+    can_hold = not faults or may_hold(data)
+    if faults and can_hold and _DOCTYPE.search(data) is None:
+        # Without declarations, nothing but the text itself decides what these faults hide.
+        root, faults = _parse(_mend(data), recover=True)
+        faults -= _READ_IN_FULL
+    if faults:
+        if is_shown and can_hold:
             yield Piece(Kind.DOUBT, EMBEDDED)
+        if root is None:
+            root, _ = _parse(data, recover=True)
         yield from urls_in_text(data)
     if root is None:
         root = parse_leniently(text)

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from urllib.parse import quote_from_bytes
+from urllib.parse import quote, quote_from_bytes
 
 import pytest
 from pages.support import HTML, b64, found, jpeg, percent, png, read, url
@@ -34,6 +34,13 @@ def _srcdoc(inner: str, depth: int) -> str:
         inner = '<iframe srcdoc="' + inner.replace("&", "&amp;").replace('"', "&quot;") + '"></iframe>'
     return inner
 
+
+def _spelt(text: str) -> str:
+    return "".join(sign if sign.isalnum() else f"&#{ord(sign)};" for sign in text)
+
+
+SPELT = f"data&amp;colon;image/jpeg&amp;comma;{percent(J)}"
+JOINED = ("'da", "ta:image/jp", f"eg,{percent(J)}'")
 
 SHOWN = {
     "plain": (_page(f'<img src="{U}">'), HTML),
@@ -90,6 +97,17 @@ SHOWN = {
         _page("<script>x = 'data:image/jpeg;base64,' + " + " +\n".join(f"'{p}'" for p in PIECES) + "</script>"),
         HTML,
     ),
+    **{
+        f"{where}, joined in the scheme with {join!r}": (_page(page.format(spell(join.join(JOINED)))), HTML)
+        for where, page, spell in (
+            ("script", "<script>x={}</script>", str),
+            ("script behind a division", "<script>b=(c)/2;d='/';x={}</script>", str),
+            ("handler", '<img onerror="this.src={}">', str),
+            ("handler, spelt", "<img onerror=this.src={}>", _spelt),
+            ("script URL", '<iframe src="javascript:{}">', quote),
+        )
+        for join in ("'+'", "'  +\n'", "'/* */ + /* x */'", "'+//x\n'")
+    },
     "script, after a regular expression": (_page(f"<script>a = /[\"/]'/; x = '{U}'</script>"), HTML),
     "JSON in a script": (_page('<script type="application/ld+json">' + json.dumps({"image": U}) + "</script>"), HTML),
     "template of a library": (_page(f'<script type="text/x-template"><img src="{U}"></script>'), HTML),
@@ -157,6 +175,22 @@ ALSO_FOUND = {
     ),
     "alternative text": (_page(f'<img alt="{U}">'), HTML),
     "a plain text": (f"see {U} there", "text/plain"),
+    **{
+        f"markup in the text of {tag}": (_page(f"<{tag}>&lt;img src='{SPELT}'&gt;</{tag}>"), HTML)
+        for tag in ("textarea", "title", "pre", "option", "p")
+    },
+    **{
+        f"markup in the raw text of {tag}": (_page(f"<{tag}><img src='{SPELT.replace('&amp;', '&')}'></{tag}>"), HTML)
+        for tag in ("xmp", "noembed", "noframes", "iframe")
+    },
+    **{
+        f"literals joined with {join!r} behind {before!r}": (
+            _page(f"<script>{before}x={join.join(JOINED)};</script>"),
+            HTML,
+        )
+        for before in ("a++/2;'/';", 'if(a)/"/.test(b);')
+        for join in ("'+'", "'+\n'", "'/* */ + /* x */'", "'+//x\n'")
+    },
 }
 
 
@@ -239,7 +273,7 @@ def test_a_page_that_talks_about_data_urls_is_just_a_page(text: str) -> None:
         (f"<svg><image href='{U[:400]}", "image/svg+xml"),
         ('<!DOCTYPE a [<!ENTITY % p "<!ENTITY q \'data:,x\'>"> %p;]><a x="&q;"/>', "text/xml"),
         ("<rss>" + "<a>" * 300 + f"<b u='{U}'/>" + "</a>" * 300 + "</rss>", "text/xml"),
-        (f'<a b="{U}">&nbsp;</a>', "text/xml"),
+        (f'<!DOCTYPE a><a b="{U}">&nbsp;</a>', "text/xml"),
     ],
 )
 def test_what_is_cut_broken_or_unread_is_a_doubt(text: str, declared: str) -> None:
@@ -257,6 +291,22 @@ def test_what_is_broken_and_can_hold_nothing_is_no_doubt(text: str, declared: st
     reading = read(text, declared)
     assert reading.doubt is None
     assert reading.bodies == []
+
+
+@pytest.mark.parametrize(
+    "fault", ["&nbsp;", " a & b ", "&eacute&", "&#0;", "&#xD800;", "\x0b", "]]>", "<i:x/>", "&x;", "é"]
+)
+@pytest.mark.parametrize("end", ["", "\n<!-- 0.3 s -->", "<script src='/x.js'></script>", "\0", "junk"])
+@pytest.mark.parametrize("start", ["", "\ufeff", "\n ", '\n<?xml version="1.0" encoding="ascii"?>'])
+def test_the_common_errors_of_feeds_are_no_doubt(fault: str, end: str, start: str) -> None:
+    """What stands before and behind them is read, in sections and attributes, and as HTML in texts."""
+    address = f"d&#0000000000097;ta:image/jpeg,{percent(J)}"
+    inner = f"d<![CDATA[&colon;<img src='data&colon;image/jpeg,{percent(P)}'>]]>"
+    text = f"{start}<rss><a>{fault}</a><b c='{address}'/><e>{inner}</e><a>{fault}</a></rss>{end}"
+    reading = read(text, "application/rss+xml")
+    assert reading.doubt is None
+    assert found(reading) is not None
+    assert found(reading, P) is not None
 
 
 def test_text_and_encoding_are_returned() -> None:
