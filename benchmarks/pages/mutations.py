@@ -118,6 +118,7 @@ async def _read_all(guard: Guard, made: list[tuple[str, str | None, Callable[[],
     found: list[_Row] = []
     waiting = iter(made)
     pool = WorkerPool(guard, print)
+    pool.start()
     await pool.ready()
 
     async def work() -> None:
@@ -130,7 +131,7 @@ async def _read_all(guard: Guard, made: list[tuple[str, str | None, Callable[[],
     try:
         await asyncio.gather(*(work() for _ in range(_AT_ONCE)))
     finally:
-        await pool.close()
+        pool.close()
     return found
 
 
