@@ -7,6 +7,9 @@ A local nginx serves pages with photographs; Scrapy crawls them with 32 concurre
 * ``records``: the spider yields items, the guard fetches the images and makes the records;
 * ``images-pipeline``: Scrapy's own ImagesPipeline, which decodes and stores.
 
+With ``--site pages`` there are no images to fetch: each page has 100 kB of HTML, and every second one has ``data:``
+URLs, JSON-LD or an inline SVG in it. The modes are then ``plain`` and ``guarded``.
+
 Run it with ``make bench-crawl``. What counts is the ratio to ``plain`` in the same round.
 """
 
@@ -15,6 +18,8 @@ from __future__ import annotations
 import argparse
 import io
 import json
+import random
+import resource
 import shutil
 import statistics
 import subprocess
@@ -22,9 +27,11 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from urllib.parse import quote
 
 import numpy as np
 
+PAGE_BYTES = 100_000
 MODES = ("plain", "guarded", "records", "images-pipeline")
 
 
@@ -56,6 +63,35 @@ def build_site(folder: Path, pages: int, images: int) -> int:
             sizes.append(len(buffer.getvalue()))
             tags.append(f'<img src="/{name}" alt="picture {number} of page {page}">')
         (folder / f"{page}.html").write_text(f"<html><body>{''.join(tags)}</body></html>")
+    return round(statistics.mean(sizes))
+
+
+def build_page_site(folder: Path, pages: int) -> int:
+    """Write pages of 100 kB without images to fetch; every second one has something inline. Return the mean size."""
+    rng = random.Random(7)
+    words = ("harbour", "market", "weather", "garden", "report", "price", "street", "council")
+    spacer = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"
+    icon = "<svg viewBox='0 0 24 24'><path fill='currentColor' d='M3 3h18v18H3z'/></svg>"
+    linked = json.dumps({"@context": "https://schema.org", "@type": "NewsArticle", "image": [spacer], "headline": "x"})
+    inline = (
+        "".join(f"<img class=lazy src='{spacer}' data-src='/{n}.jpg' alt=''>" for n in range(10)),
+        f"<script type='application/ld+json'>{linked}</script>",
+        icon * 10 + f'<style>.i{{background:url("data:image/svg+xml,{quote(icon)}")}}</style>',
+    )
+    sizes = []
+    for page in range(pages):
+        parts = ["<!doctype html><html><head><meta charset=utf-8><title>A page</title></head><body>"]
+        if page % 2:
+            parts.append(inline[page // 2 % len(inline)])
+        size = sum(map(len, parts))
+        while size < PAGE_BYTES:
+            link = (
+                f"<a class='link link--{rng.randrange(9)}' href='/{rng.randrange(pages)}.html'>{rng.choice(words)}</a>"
+            )
+            parts.append(f"<div class='card'><h3>{link}</h3><p>{' '.join(rng.choices(words, k=30))}</p></div>")
+            size += len(parts[-1])
+        (folder / f"{page}.html").write_text("".join(parts))
+        sizes.append(size)
     return round(statistics.mean(sizes))
 
 
@@ -142,7 +178,7 @@ def crawl(mode: str, port: int, pages: int, work: Path) -> None:
                 yield scrapy.Request(f"http://127.0.0.1:{port}/{page}.html")
 
         def parse(self, response):  # noqa: ANN001, ANN202 - Scrapy's signature
-            for image in response.css("img"):
+            for image in response.css("img:not(.lazy)"):
                 url, alt = response.urljoin(image.attrib["src"]), image.attrib["alt"]
                 if mode in ("plain", "guarded"):
                     yield scrapy.Request(url, callback=self.parse_image, cb_kwargs={"alt": alt})
@@ -171,6 +207,7 @@ def crawl(mode: str, port: int, pages: int, work: Path) -> None:
                 "items": stats.get("item_scraped_count", 0),
                 "checked": stats.get("ingest_guard/checked", 0),
                 "cpu": cpu[1] - cpu[0],
+                "cpu_workers": sum(resource.getrusage(resource.RUSAGE_CHILDREN)[:2]),
             }
         )
     )
@@ -202,7 +239,8 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=10)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--entries", type=int, default=100_000, help="made-up PDQ hashes, and as many digests")
-    parser.add_argument("--modes", nargs="+", default=list(MODES), choices=MODES)
+    parser.add_argument("--modes", nargs="+", choices=MODES, help="all, or those that the site has")
+    parser.add_argument("--site", choices=("images", "pages"), default="images")
     parser.add_argument("--crawl", choices=MODES, help=argparse.SUPPRESS)
     parser.add_argument("--port", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--work", type=Path, help=argparse.SUPPRESS)
@@ -210,16 +248,19 @@ def main() -> None:
     if options.crawl:
         crawl(options.crawl, options.port, options.pages, options.work)
         return
+    is_pages = options.site == "pages"
+    options.modes = options.modes or (["plain", "guarded"] if is_pages else list(MODES))
     with tempfile.TemporaryDirectory(prefix="bench-crawl-") as folder:
         work = Path(folder)
         work.chmod(0o755)  # nginx's workers read it as another user
         (work / "site").mkdir()
-        mean = build_site(work / "site", options.pages, options.images)
+        if is_pages:
+            made = f"{options.pages} pages of {build_page_site(work / 'site', options.pages) / 1000:.0f} kB"
+        else:
+            mean = build_site(work / "site", options.pages, options.images)
+            made = f"{options.pages} pages, {options.pages * options.images} JPEGs of {mean / 1000:.0f} kB on average"
         build_blocklist(work, options.entries)
-        print(
-            f"{options.pages} pages, {options.pages * options.images} JPEGs of {mean / 1000:.0f} kB on average; "
-            f"{options.entries:,} made-up PDQ hashes and as many MD5"
-        )
+        print(f"{made}; {options.entries:,} made-up PDQ hashes and as many MD5")
         server = Nginx(work / "site", work)
         try:
             rounds = [
@@ -228,13 +269,17 @@ def main() -> None:
             ]
         finally:
             server.stop()
-    print(f"{'mode':<18}{'responses/s':>12}{'to plain':>10}{'crawler CPU ms each':>22}   (median of {options.rounds})")
+    print(
+        f"{'mode':<18}{'responses/s':>12}{'to plain':>10}{'crawler CPU ms each':>22}{'workers':>9}"
+        f"   (median of {options.rounds})"
+    )
     for mode in options.modes:
         rate = statistics.median(each[mode]["rate"] for each in rounds)
         ratio = statistics.median(each[mode]["rate"] / each[options.modes[0]]["rate"] for each in rounds)
         made = f"{int(rounds[0][mode]['items'])} items, {int(rounds[0][mode]['checked'])} images checked"
         cpu = statistics.median(1000 * each[mode]["cpu"] / each[mode]["responses"] for each in rounds)
-        print(f"{mode:<18}{rate:>12.0f}{ratio:>10.2f}{cpu:>22.2f}   {made}")
+        workers = statistics.median(1000 * each[mode]["cpu_workers"] / each[mode]["responses"] for each in rounds)
+        print(f"{mode:<18}{rate:>12.0f}{ratio:>10.2f}{cpu:>22.2f}{workers:>9.2f}   {made}")
 
 
 if __name__ == "__main__":

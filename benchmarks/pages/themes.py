@@ -241,4 +241,5 @@ def theme_page(name: str, seed: int) -> tuple[str, bytes]:
     kind, write = WITH_VIDEO if name == "video" else THEMES[name]
     rng = random.Random(f"{name} {seed}")
     charset = rng.choice(("utf-8", "cp1252")) if name == "feed" else "utf-8"
-    return kind, write(rng).encode(charset, "replace")
+    text = write(rng)
+    return kind, text.encode("utf-8" if text.startswith("\ufeff") else charset, "replace")

@@ -30,6 +30,9 @@ _REFRESH: Final = re.compile(r"[^,;=]*[,;][\t\n\r ]*url[\t\n\r ]*=[\t\n\r ]*[\"'
 _READ_ELSEWHERE: Final = frozenset({"style", "script", "noscript"})
 _CLOSERS: Final = ('">', "'>", ">")
 _NOSCRIPT: Final = re.compile(r"<noscript", re.IGNORECASE)
+_SIGNS: Final = ":&\\%"
+"""One of these is in every ``data:`` URL, however it is spelt."""
+_SHORTEST_BASE64: Final = 12
 _LONGEST_TYPE: Final = 256
 
 
@@ -123,6 +126,10 @@ def read_attribute(name: str, value: str, *, is_shown: bool = True) -> Iterator[
         In lower case, as ``xlink:href`` where it has a prefix.
     """
     if len(value) < len("data:,"):
+        return
+    if not any(sign in value for sign in _SIGNS):
+        if len(value) >= _SHORTEST_BASE64 and may_hold_base64(value):
+            yield from split_string(value, is_shown=False)
         return
     name = name.lower()
     local = name.rpartition(":")[2]
