@@ -144,3 +144,69 @@ def test_entries_have_the_size_of_their_algorithm(parts: list[str], end: str) ->
         assert isinstance(found.value, str) or len(found.value) == algorithms.get(found.algorithm).length
         assert MD5 not in repr(found)
         assert "http" not in repr(found)
+
+
+_LINES = f"# a list\nmd5 {MD5}\nurl https://example.org/b\u00fccher\n"
+
+
+@pytest.mark.parametrize("codec", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_lists_in_other_encodings(tmp_path: Path, codec: str, end: str) -> None:
+    """A list that an editor or shell wrote in UTF-16 has the entries of the same list in UTF-8."""
+    text = _LINES.replace("\n", end)
+    found = rows(tmp_path, text.encode(codec))
+    assert found == rows(tmp_path, text.encode())
+    assert [type(each) for each in found] == [Entry, Entry]
+
+
+def test_memory_is_bounded_in_other_encodings(tmp_path: Path) -> None:
+    """A line of UTF-16 that is too long is rejected as such, and the next one is read."""
+    found = rows(tmp_path, f"md5 {'a' * 3 * MAX_LINE}\nmd5 {MD5}\n".encode("utf-16"))
+    assert found == [Rejected(1, "line_too_long"), Entry("md5", bytes.fromhex(MD5), 2)]
+
+
+_SHA1, _SHA256 = "0123456789" * 4, MD5 * 2
+
+
+@pytest.mark.parametrize(
+    ("line", "algorithm"),
+    [
+        (f"{MD5}  photo.jpg", "md5"),
+        (f"{MD5} *photo.jpg", "md5"),
+        (f"{MD5.upper()} *a name # with blanks", "md5"),
+        (f"\\{MD5}  a\\nname", "md5"),
+        (f"\\{MD5} *a\\\\b", "md5"),
+        (f"{_SHA1}  photo.jpg", "sha1"),
+        (f"MD5 (photo (1).jpg) = {MD5}", "md5"),
+        (f"\\MD5 (a\\nb) = {MD5}", "md5"),
+        (f"SHA1 (photo.jpg) = {_SHA1}", "sha1"),
+        (f"SHA256 (photo.jpg) = {_SHA256}", "sha256"),
+    ],
+)
+@pytest.mark.parametrize("end", [b"", b"\r"])
+def test_what_md5sum_and_its_kin_print_is_read(tmp_path: Path, line: str, algorithm: str, end: bytes) -> None:
+    """A digest and the name of a file is an entry, in both forms that these tools have."""
+    digest = {"md5": MD5, "sha1": _SHA1, "sha256": _SHA256}[algorithm]
+    assert rows(tmp_path, line.encode() + end + b"\n") == [Entry(algorithm, bytes.fromhex(digest), 1)]
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        (f"{_SHA256}  photo.jpg", "sha256_or_pdq"),
+        (f"{_SHA256} *photo.jpg", "sha256_or_pdq"),
+        (f"{MD5} photo.jpg", "unknown_algorithm"),
+        (f"{MD5}  ", "unknown_algorithm"),
+        (f"{MD5}0  photo.jpg", "unknown_algorithm"),
+        (f"SHA256 (photo.jpg) = {MD5}", "bad_length"),
+        (f"SHA512 (photo.jpg) = {MD5}", "unknown_algorithm"),
+    ],
+)
+def test_lines_that_only_look_like_sums_are_rejected(tmp_path: Path, line: str, reason: str) -> None:
+    """Above all, a digest of 64 digits may be a PDQ: the line must name its algorithm."""
+    assert rows(tmp_path, line.encode()) == [Rejected(1, reason)]
+
+
+def test_a_sum_of_a_file_whose_name_is_no_utf8(tmp_path: Path) -> None:
+    """The name does not matter."""
+    assert rows(tmp_path, f"{MD5}  caf\u00e9.jpg\n".encode("latin-1")) == [Entry("md5", bytes.fromhex(MD5), 1)]

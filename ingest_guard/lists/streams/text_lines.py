@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TextIO
 
 from ingest_guard.errors import ListFormatError
+from ingest_guard.files.text import open_text
 
 MAX_LINE = 1 << 16
 """Longest line in characters; longer ones are rejected, whatever they are, so that memory stays bounded."""
@@ -24,7 +25,7 @@ def opened(path: Path, encoding: str = "utf-8", newline: str = "") -> Iterator[T
     path
         The list file.
     encoding
-        Of the text.
+        Of the text. Where it is UTF-8, a file that is UTF-16 or UTF-32 by its mark is read as that.
     newline
         ``""``: lines end with LF, CR LF or CR; ``"\n"``: with LF.
 
@@ -34,7 +35,12 @@ def opened(path: Path, encoding: str = "utf-8", newline: str = "") -> Iterator[T
         It cannot be read, also later on, while the block runs.
     """
     try:
-        with path.open(encoding=encoding, errors="replace", newline=newline) as file:
+        is_utf8 = encoding.startswith("utf-8")
+        with (
+            open_text(path, encoding, newline=newline)
+            if is_utf8
+            else path.open(encoding=encoding, errors="replace", newline=newline)
+        ) as file:
             yield file
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or type(error).__name__

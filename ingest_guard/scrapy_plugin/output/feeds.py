@@ -11,7 +11,6 @@
 from collections.abc import Iterator
 from typing import Any
 
-import scrapy.extensions.feedexport
 from scrapy import Spider, signals
 from scrapy.crawler import Crawler
 from scrapy.settings import BaseSettings
@@ -31,8 +30,8 @@ FORMATS = ("parquet", "jsonl")
 SHARD_ROWS = 100_000
 """Rows of a shard, unless the settings say another number."""
 _NAME = "records-%(batch_id)05d"
-# Since Scrapy leaves a percent sign alone that begins no placeholder, one does not write it twice.
-_ESCAPED = "%" if hasattr(scrapy.extensions.feedexport, "apply_uri_params") else "%%"
+# A percent sign of the folder's own name comes in as a parameter: how Scrapy escapes one differs between its versions.
+_PERCENT = "ingest_guard_percent"
 
 
 def dataset_settings(
@@ -77,7 +76,7 @@ def dataset_settings(
         "item_filter": "ingest_guard.scrapy_plugin.output.feed_exporters.RecordsOnly",
         "uri_params": "ingest_guard.scrapy_plugin.output.feeds.numbered_on",
     }
-    return {"FEEDS": {f"{dataset_uri(folder).replace('%', _ESCAPED)}/{_NAME}.{format}": feed}}
+    return {"FEEDS": {f"{dataset_uri(folder).replace('%', f'%({_PERCENT})s')}/{_NAME}.{format}": feed}}
 
 
 def chosen_settings(settings: BaseSettings) -> dict[str, Any]:
@@ -94,9 +93,9 @@ def chosen_settings(settings: BaseSettings) -> dict[str, Any]:
 
 
 def numbered_on(parameters: dict[str, Any], spider: Spider) -> dict[str, Any]:
-    """Return a feed's parameters with the numbers of its shards: they go on from those that are there already."""
+    """Return a feed's parameters: the numbers of its shards go on from those there, a folder's percent sign is one."""
     first = GuardState.of(spider.crawler).first_shard
-    return {**parameters, "batch_id": first + parameters["batch_id"] - 1}
+    return {**parameters, "batch_id": first + parameters["batch_id"] - 1, _PERCENT: "%"}
 
 
 class Dataset:

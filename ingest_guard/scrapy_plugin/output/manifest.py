@@ -75,6 +75,7 @@ class ManifestKeeper:
         self._state = state
         self._draft: Manifest | None = None
         self._problem: str | None = None
+        self._made = 0
 
     def used(self, guard: Guard) -> None:
         """Note what the crawl is held against from now on."""
@@ -98,6 +99,7 @@ class ManifestKeeper:
         if self._draft is None or self._problem is not None:
             return False
         manifest = drafts.end(self._draft, reason, counts_of(stats))
+        self._made = own_counts(stats).get("records", 0)
         try:
             written = await self._put(manifest)
         except Exception as error:  # noqa: BLE001 - the crawl is over; what it wrote is there, and has no manifest
@@ -131,6 +133,12 @@ class ManifestKeeper:
         return written
 
     def _with_shards(self, manifest: Manifest, found: list[ShardFacts]) -> Manifest:
+        added = sum(each.shard.rows for each in found) - sum(each.rows for each in manifest.shards)
+        if added < self._made:
+            raise AttestationError(
+                f"this crawl made {numbered(self._made, 'record')}, and {added:,} of them lie in the data set; look "
+                "where the others are (a feed of the project's own?), and write into a new folder"
+            )
         may_lack = self._state.policy.records.items_without_image == "pass"
         return files.with_shards(manifest, found, may_lack=may_lack)
 

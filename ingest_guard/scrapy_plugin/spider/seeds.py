@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from ingest_guard.errors import SetupError
+from ingest_guard.files.text import open_text
 from ingest_guard.scrapy_plugin.spider.limits import can_be_asked, host_of
 from ingest_guard.urls.hosts import is_address, is_name, with_host_spelled
 
@@ -20,9 +21,9 @@ class Seeds:
     Parameters
     ----------
     source
-        Path of a file with one address in each line (blank lines and lines that begin with ``#`` do not count); or
-        addresses, in one text with blanks or commas between them, or as a list. ``https://`` is the default scheme,
-        and a host in its own letters is asked for as a browser asks for it.
+        Path of a file with one address in each line (blank lines and lines that begin with ``#`` do not count), in
+        UTF-8, or in UTF-16 or UTF-32 by its mark; or addresses, in one text with blanks or commas between them, or as
+        a list. ``https://`` is the default scheme, and a host in its own letters is asked for as a browser asks for it.
     """
 
     def __init__(self, source: str | Path | Iterable[str]) -> None:
@@ -72,7 +73,7 @@ class Seeds:
             yield from self._given
             return
         try:
-            with self._file.open(encoding="utf-8-sig", errors="replace") as lines:
+            with open_text(self._file) as lines:
                 yield from lines
         except OSError as error:
             raise SetupError(

@@ -36,6 +36,7 @@ from ingest_guard.errors import SetupError
 from ingest_guard.pages.extract.found import PageImage
 from ingest_guard.pages.reading import PageDocument, PageLink
 from ingest_guard.scrapy_plugin.core.state import GuardState
+from ingest_guard.scrapy_plugin.spider import no_pages
 from ingest_guard.scrapy_plugin.spider.limits import ANYWHERE, Hosts, PendingLimit, can_be_asked
 from ingest_guard.scrapy_plugin.spider.seeds import Seeds
 from ingest_guard.urls.hosts import with_host_spelled
@@ -187,6 +188,7 @@ class ImageTextSpider(SitemapSpider):
             await room.wait_for_room()
             yield Request(url)
         if self.seeds.unusable:
+            self._state.count("spider/seeds_unusable", self.seeds.unusable)
             logger.warning("Of the seeds, %d lines are no address and were passed over", self.seeds.unusable)
         if elsewhere:
             logger.warning("Of the seeds, %d lie in none of the domains and were not asked for", elsewhere)
@@ -199,8 +201,8 @@ class ImageTextSpider(SitemapSpider):
 
     def closed(self, reason: str) -> None:
         """Warn of a crawl that read no page: Scrapy ends it like any other."""
-        if reason == _FINISHED and not (self.crawler.stats and self.crawler.stats.get_value(_PAGES)):
-            logger.warning("No page could be read: hosts do not answer, robots.txt forbids it, or it is no HTML")
+        if reason == _FINISHED and not (stats := self.crawler.stats.get_stats()).get(_PAGES):
+            logger.warning(no_pages.sentence(stats))
 
     async def parse(self, response: Response, **arguments: Any) -> AsyncIterator[Any]:
         """Yield the images of a page, and a request for each link to follow."""

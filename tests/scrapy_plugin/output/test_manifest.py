@@ -175,6 +175,29 @@ def test_a_feed_that_was_not_stored_stops_the_manifest(
     assert "a feed could not be stored" in caplog.text
 
 
+@pytest.mark.parametrize(("made", "is_whole"), [(0, True), (1, True), (2, False), (1000, False)])
+def test_records_that_lie_elsewhere_stop_the_manifest(
+    tmp_path: Path,
+    make_guard: Maker,
+    make_keeper: Maker,
+    caplog: pytest.LogCaptureFixture,
+    made: int,
+    *,
+    is_whole: bool,
+) -> None:
+    """What an earlier crawl has written makes up for no record of this one."""
+    guard = make_guard()
+    first = make_keeper(guard)
+    first.used(guard)
+    shard(tmp_path, "records-00000.parquet", guard, guard)
+    assert ended(first, {"ingest_guard/records": 2})
+    second = make_keeper(guard)
+    second.used(guard)
+    shard(tmp_path, "records-00001.parquet", guard)
+    assert ended(second, {"ingest_guard/records": made}) is is_whole
+    assert ("and 1 of them lie in the data set" in caplog.text) is not is_whole
+
+
 def test_a_crawl_that_never_began_has_no_manifest(tmp_path: Path, make_guard: Maker, make_keeper: Maker) -> None:
     """And takes nothing away."""
     assert not ended(make_keeper(make_guard()))

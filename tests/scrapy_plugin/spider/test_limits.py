@@ -10,7 +10,7 @@ from scrapy.settings import Settings
 from scrapy.signalmanager import SignalManager
 
 from ingest_guard import SetupError
-from ingest_guard.scrapy_plugin.spider import limits
+from ingest_guard.scrapy_plugin.spider import limits, no_pages
 from ingest_guard.scrapy_plugin.spider.limits import Hosts, PendingLimit, host_of
 from ingest_guard.scrapy_plugin.spider.seeds import Seeds
 from ingest_guard.scrapy_plugin.spider.spider import ImageTextSpider
@@ -73,7 +73,7 @@ def test_pages_of_one_host_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 def crawler() -> Any:
     """Return as much of a crawler as a limit needs."""
     counts: dict[str, int] = {}
-    stats = SimpleNamespace(get_value=counts.get, counts=counts)
+    stats = SimpleNamespace(get_value=counts.get, get_stats=lambda: counts, counts=counts)
     return SimpleNamespace(stats=stats, signals=SignalManager())
 
 
@@ -122,6 +122,17 @@ def test_seeds_of_a_file(tmp_path: Path) -> None:
         assert list(seeds) == ["http://a.example/", "https://example.org/path"]
         assert seeds.unusable == 3
     assert Seeds(file).hosts() == {"a.example", "example.org"}
+
+
+@pytest.mark.parametrize("codec", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_seeds_in_other_encodings(tmp_path: Path, codec: str, end: str) -> None:
+    """A file that PowerShell or an editor wrote in UTF-16 has the same seeds as one in UTF-8."""
+    file = tmp_path / "seeds.txt"
+    file.write_bytes(end.join(["# ours", "https://a.example/", "b\u00fccher.example", ""]).encode(codec))
+    seeds = Seeds(file)
+    assert list(seeds) == ["https://a.example/", "https://xn--bcher-kva.example"]
+    assert seeds.unusable == 0
 
 
 def test_seeds_in_their_own_letters_are_asked_for_as_browsers_do() -> None:
@@ -243,6 +254,40 @@ def test_a_crawl_without_a_page_says_so(
     spider.crawler.stats.counts["ingest_guard/spider/pages"] = pages
     spider.closed(reason)
     assert ("No page could be read" in caplog.text) is is_told
+
+
+_REASONS = {
+    "ingest_guard/spider/seeds_unusable": "lines of the seeds are no address",
+    "ingest_guard/spider/seeds_elsewhere": "lie in none of the domains",
+    "ingest_guard/robots_unreachable": "robots.txt of their host cannot be had",
+    "robotstxt/forbidden": "forbidden by robots.txt",
+    "offsite/filtered": "outside of the domains",
+    "ingest_guard/refused/url_list": "refused by the guard",
+    "downloader/exception_type_count/twisted.internet.error.DNSLookupError": "had no answer",
+    "httperror/response_ignored_count": "errors",
+    "ingest_guard/not_scannable": "dropped by the guard",
+    "ingest_guard/spider/pages_refused": "too costly",
+}
+
+
+@pytest.mark.parametrize("name", _REASONS)
+def test_each_reason_for_an_empty_crawl_has_its_count(name: str) -> None:
+    """What was counted is said, and nothing else."""
+    stats = {"finish_reason": "finished", "downloader/request_count": 1234, name: 1234}
+    if name.endswith("robots_unreachable"):
+        stats["robotstxt/forbidden"] = 1234
+    (found,) = no_pages.reasons(stats)
+    assert found.startswith("1,234 ")
+    assert _REASONS[name] in found
+    assert found in no_pages.sentence(stats)
+
+
+def test_refusals_are_no_silence_of_a_host() -> None:
+    """A request that a middleware refused, or an answer that the guard dropped, is not counted as unanswered."""
+    names = ("scrapy.exceptions.IgnoreRequest", "ingest_guard.scrapy_plugin.core.exceptions.ImageBlocked")
+    stats = {f"downloader/exception_type_count/{name}": 3 for name in names}
+    assert no_pages.reasons(stats) == []
+    assert no_pages.sentence(stats) == "No page could be read: what the hosts answered is no HTML page"
 
 
 def test_the_projects_settings_win() -> None:
