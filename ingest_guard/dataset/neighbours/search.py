@@ -186,9 +186,9 @@ def normalised(rows: Floats) -> tuple[Floats, npt.NDArray[np.bool_]]:
         norms = np.sqrt(np.einsum("ij,ij->i", rows, rows))
     usable = np.isfinite(norms) & (norms > 0)
     if usable.all():
-        return rows / norms[:, None], usable
+        return np.divide(rows, norms[:, None], dtype=np.float32), usable
     safe = np.where(usable[:, None], rows, np.float32(0))
-    return safe / np.where(usable, norms, np.float32(1))[:, None], usable
+    return np.divide(safe, np.where(usable, norms, np.float32(1))[:, None], dtype=np.float32), usable
 
 
 def _above(similarities: Floats, bounds: Floats, usable: npt.NDArray[np.bool_]) -> Hits:
