@@ -63,13 +63,13 @@ _MOST_NEIGHBOURS = 1_000
 @click.option("--jobs", type=click.IntRange(1), help="Cores to use; by default all.")
 def command(
     source: Path,
+    *,
     embeddings: Path | None,
     embedding_column: str | None,
     seeds: Path | None,
     tombstones: Path | None,
     blocklist: Path | None,
     policy_file: Path | None,
-    *,
     k: int,
     above: float | None,
     output: Path,

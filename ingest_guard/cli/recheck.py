@@ -118,6 +118,7 @@ def make_plan(source: Path, policy: Policy, *, since: str | None, columns: str) 
 
 
 def make_policy(file: Path | None, blocklist: Path | None, key_env: str | None, key_file: Path | None) -> Policy:
+    """Return the policy that options name; UsageError where they name none, or two keys."""
     if file is None and blocklist is None:
         raise click.UsageError("name what to compare with: --blocklist FOLDER or --policy FILE")
     if key_env is not None and key_file is not None:

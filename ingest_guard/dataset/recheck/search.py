@@ -188,6 +188,7 @@ def naming_columns(columns: Columns) -> list[str]:
 
 
 def read_uids(batch: Batch, rows: npt.NDArray[np.int64], columns: Columns) -> list[str | None]:
+    """Return the uid of each of some rows of a batch; None where the table names none."""
     roles = columns.roles
     if "uid" in roles:
         return batch.read_texts(roles["uid"], rows)

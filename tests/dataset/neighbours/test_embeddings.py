@@ -6,12 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
-
-pa = pytest.importorskip("pyarrow", reason='pip install "ingest-guard[neighbours]"')
-pytest.importorskip("threadpoolctl", reason='pip install "ingest-guard[neighbours]"')
-
+import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 
 from ingest_guard.dataset.neighbours import embeddings as module
 from ingest_guard.dataset.neighbours.embeddings import find_embeddings
@@ -35,43 +32,43 @@ def npy(path: Path, rows: Any = ROWS) -> None:
 
 
 def one_folder(folder: Path) -> None:
-    """LAION's layout in one folder."""
+    """Write LAION's layout in one folder."""
     table(folder / "metadata_0003.parquet")
     npy(folder / "img_emb_0003.npy")
 
 
 def side_by_side(folder: Path) -> None:
-    """What clip-retrieval writes."""
+    """Write what clip-retrieval writes."""
     table(folder / "metadata" / "metadata_3.parquet")
     npy(folder / "img_emb" / "img_emb_3.npy")
     npy(folder / "text_emb" / "text_emb_3.npy", ROWS * 2)
 
 
 def datacomp(folder: Path) -> None:
-    """DataComp's layout."""
+    """Write DataComp's layout."""
     table(folder / "0a1b.parquet")
     np.savez(folder / "0a1b.npz", l14_img=ROWS, b32_img=ROWS[:, :2], l14_txt=ROWS * 2)
 
 
 def same_name(folder: Path) -> None:
-    """Arrays called as their tables."""
+    """Write arrays called as their tables."""
     table(folder / "x.parquet")
     npy(folder / "x.npy")
 
 
 def lists(folder: Path) -> None:
-    """A column of lists."""
+    """Write a column of lists."""
     table(folder / "x.parquet", emb=pa.array(ROWS.astype(np.float32).tolist(), pa.list_(pa.float32())))
 
 
 def fixed_lists(folder: Path) -> None:
-    """A column of lists of one length, of half floats."""
+    """Write a column of lists of one length, of half floats."""
     flat = pa.array(ROWS.ravel(), pa.float16())
     table(folder / "x.parquet", emb=pa.FixedSizeListArray.from_arrays(flat, 3))
 
 
 def json_lines(folder: Path) -> None:
-    """JSON Lines beside an array."""
+    """Write JSON Lines beside an array."""
     folder.mkdir(exist_ok=True)
     (folder / "x.jsonl").write_text("".join(json.dumps({"url": f"u{n}"}) + "\n\n" for n in range(10)))
     npy(folder / "x.npy")
@@ -179,7 +176,7 @@ def test_widths_that_differ_are_an_error(tmp_path: Path) -> None:
 def test_a_table_without_embeddings_says_what_was_looked_for(tmp_path: Path) -> None:
     """The error names the places."""
     table(tmp_path / "metadata_7.parquet", numbers=[1.0] * 10)
-    with pytest.raises(PolicyError, match="img_emb_N.npy for metadata_N"):
+    with pytest.raises(PolicyError, match=r"img_emb_N\.npy for metadata_N"):
         find_embeddings(tmp_path)
 
 
@@ -212,5 +209,5 @@ def test_lists_of_several_lengths_are_an_error(tmp_path: Path) -> None:
 def test_a_damaged_table_is_an_error(tmp_path: Path) -> None:
     """A Parquet file that cannot be read is named."""
     (tmp_path / "x.parquet").write_bytes(b"PAR1 no")
-    with pytest.raises(DatasetError, match="x.parquet cannot be read as Parquet"):
+    with pytest.raises(DatasetError, match=r"x\.parquet cannot be read as Parquet"):
         find_embeddings(tmp_path)

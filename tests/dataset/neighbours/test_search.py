@@ -5,8 +5,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-pytest.importorskip("threadpoolctl", reason='pip install "ingest-guard[neighbours]"')
-
 from ingest_guard.dataset.neighbours import search as module
 from ingest_guard.dataset.neighbours.search import Search, Wanted
 from ingest_guard.errors import DatasetError
