@@ -19,6 +19,7 @@ _COMMANDS = {
     "crawl": "ingest_guard.cli.crawl:command",
     "doctor": "ingest_guard.cli.doctor:command",
     "init": "ingest_guard.cli.init:command",
+    "neighbours": "ingest_guard.cli.neighbours:command",
     "purge": "ingest_guard.cli.purge:command",
     "recheck": "ingest_guard.cli.recheck:command",
     "report": "ingest_guard.cli.report:command",

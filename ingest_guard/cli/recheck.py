@@ -83,7 +83,7 @@ def command(
     """
     if (clean is not None) + in_place + dry_run != 1:
         raise click.UsageError("name one: -o CLEAN, --in-place or --dry-run")
-    plan = make_plan(source, _policy(policy_file, blocklist, key_env, key_file), since=since, columns=columns)
+    plan = make_plan(source, make_policy(policy_file, blocklist, key_env, key_file), since=since, columns=columns)
     signer = sign_key or plan.policy.dataset.sign_key
     output = Output(
         clean,
@@ -117,7 +117,8 @@ def make_plan(source: Path, policy: Policy, *, since: str | None, columns: str) 
     return replace(plan, since=earlier, columns=read_given(columns, known))
 
 
-def _policy(file: Path | None, blocklist: Path | None, key_env: str | None, key_file: Path | None) -> Policy:
+def make_policy(file: Path | None, blocklist: Path | None, key_env: str | None, key_file: Path | None) -> Policy:
+    """Return the policy that options name; UsageError where they name none, or two keys."""
     if file is None and blocklist is None:
         raise click.UsageError("name what to compare with: --blocklist FOLDER or --policy FILE")
     if key_env is not None and key_file is not None:

@@ -98,7 +98,7 @@ def search(path: Path, name: str, opened: Opened) -> Searched:
     compared = comparable(columns, opened)
     found.usable = compared.has_any
     missed: list[npt.NDArray[np.int64]] = []
-    for start, prints, batch in table.pieces(opened.reader(compared), _named(columns)):
+    for start, prints, batch in table.pieces(opened.reader(compared), naming_columns(columns)):
         found.rows += prints.count
         found.unread.update({name: number for name, number in prints.unread.items() if number})
         found.all_views += len(np.unique(np.concatenate(prints.all_views))) if prints.all_views else 0
@@ -119,7 +119,7 @@ def search_pages(path: Path, name: str, opened: Opened, pages: set[bytes]) -> di
         return {}
     found: dict[int, Removed] = {}
     nothing = columns.only((), addresses=False, hashes=False)
-    for start, _, batch in table.pieces(opened.reader(nothing), _named(columns)):
+    for start, _, batch in table.pieces(opened.reader(nothing), naming_columns(columns)):
         found |= {row + start: record for row, record in find_on_pages(batch, columns, pages).items()}
     return found
 
@@ -157,7 +157,7 @@ def find_matched(
     removed = {
         row: Removed(uid, action, tuple((hit.list_id, hit.severity, hit.algorithm) for hit in several))
         for row, uid, action, several in zip(
-            by_row, _read_uids(batch, rows, columns), actions, by_row.values(), strict=True
+            by_row, read_uids(batch, rows, columns), actions, by_row.values(), strict=True
         )
     }
     strict = np.array([action is Action.DROP_PAGE for action in actions])
@@ -170,7 +170,7 @@ def find_on_pages(batch: Batch, columns: Columns, pages: set[bytes] | frozenset[
     """Return the records of a batch, by row, whose page is among those that lose all their records."""
     urls = batch.read_texts(columns.roles["page_url"]) if pages else []
     rows = np.array([row for row, url in enumerate(urls) if url and _page_digest(url) in pages], np.int64)
-    uids = _read_uids(batch, rows, columns) if len(rows) else []
+    uids = read_uids(batch, rows, columns) if len(rows) else []
     return {
         row: Removed(uid, Action.DROP_PAGE, (("", None, PAGE),)) for row, uid in zip(rows.tolist(), uids, strict=True)
     }
@@ -180,14 +180,15 @@ def _page_digest(url: str) -> bytes:
     return hashlib.blake2b(url.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
-def _named(columns: Columns) -> list[str]:
+def naming_columns(columns: Columns) -> list[str]:
     """Return the columns that name a record and its page."""
     roles = columns.roles
     named = ("uid",) if "uid" in roles else _UID_ROLES if all(role in roles for role in _UID_ROLES) else ()
     return [roles[role] for role in (*named, "page_url") if role in roles]
 
 
-def _read_uids(batch: Batch, rows: npt.NDArray[np.int64], columns: Columns) -> list[str | None]:
+def read_uids(batch: Batch, rows: npt.NDArray[np.int64], columns: Columns) -> list[str | None]:
+    """Return the uid of each of some rows of a batch; None where the table names none."""
     roles = columns.roles
     if "uid" in roles:
         return batch.read_texts(roles["uid"], rows)

@@ -1,0 +1,184 @@
+""":func:`neighbours`: find the records of a data set whose embeddings lie near to those of seeds."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from ingest_guard._clock import now
+from ingest_guard.dataset.neighbours import candidates
+from ingest_guard.dataset.neighbours.embeddings import EmbeddingFile
+from ingest_guard.dataset.neighbours.search import Search, Wanted, normalised
+from ingest_guard.dataset.neighbours.seeds import Rows
+from ingest_guard.errors import DatasetError
+
+_PLANTED_COSINE = 0.97
+_PLANTED = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Seeds:
+    """What is looked for.
+
+    Attributes
+    ----------
+    vectors
+        (number, dimensions), float32.
+    rows
+        The records that they are of; these are no candidates. Empty where the vectors came from elsewhere.
+    unusable
+        Records among the seeds without a vector that could be compared.
+    """
+
+    vectors: npt.NDArray[np.float32]
+    rows: Rows = field(default_factory=dict)
+    unusable: int = 0
+
+
+@dataclass(slots=True)
+class Summary:
+    """What a search did: counts alone.
+
+    Attributes
+    ----------
+    tables, compared, not_compared
+        Tables; rows that were compared, and that could not be (zeros, or no numbers).
+    seeds, unusable_seeds
+        Vectors that were searched for; seeds without one.
+    candidates
+        Lowest similarity of a band -> records in it.
+    wanted
+        What was asked for.
+    """
+
+    tables: int
+    compared: int
+    not_compared: int
+    seeds: int
+    unusable_seeds: int
+    candidates: dict[float, int]
+    wanted: Wanted
+
+    @property
+    def found(self) -> int:
+        """Candidates in all."""
+        return sum(self.candidates.values())
+
+    def lines(self) -> list[str]:
+        """Return it as lines of text."""
+        asked = [f"the {self.wanted.k:,} nearest of each"] if self.wanted.k else []
+        asked += [f"all from {self.wanted.above} on"] if self.wanted.above is not None else []
+        lines = [
+            f"{self.compared:,} rows in {self.tables:,} tables compared with {self.seeds:,} seeds ({', '.join(asked)})",
+            f"{self.found:,} candidates",
+        ]
+        lines += [f"  similarity {band:.2f} and above: {count:,}" for band, count in self.candidates.items()]
+        if self.not_compared:
+            lines.append(f"{self.not_compared:,} rows have no embedding that could be compared")
+        if self.unusable_seeds:
+            lines.append(f"{self.unusable_seeds:,} seeds have no embedding that could be compared")
+        return lines
+
+
+def find_neighbours(
+    files: Sequence[EmbeddingFile],
+    seeds: Seeds,
+    wanted: Wanted,
+    *,
+    threads: int = 0,
+    progress: Callable[[int], None] = lambda _: None,
+) -> tuple[candidates.Bands, Summary]:
+    """Search all rows once, and return the candidates.
+
+    Parameters
+    ----------
+    files
+        From :func:`~ingest_guard.dataset.neighbours.embeddings.find_embeddings`.
+    seeds, wanted
+        What is looked for, and what of it.
+    threads
+        Cores to use; 0: all of this process.
+    progress
+        Called with the number of rows that were searched since.
+
+    Raises
+    ------
+    DatasetError
+        A file cannot be read, a seed is no vector, or rows that were planted in memory were not found.
+    """
+    threads = threads or len(os.sched_getaffinity(0))
+    search = Search(seeds.vectors, wanted, threads)
+    first = 0
+    for file in files:
+        for start, block in file.blocks():
+            search.scan(block, first + start)
+            progress(len(block))
+        first += file.rows
+    _require_planted_found(seeds.vectors, threads)
+    state = search.state()
+    found = _by_table(files, state.hits.row, state.hits.similarity, seeds.rows)
+    counts = candidates.count_bands(found)
+    return found, Summary(
+        len(files), state.compared, state.not_compared, len(seeds.vectors), seeds.unusable, counts, wanted
+    )
+
+
+def head_of(summary: Summary) -> dict[str, object]:
+    """Return what a file of candidates says of the search."""
+    return {
+        "created": now(),
+        "seeds": summary.seeds,
+        "k": summary.wanted.k,
+        "above": summary.wanted.above,
+        "compared": summary.compared,
+        "not_compared": summary.not_compared,
+    }
+
+
+def _by_table(
+    files: Sequence[EmbeddingFile],
+    row: npt.NDArray[np.int64],
+    similarity: npt.NDArray[np.float32],
+    seeds: Rows,
+) -> Mapping[str, tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]:
+    """Return each row once, with the band of its nearest seed, without the seeds themselves."""
+    order = np.lexsort((-similarity, row))
+    row, bands = row[order], candidates.band_of(similarity[order])
+    keep = np.r_[True, row[1:] != row[:-1]] if len(row) else np.empty(0, bool)
+    row, bands = row[keep], bands[keep]
+    found = {}
+    first = 0
+    for file in files:
+        low, high = np.searchsorted(row, (first, first + file.rows))
+        rows, its_bands = row[low:high] - first, bands[low:high]
+        if file.name in seeds:
+            others = ~np.isin(rows, seeds[file.name])
+            rows, its_bands = rows[others], its_bands[others]
+        if len(rows):
+            found[file.name] = (rows, its_bands)
+        first += file.rows
+    return found
+
+
+def _require_planted_found(vectors: npt.NDArray[np.float32], threads: int) -> None:
+    """Search for rows that are known to be near, in memory: a search that misses them has found nothing out."""
+    rng = np.random.default_rng(len(vectors))
+    units, _ = normalised(vectors[:_PLANTED])
+    noise, _ = normalised(rng.standard_normal(units.shape, np.float32))
+    # At a right angle to the seed, so that the cosine is known.
+    noise, _ = normalised(noise - np.einsum("ij,ij->i", noise, units)[:, None] * units)
+    planted = _PLANTED_COSINE * units + np.sqrt(1 - _PLANTED_COSINE**2) * noise
+    rows = rng.standard_normal((4 * _PLANTED, units.shape[1]), np.float32)
+    at = np.arange(len(units)) * 3
+    rows[at] = planted
+    test = Search(units, Wanted(0, above=_PLANTED_COSINE - 0.01), threads)
+    test.scan(rows.astype(np.float16), 0)
+    hits = test.state().hits
+    if not set(zip(range(len(units)), at.tolist(), strict=True)) <= set(
+        zip(hits.seed.tolist(), hits.row.tolist(), strict=True)
+    ):
+        raise DatasetError("the search did not find rows that were planted in it: do not trust what it has found")

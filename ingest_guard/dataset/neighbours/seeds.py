@@ -1,0 +1,166 @@
+"""Seeds: the records whose neighbours are looked for, and their vectors.
+
+A seed is a vector in an ``npy`` file, or a record of the data set itself: named by its uid, by the tombstones of a
+recheck, or found on a blocklist by recheck's own comparison. No picture is needed: the vectors stand in the data set.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+
+from ingest_guard.dataset.neighbours.embeddings import EmbeddingFile
+from ingest_guard.dataset.neighbours.search import normalised
+from ingest_guard.dataset.recheck.plan import Opened
+from ingest_guard.dataset.recheck.search import naming_columns, read_uids, search
+from ingest_guard.dataset.tables.columns import Columns, find_columns
+from ingest_guard.dataset.tables.fingerprints import FingerprintReader
+from ingest_guard.dataset.tables.shard_files import open_table
+from ingest_guard.errors import DatasetError, PolicyError
+
+Rows = Mapping[str, npt.NDArray[np.int64]]
+"""Table -> its rows, sorted."""
+_UID = re.compile(r"[^\s#]{1,200}")
+_MOST_SEEDS = 100_000
+_LONGEST_LINE = 1 << 16
+
+
+def read_vectors(path: Path, width: int) -> npt.NDArray[np.float32]:
+    """Return the vectors in an ``npy`` file, (number, `width`).
+
+    Raises
+    ------
+    PolicyError
+        It cannot be read, is no array of numbers in rows, or its rows have another width.
+    """
+    try:
+        found = np.load(path, allow_pickle=False, mmap_mode="r")
+        if found.ndim != 2 or found.dtype.kind != "f" or found.shape[1] != width:  # noqa: PLR2004 - rows and dimensions
+            raise PolicyError(
+                f"--seeds {path} holds {found.dtype} of the shape {found.shape}; the embeddings have {width} dimensions"
+            )
+        if len(found) > _MOST_SEEDS:
+            raise PolicyError(f"--seeds {path} holds {len(found):,} vectors; at most {_MOST_SEEDS:,} are searched for")
+        return np.asarray(found, np.float32)
+    except (OSError, ValueError, EOFError) as error:
+        raise PolicyError(f"--seeds {path} cannot be read as an array ({type(error).__name__})") from None
+
+
+def read_uids_file(path: Path) -> frozenset[str]:
+    """Return the uids in a text file: one on each line; empty lines and those that begin with ``#`` do not count.
+
+    Raises
+    ------
+    PolicyError
+        It cannot be read, a line is no uid, or there is none.
+    """
+    found: set[str] = set()
+    try:
+        with path.open(encoding="utf-8") as file:
+            for number, line in enumerate(file, 1):
+                text = line.strip()
+                if not text or text.startswith("#"):
+                    continue
+                if not _UID.fullmatch(text):
+                    raise PolicyError(f"--seeds {path}: line {number} is no uid")
+                found.add(text)
+    except (OSError, UnicodeDecodeError) as error:
+        raise PolicyError(f"--seeds {path} cannot be read as text ({type(error).__name__})") from None
+    return _some(found, f"--seeds {path} names no uid")
+
+
+def read_tombstones(file: BinaryIO, name: Path) -> tuple[frozenset[str], dict[str, set[int]]]:
+    """Return what a recheck has removed: uids, and rows of tables where records have no uid.
+
+    Raises
+    ------
+    PolicyError
+        It is no file of tombstones.
+    """
+    uids: set[str] = set()
+    rows: dict[str, set[int]] = {}
+    for number, line in enumerate(iter(lambda: file.readline(_LONGEST_LINE), b"")):
+        try:
+            entry = json.loads(line)
+        except (ValueError, RecursionError):
+            entry = None
+        if not isinstance(entry, dict) or (number == 0 and "tombstones" not in entry):
+            raise PolicyError(f"--tombstones {name} holds no tombstones (line {number + 1})")
+        if isinstance(uid := entry.get("uid"), str):
+            uids.add(uid)
+        elif isinstance(row := entry.get("row"), int) and isinstance(shard := entry.get("shard"), str):
+            rows.setdefault(shard, set()).add(row)
+    if not uids and not rows:
+        raise PolicyError(f"--tombstones {name} names no record")
+    return frozenset(uids), rows
+
+
+def find_uids(files: Sequence[EmbeddingFile], wanted: frozenset[str]) -> Rows:
+    """Return the rows of the data set that have one of some uids."""
+    found = {}
+    for each in files:
+        rows = [start + row for start, uids in _uids(each) for row, uid in enumerate(uids) if uid in wanted]
+        if rows:
+            found[each.name] = np.array(rows, np.int64)
+    return found
+
+
+def find_listed(files: Sequence[EmbeddingFile], opened: Opened) -> Rows:
+    """Return the rows of the data set that a blocklist knows, by recheck's own comparison."""
+    found = {each.name: np.array(sorted(search(each.table, each.name, opened).removed), np.int64) for each in files}
+    return {name: rows for name, rows in found.items() if len(rows)}
+
+
+def name_rows(file: EmbeddingFile, rows: npt.NDArray[np.int64]) -> list[str | None]:
+    """Return the uid of each of some rows of a table, sorted; None where it has none."""
+    named: list[str | None] = []
+    for start, uids in _uids(file):
+        low, high = np.searchsorted(rows, (start, start + len(uids)))
+        named += [uids[row - start] for row in rows[low:high].tolist()]
+    return named
+
+
+def gather(files: Sequence[EmbeddingFile], rows: Rows) -> tuple[npt.NDArray[np.float32], int]:
+    """Return the vectors of some rows, and how many of these rows have none that could be compared.
+
+    Raises
+    ------
+    DatasetError
+        A row lies behind the end of its table.
+    """
+    parts = []
+    for each in files:
+        wanted = rows.get(each.name)
+        if wanted is None:
+            continue
+        if len(wanted) and int(wanted[-1]) >= each.rows:
+            raise DatasetError(f"{each.table} has {each.rows:,} rows, and a seed lies behind them")
+        for start, block in each.blocks():
+            low, high = np.searchsorted(wanted, (start, start + len(block)))
+            parts.append(np.asarray(block[wanted[low:high] - start], np.float32))
+    vectors = np.concatenate(parts) if parts else np.empty((0, files[0].width), np.float32)
+    if len(vectors) > _MOST_SEEDS:
+        raise PolicyError(f"there are {len(vectors):,} seeds; at most {_MOST_SEEDS:,} are searched for in one run")
+    _, usable = normalised(vectors)
+    return vectors[usable], int(len(vectors) - usable.sum())
+
+
+def _uids(file: EmbeddingFile) -> Iterator[tuple[int, list[str | None]]]:
+    table = open_table(file.table)
+    columns = find_columns(table.columns(), (), {}, file.name)
+    names = naming_columns(columns)
+    nothing = FingerprintReader(Columns({}, {}), {}, 0, 0)
+    for start, _, batch in table.pieces(nothing, names):
+        yield start, read_uids(batch, np.arange(len(batch)), columns)
+
+
+def _some(found: set[str], problem: str) -> frozenset[str]:
+    if not found:
+        raise PolicyError(problem)
+    return frozenset(found)
