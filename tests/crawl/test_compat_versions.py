@@ -11,7 +11,14 @@ _PIN = re.compile(r"^([A-Za-z0-9_.-]+)==([0-9.]+)$", re.MULTILINE)
 # They look at the code and run nothing of it.
 _TOOLS = {"import-linter", "mypy", "ruff", "types-cachetools"}
 # Of other extras that "test" takes in.
-_TAKEN_IN = {"mmh3": (4,), "scikit-image": (0, 24), "prometheus-client": (0, 21), "jinja2": (3, 1), "pyarrow": (17,)}
+_TAKEN_IN = {
+    "mmh3": (4,),
+    "scikit-image": (0, 24),
+    "prometheus-client": (0, 21),
+    "jinja2": (3, 1),
+    "pyarrow": (17,),
+    "threadpoolctl": (3, 1),
+}
 
 
 def _number(version: str) -> tuple[int, ...]:
