@@ -182,8 +182,16 @@ class Guard:
         """Return what the policy says is to be done about a match on these lists: the strictest of their actions."""
         return strictest(self._actions, list_ids)
 
-    def begin(self, data: bytes) -> Inquiry:
-        """Take and match the digests of a body, and find out what is to be decoded or read. Does neither."""
+    def begin(self, data: bytes, *, is_page: bool = False) -> Inquiry:
+        """Take and match the digests of a body, and find out what is to be decoded or read. Does neither.
+
+        Parameters
+        ----------
+        data
+            With any Content-Encoding undone.
+        is_page
+            True where a text will be read anyway, for what it says as a page.
+        """
         taken = digests(data)
         matches, hits = self._exact(taken, "bytes")
         if len(data) > self.policy.limits.bytes:
@@ -192,7 +200,8 @@ class Guard:
         if sniffed.kind is Kind.IMAGE:
             return Inquiry(sniffed.kind, taken, matches, (Part(data, taken["sha256"]),), None, hits)
         if sniffed.kind is Kind.TEXT:
-            return self._begin_text(data, taken, matches, hits)
+            inquiry = self._begin_text(data, taken, matches, hits)
+            return replace(inquiry, is_unread=is_page or needs_reading(data))
         refused = sniffed.kind is Kind.BINARY and sniffed.format not in self.policy.unscanned_types
         return Inquiry(sniffed.kind, taken, matches, (), Reason.UNSUPPORTED_TYPE if refused else None, hits)
 
@@ -208,7 +217,7 @@ class Guard:
                 found.parts[inner_digests["sha256"]] = Part(
                     inner.data, inner_digests["sha256"], embedded=True, may_doubt=False
                 )
-        return Inquiry(Kind.TEXT, taken, *found.as_fields(), is_unread=needs_reading(data))
+        return Inquiry(Kind.TEXT, taken, *found.as_fields())
 
     def read(self, text: bytes, declared: str | None = None, question: PageQuestion | None = None) -> PageReading:
         """Read a text as a browser does; to be called where it cannot hurt. Never raises, whatever it is.

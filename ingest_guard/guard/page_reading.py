@@ -63,7 +63,12 @@ def needs_reading(text: bytes) -> bool:
 
 def may_be_page(text: bytes, declared: str | None) -> bool:
     """Return whether a text is shown as a page, or says as pages do what its use is: a no is never wrong."""
-    return essence(declared) in _PAGES or may_have_metas(text)
+    return is_declared_page(declared) or may_have_metas(text)
+
+
+def is_declared_page(declared: str | None) -> bool:
+    """Return whether a Content-Type is that of a page."""
+    return essence(declared) in _PAGES
 
 
 def read_text(

@@ -197,7 +197,7 @@ def _matches(line: NDArray[np.uint8], bars: list[int]) -> bool:
 
 
 def _after_words(off: NDArray[np.float64]) -> int:
-    """Return after how many lines, all of which may be words on a border, two plain ones follow; 0 if none do."""
+    """Return after how many lines, which may all be words on a border, two plain ones follow; 0 if none do."""
     plain = off <= _STRAYS
     ends = np.flatnonzero(plain[1:] & plain[:-1])
     return int(ends[0]) if len(ends) and (off[: ends[0]] <= _INK).all() else 0

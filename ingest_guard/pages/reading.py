@@ -1,7 +1,7 @@
 """What a page is asked for, and what its reading gives: bodies, and the document as its readers need it.
 
 The rows of images and links are kept as lines of JSON and looked at when they are asked for: a page may have tens of
-thousands, and whoever reads a row cannot rely on the process that wrote it.
+thousands, and the reader of a row cannot rely on the process that wrote it.
 """
 
 from __future__ import annotations

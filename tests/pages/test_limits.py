@@ -11,6 +11,7 @@ from pages.support import HTML, b64, found, jpeg, percent, read, url
 from pages.test_carriers import SHOWN
 from support.hostile_texts import KINDS
 
+from ingest_guard.pages import scripts
 from ingest_guard.pages.findings import PageLimits
 
 IMG = f'<img src="{url()}">'
@@ -188,3 +189,23 @@ def test_any_bytes_are_read(body: bytes, declared: str | None) -> None:
     """No error, whatever follows a URL."""
     read(b"data:,x" + body, declared)
     read(body + b"<img src='data:,x'>", declared)
+
+
+def test_a_program_of_many_literals_is_a_doubt(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What lies beyond so many literals was not looked at; what lies before is found."""
+    monkeypatch.setattr(scripts, "_MOST_LITERALS", 5)
+    few = read(f"<script>a=['{url()}','b']</script>")
+    assert found(few) is not None
+    assert few.doubt is None
+    many = read(f"<script>a=['{url()}'];b=[{','.join(['c'.join(chr(39) * 2)] * 9)}]</script>")
+    assert found(many) is not None
+    assert many.doubt == "embedded"
+
+
+def test_empty_literals_are_one_token() -> None:
+    """A megabyte of quotes takes no longer than a megabyte of anything else, and joins what stands around it."""
+    joined = read(f"<script>a='{url()[:40]}'+''+'{url()[40:]}'</script>")
+    assert found(joined) is not None
+    start = time.process_time()
+    assert read("<script>x='data:';" + "'" * 1_000_000).doubt is None
+    assert time.process_time() - start < 2

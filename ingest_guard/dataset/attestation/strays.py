@@ -63,7 +63,7 @@ def stray_records(folder: Path) -> Iterator[str]:
         elif parts[-1] == TELEMETRY:
             yield from _strange_lines(folder, name, _is_telemetry, "telemetry")
         elif "tombstones" in name and name.endswith(_SEALED):
-            continue  # nobody reads it without the key
+            continue  # no query reads it without the key
         elif "tombstones" in name and name.endswith(SUFFIXES) and not is_parquet(name):
             yield from _strange_lines(folder, name, _is_tombstone, "tombstones")
         else:

@@ -173,7 +173,7 @@ def carries_picture(item: Any) -> bool:
 def keep_only(item: Any, fields: Records, kept: Collection[str]) -> None:
     """Take the image URLs that are not in ``kept`` out of an item's lists, with the texts that stand beside them.
 
-    Texts of which it is not known which belongs to which image go as well: fewer images might have as many texts.
+    Where it is not known which text belongs to which image, the texts go as well: fewer images may have as many texts.
     """
     adapter = _adapter(item)
     for field in dict.fromkeys((fields.image_urls_field, *fields.image_url_fields)):

@@ -11,17 +11,13 @@ from ingest_guard.imaging.sniffing.patterns import linear
 
 _MOST: Final = 1000
 _HEX_STARTS: Final = (b"ffd8ff", b"89504e470d0a", b"4749463837", b"4749463839", b"52494646", b"49492a00", b"4d4d002a")
-_PRINTABLE_STARTS: Final = (b"=ff=d8=ff", b"=89png", b"gif89a=", b"gif87a=")
 _HEX: Final = linear(b"(?i)(?:" + b"|".join(_HEX_STARTS) + rb")[0-9a-f]{40,}")
 _PRINTABLE: Final = linear(rb"(?i)(?:=ff=d8=ff|=89png|gif8[79]a=)(?:=[0-9a-f]{2}|=[\t ]*\r?\n|\r?\n|[\t -<>-~])*")
 
 
 def spelt_pictures(text: bytes) -> Iterator[bytes]:
     """Yield what may be pictures, a thousand of each kind at most."""
-    lower = text.lower()
-    if any(start in lower for start in _HEX_STARTS):
-        for run, _ in zip(_HEX.finditer(text), range(_MOST), strict=False):
-            yield bytes.fromhex(run[0][: len(run[0]) & ~1].decode("ascii"))
-    if any(start in lower for start in _PRINTABLE_STARTS):
-        for run, _ in zip(_PRINTABLE.finditer(text), range(_MOST), strict=False):
-            yield binascii.a2b_qp(run[0])
+    for run, _ in zip(_HEX.finditer(text), range(_MOST), strict=False):
+        yield bytes.fromhex(run[0][: len(run[0]) & ~1].decode("ascii"))
+    for run, _ in zip(_PRINTABLE.finditer(text), range(_MOST), strict=False):
+        yield binascii.a2b_qp(run[0])

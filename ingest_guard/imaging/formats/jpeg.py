@@ -194,7 +194,7 @@ class JpegReader(Reader):
         return not left
 
     def _is_whole(self, image: Image.Image, clean: bytes, mode: str) -> bool:
-        """Whether the decoder had all blocks: it fills up with grey what is missing, and tells nobody.
+        """Whether the decoder had all blocks: it fills up what is missing with grey, and gives no error.
 
         What is put behind the last scan changes nothing in a whole picture, and is decoded in one that is not.
         """

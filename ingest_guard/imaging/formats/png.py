@@ -19,7 +19,7 @@ from ingest_guard.imaging.pixels.render import orientation
 from ingest_guard.verdict import Reason
 
 _MOST_TEXT = 4 << 20
-"""Compressed text is looked at so far: what is longer is a bomb, and nobody's caption."""
+"""Compressed text is looked at so far: what is longer is a bomb, and no caption."""
 _GREY, _RGB, _PALETTE, _GREY_ALPHA = 0, 2, 3, 4
 _DEPTHS = {0: {1, 2, 4, 8, 16}, 2: {8, 16}, 3: {1, 2, 4, 8}, 4: {8, 16}, 6: {8, 16}}
 _DISPOSALS = {1: Disposal.CLEAR, 2: Disposal.RESTORE}

@@ -70,7 +70,7 @@ class Frame:
 
     A frame can have several views: as stored and drawn on white (no suffix), on black (``black``), with its
     transparency ignored (``opaque``), with its colours converted to sRGB by what the file says of them (``icc``),
-    and, for sixteen bits a sample of which only the low ones are used, stretched (``stretched``). Where EXIF turns the
+    and, for samples of sixteen bits that use only the low ones, stretched (``stretched``). Where EXIF turns the
     picture, each of them comes with the same before the turn (``stored``).
 
     Attributes

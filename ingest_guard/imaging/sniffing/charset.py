@@ -2,7 +2,7 @@
 
 Samples of a picture can all be printable: every byte of 128 or more is a letter in one charset or another. Writing has
 letters of one script and the usual punctuation, though; most samples have signs, fractions and box drawings as well.
-Samples that have none are told by their header alone (:mod:`ingest_guard.imaging.sniffing.rasters`).
+Formats without a signature are known by their header alone (:mod:`ingest_guard.imaging.sniffing.rasters`).
 """
 
 import codecs
@@ -77,7 +77,7 @@ def _is_usual(name: str, code: int, letter: str) -> bool:
         return True
     if name == "mac_cyrillic":
         return letter in _RUSSIAN
-    if name == "cp437" and "\u2500" <= letter <= "\u259f":  # boxes and blocks, of which old texts are full
+    if name == "cp437" and "\u2500" <= letter <= "\u259f":  # boxes and blocks: old texts are full of them
         return True
     return unicodedata.category(letter)[0] in "LM" and not (code < 160 and name in _RARE_LETTERS)  # noqa: PLR2004 - the second control range
 

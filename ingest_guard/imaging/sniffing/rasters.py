@@ -1,6 +1,6 @@
 """Pictures that are no images to a browser, and that other software opens: by their headers.
 
-Most of them are hardly told from text by their bytes alone, or can be made so: XPM and XBM are source code, Targa and
+Most of them look like text by their bytes, or can be made so: XPM and XBM are source code, Targa and
 IM have no signature, and the samples of the others may all be printable. What Pillow, ImageMagick, GIMP, libXpm, netpbm
 or GDK accept as a header is no text here. None of these formats is decoded.
 """

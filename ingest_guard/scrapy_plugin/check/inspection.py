@@ -3,6 +3,7 @@
 import logging
 import time
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from scrapy.http import Response
@@ -10,7 +11,7 @@ from scrapy.utils.asyncio import run_in_thread
 
 from ingest_guard.encodings.stages import Stages, content_codings, undo
 from ingest_guard.guard.guard import Inquiry, Part
-from ingest_guard.guard.page_reading import may_be_page
+from ingest_guard.guard.page_reading import is_declared_page, may_be_page
 from ingest_guard.guard.scan_result import Scan
 from ingest_guard.hashing.digests import digests
 from ingest_guard.imaging.embedded.images import is_empty_spacer
@@ -120,10 +121,12 @@ async def _look(
     """
     guard = generation.guard
     takes_long = _takes_long(body)
-    inquiry = await run_in_thread(guard.begin, body) if takes_long else guard.begin(body)
+    is_page = question is not None and is_declared_page(declared)
+    begin = partial(guard.begin, body, is_page=is_page)
+    inquiry = await run_in_thread(begin) if takes_long else begin()
     if inquiry.kind is not Kind.TEXT:
         return inquiry, NO_PAGE
-    if question is not None:
+    if question is not None and not is_page:
         is_page = await run_in_thread(may_be_page, body, declared) if takes_long else may_be_page(body, declared)
         question = question if is_page else None
     if not inquiry.is_unread and question is None:
