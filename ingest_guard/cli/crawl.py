@@ -9,6 +9,7 @@ import contextlib
 import json
 import logging
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from scrapy.cmdline import execute
 
+from ingest_guard.cli import crawl_summary
 from ingest_guard.cli.main import FAILED, OK, STOPPED
 from ingest_guard.dataset.records.layouts import NAMES
 from ingest_guard.errors import IngestGuardError, SetupError
@@ -48,6 +50,13 @@ _NOT_USABLE = (
 )
 _STANDALONE = {"SCRAPY_SETTINGS_MODULE": "ingest_guard.scrapy_plugin.spider.standalone"}
 _DEFAULT_POLICY = Path("policy.yaml")
+# A level of INFO or below, or a file for the log, as Scrapy's options name them.
+_ASKS_FOR_LOG = re.compile(
+    r"(?:-L ?|--loglevel[ =]|(?:-s ?|--set[ =])LOG_LEVEL=)(?:INFO|DEBUG|NOTSET)\b"
+    r"|--logfile[ =]|(?:-s ?|--set[ =])LOG_FILE=",
+    re.IGNORECASE,
+)
+_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 _OUTPUT = ("-o", "--output")
 
 
@@ -71,6 +80,11 @@ _OUTPUT = ("-o", "--output")
     help="Where to write how the crawl ended: lists, counts, reason. Only a guarded crawl that ended well writes it.",
 )
 @click.option(
+    "--log-level",
+    type=click.Choice(_LEVELS, case_sensitive=False),
+    help="Of the log. INFO and DEBUG end it with all of Scrapy's statistics.",
+)
+@click.option(
     "--recover",
     is_flag=True,
     help="After a crash: start again from the first pages, and leave out what has a record in the feeds.",
@@ -90,16 +104,17 @@ def command(
         file.unlink(missing_ok=True)
         settings = ["-s", f"{COMPLETION_SETTING}={file}", *(["-s", f"{RECOVER_SETTING}=True"] if recover else [])]
         with _environment(plan.environment), _without_tracebacks():
-            code = _run(["scrapy", "crawl", *_progress(), *plan.arguments, *settings])
-        return code or _exit_code(file)
+            code = _run(["scrapy", "crawl", *_progress(), *_quiet(plan.arguments), *plan.arguments, *settings])
+        return code or _finish(file, plan.folder)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Arguments for ``scrapy crawl``, and environment variables that it needs."""
+    """Arguments for ``scrapy crawl``, environment variables that it needs, and the folder of the data set, if any."""
 
     arguments: list[str]
     environment: Mapping[str, str] = field(default_factory=dict)
+    folder: str | None = None
 
 
 def make_plan(
@@ -109,6 +124,7 @@ def make_plan(
     policy: Path | None = None,
     outfit: str | None = None,
     format_: str | None = None,
+    log_level: str | None = None,
     **of_seeds: _Value,
 ) -> Plan:
     """Return what to run.
@@ -131,6 +147,7 @@ def make_plan(
         DATASET_SETTING: folder,
         OUTFIT_SETTING: outfit,
         FORMAT_SETTING: format_,
+        "LOG_LEVEL": log_level.upper() if log_level else None,
     }
     if seeds is None:
         unfit = [f"--{name}" for name, value in of_seeds.items() if value]
@@ -138,11 +155,11 @@ def make_plan(
             raise click.UsageError(f"{', '.join(unfit)}: only with --seeds; a spider has its own arguments (-a)")
         if not rest:
             raise click.UsageError("name a spider of this project, or give --seeds FILE -o FOLDER")
-        return Plan([*rest, *_as_options("-s", settings)])
+        return Plan([*rest, *_as_options("-s", settings)], folder=folder)
     if folder is None:
         raise click.UsageError("name the folder for the records: -o FOLDER")
     settings[POLICY_SETTING] = str(_policy(policy).absolute())
-    return Plan([*_from_seeds(seeds, **of_seeds), *rest, *_as_options("-s", settings)], _STANDALONE)
+    return Plan([*_from_seeds(seeds, **of_seeds), *rest, *_as_options("-s", settings)], _STANDALONE, folder)
 
 
 def take_folder(arguments: list[str], *, anything: bool) -> tuple[str | None, list[str]]:
@@ -226,6 +243,14 @@ def _progress() -> list[str]:
     return ["-s", f"{PROGRESS_SETTING}=True"] if sys.stderr.isatty() else []
 
 
+def _quiet(arguments: list[str]) -> list[str]:
+    """Return the options that leave out Scrapy's dump of statistics, unless the arguments ask for its log at INFO."""
+    for option, following in zip(arguments, [*arguments[1:], ""], strict=True):
+        if _ASKS_FOR_LOG.match(f"{option} {following}") or _ASKS_FOR_LOG.match(option):
+            return []
+    return ["-s", "STATS_DUMP=False"]
+
+
 def _run(arguments: list[str]) -> int:
     """Run a command of Scrapy in this process; return its exit code."""
     before, sys.argv = sys.argv, arguments
@@ -238,13 +263,19 @@ def _run(arguments: list[str]) -> int:
     return OK
 
 
-def _exit_code(file: Path) -> int:
-    """Return the exit code for a completion file, and print why it is not 0."""
+def _finish(file: Path, folder: str | None) -> int:
+    """Print how the crawl of a completion file ended; return the exit code."""
     try:
         facts: dict[str, Any] = json.loads(file.read_bytes())
     except FileNotFoundError:
         click.echo(_NOT_USABLE, err=True)
         return FAILED
+    crawl_summary.show(facts, folder)
+    return _exit_code(facts)
+
+
+def _exit_code(facts: Mapping[str, Any]) -> int:
+    """Return the exit code for how a crawl ended, and print why it is not 0."""
     if faults := facts.get("counts", {}).get("errors"):
         click.echo(f"ingest-guard: the guard had {faults:,} faults of its own, each dropped what it met.", err=True)
     reason = facts["finish_reason"]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from support.server import Seen
 
 _COMMAND = ("-c", "import sys; from ingest_guard.cli import main; sys.exit(main())", "crawl")
-_QUICK = ("-s", "AUTOTHROTTLE_ENABLED=False", "-s", "DOWNLOAD_DELAY=0", "-s", "DNS_TIMEOUT=5")
+_QUICK = ("-L", "INFO", "-s", "AUTOTHROTTLE_ENABLED=False", "-s", "DOWNLOAD_DELAY=0", "-s", "DNS_TIMEOUT=5")
 _LISTED = encode(drawn(1), "JPEG")
 _SMALL = encode(drawn(3).resize((20, 15)), "PNG")
 _POLICY = """

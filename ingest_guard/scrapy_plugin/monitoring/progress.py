@@ -29,6 +29,9 @@ _LINE_EVERY = 30.0
 _WINDOW = 10.0
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 _DROPPED = ("matched", "held", "not_scannable")
+# What a narrow terminal shows above all; the rest comes in its own order.
+_FIRST = ("kept", "dropped", "images", "time", "pages", "a second", "opted out")
+_GAP = "  "
 _STYLES = {"kept": "bold green", "dropped": "bold red"}
 
 
@@ -129,9 +132,10 @@ class Progress:
         }
 
     def _render(self) -> Text:
-        text = Text()
-        for name, value in self._collect().items():
-            text.append(f"{'  ' if text else ''}{name} ", style="dim")
+        """Return one line that fits the terminal, as wide as it is at this moment."""
+        text = Text(no_wrap=True, overflow="crop")
+        for name, value in _fitting(self._collect(), self._console.width).items():
+            text.append(f"{_GAP if text else ''}{name} ", style="dim")
             text.append(value, style=_STYLES.get(name, "bold"))
         return text
 
@@ -149,6 +153,18 @@ def _domains(counts: dict[str, Any]) -> dict[str, str]:
     if counts["domains/dropped"]:
         shown["over budget"] = f"{counts['domains/dropped']:,}"
     return shown
+
+
+def _fitting(values: dict[str, str], width: int) -> dict[str, str]:
+    """Return as many values as have room in a line, the most important ones, in their own order."""
+    chosen: set[str] = set()
+    room = width
+    for name in sorted(values, key=lambda name: (name not in _FIRST, _FIRST.index(name) if name in _FIRST else 0)):
+        room -= len(name) + 1 + len(values[name]) + (len(_GAP) if chosen else 0)
+        if room < 0:
+            break
+        chosen.add(name)
+    return {name: value for name, value in values.items() if name in chosen}
 
 
 class _Pace:

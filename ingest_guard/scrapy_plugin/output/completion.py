@@ -10,7 +10,7 @@ from typing import Any
 
 from scrapy import signals
 
-from ingest_guard._clock import now
+from ingest_guard._clock import format_time, now
 from ingest_guard._version import __version__
 from ingest_guard.files.atomic import whole_file
 from ingest_guard.scrapy_plugin.core import placement
@@ -19,6 +19,9 @@ from ingest_guard.scrapy_plugin.core.settings import COMPLETION_SETTING
 from ingest_guard.scrapy_plugin.core.state import GuardState
 from ingest_guard.scrapy_plugin.output import resume
 from ingest_guard.scrapy_plugin.output.manifest import keeper_of
+
+# Those of Scrapy's statistics that say why pages were not read. None has an address.
+_SCRAPYS = ("robotstxt/", "offsite/", "httperror/", "downloader/exception_", "response_received_count")
 
 
 class Ending:
@@ -66,6 +69,7 @@ class Ending:
         if (file := self._file()) is not None:
             stats = self._state.crawler.stats.get_stats()
             self._facts |= {"ended": now(), "counts": own_counts(stats), "feeds_failed": failed_feeds(stats)}
+            self._facts["scrapy"] = {name: n for name, n in sorted(stats.items()) if name.startswith(_SCRAPYS)}
             with whole_file(file) as target:
                 target.write((json.dumps(self._facts, indent=1, sort_keys=True) + "\n").encode())
 
@@ -81,5 +85,6 @@ def _held_against(state: GuardState) -> dict[str, Any]:
         "spider": spider.name if spider is not None else None,
         "guard": f"ingest_guard {__version__}",
         "list_version": state.guard.version,
+        "lists_created": format_time(state.guard.blocklist.created),
         "check_set": state.guard.attestation["check_set"],
     }

@@ -11,7 +11,7 @@ _REFUSALS = ("IgnoreRequest", "ImageBlocked", "RequestRefused")
 
 def reasons(stats: Mapping[str, Any]) -> list[str]:
     """Return why no page was read, each with its count; empty where nothing was counted."""
-    return [f"{count:,} {words}" for count, words in _counted(stats) if count > 0]
+    return [f"{words}: {count:,}" for count, words in _counted(stats) if count > 0]
 
 
 def sentence(stats: Mapping[str, Any]) -> str:
@@ -25,17 +25,17 @@ def _counted(stats: Mapping[str, Any]) -> Iterator[tuple[int, str]]:
         return int(stats.get(_PREFIX + name, 0))
 
     unreachable = own("robots_unreachable")
-    yield own("spider/seeds_unusable"), "lines of the seeds are no address"
-    yield own("spider/seeds_elsewhere"), "seeds lie in none of the domains"
-    yield unreachable, "requests were not sent, because the robots.txt of their host cannot be had"
-    yield int(stats.get("robotstxt/forbidden", 0)) - unreachable, "requests are forbidden by robots.txt"
-    yield int(stats.get("offsite/filtered", 0)), "requests led to hosts outside of the domains"
-    yield _sum(stats, f"{_PREFIX}refused/"), "requests were refused by the guard (URL lists and the like)"
+    yield own("spider/seeds_unusable"), "lines of the seeds that are no address"
+    yield own("spider/seeds_elsewhere"), "seeds that lie in none of the domains"
+    yield unreachable, "requests not sent, because the robots.txt of their host cannot be had"
+    yield int(stats.get("robotstxt/forbidden", 0)) - unreachable, "requests that robots.txt forbids"
+    yield int(stats.get("offsite/filtered", 0)), "requests that led outside of the domains"
+    yield _sum(stats, f"{_PREFIX}refused/"), "requests that the guard refused (URL lists and the like)"
     unanswered = {name: n for name, n in stats.items() if not name.endswith(_REFUSALS)}
-    yield _sum(unanswered, _UNANSWERED), "requests had no answer, each try counted"
-    yield int(stats.get("httperror/response_ignored_count", 0)), "answers were errors (404, 500 and the like)"
-    yield own("matched") + own("held") + own("not_scannable"), "answers were dropped by the guard"
-    yield own("spider/pages_refused"), "pages are too costly to read"
+    yield _sum(unanswered, _UNANSWERED), "requests without an answer, each try counted"
+    yield int(stats.get("httperror/response_ignored_count", 0)), "answers that were errors (404, 500 and the like)"
+    yield own("matched") + own("held") + own("not_scannable"), "answers that the guard dropped"
+    yield own("spider/pages_refused"), "pages that are too costly to read"
 
 
 def _sum(stats: Mapping[str, Any], start: str) -> int:

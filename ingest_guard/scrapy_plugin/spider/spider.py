@@ -179,6 +179,7 @@ class ImageTextSpider(SitemapSpider):
     async def start(self) -> AsyncIterator[Any]:
         """Request the seeds, as fast as the crawl can take them."""
         room = PendingLimit(self.crawler, self.waiting_seeds)
+        self._state.count("spider/pages", 0)  # so that a crawl without a page is known as one
         elsewhere = 0
         for url in self.seeds:
             if not self.hosts.allows(url):

@@ -4,13 +4,15 @@ import io
 import logging
 from typing import TYPE_CHECKING
 
+import pytest
+from rich.console import Console
+
 from ingest_guard.scrapy_plugin.core.state import GuardState
 from ingest_guard.scrapy_plugin.monitoring.progress import Progress, _format_span
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import pytest
     from scrapy.crawler import Crawler
 
 
@@ -79,7 +81,7 @@ def test_the_log_goes_above_what_is_live(make_crawler: Callable[..., Crawler], m
         logging.getLogger().removeHandler(handler)
     shown = terminal.getvalue()
     assert f"a line with [bold]brackets[/bold] {'x' * 200}\n" in shown
-    assert shown.index("brackets") < shown.rindex("age of lists")
+    assert shown.index("brackets") < shown.rindex("kept")
 
 
 def test_a_terminal_that_goes_away_ends_the_progress_alone(
@@ -128,3 +130,22 @@ def test_times_are_told_as_clocks_do() -> None:
         "1:01:01",
         "1 d 1 h",
     ]
+
+
+@pytest.mark.parametrize("width", [20, 40, 80, 160, 300])
+def test_the_live_line_is_one_line(make_crawler: Callable[..., Crawler], width: int) -> None:
+    """However narrow the terminal: what has no room is left out, the least important first."""
+    state = GuardState.of(make_crawler())
+    for name, number in (("checked", 1_234_567), ("records", 1_000_000), ("matched", 3), ("not_an_image", 777_777)):
+        state.count(name, number)
+    progress = Progress(state, io.StringIO())
+    progress._console = Console(file=io.StringIO(), width=width)
+    progress._console.print(progress._render())
+    lines = progress._console.file.getvalue().splitlines()
+    assert len(lines) == 1
+    assert len(lines[0]) <= width
+    shown = [name for name in ("kept 1,000,000", "dropped 3", "images 1,234,567") if name in lines[0]]
+    assert shown == {20: ["kept 1,000,000"], 40: ["kept 1,000,000", "dropped 3"]}.get(
+        width, ["kept 1,000,000", "dropped 3", "images 1,234,567"]
+    )
+    assert ("age of lists" in lines[0]) is (width >= 160)
