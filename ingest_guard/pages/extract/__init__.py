@@ -3,4 +3,8 @@
 from ingest_guard.pages.extract.found import PageImage
 from ingest_guard.pages.extract.images import extract_images
 
-__all__ = ["PageImage", "extract_images"]
+__all__ = ["EXTRACTION", "PageImage", "extract_images"]
+
+EXTRACTION = 2
+"""The way in which texts and addresses are read. A change that gives the same image another text, or another address,
+gives it another ``uid``, and this another number."""
