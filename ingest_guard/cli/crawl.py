@@ -27,6 +27,7 @@ from ingest_guard.errors import IngestGuardError, SetupError
 from ingest_guard.scrapy_plugin.core.settings import (
     COMPLETION_SETTING,
     DATASET_SETTING,
+    DOUBLES_SETTING,
     FORMAT_SETTING,
     OUTFIT_SETTING,
     POLICY_SETTING,
@@ -89,8 +90,19 @@ _OUTPUT = ("-o", "--output")
     is_flag=True,
     help="After a crash: start again from the first pages, and leave out what has a record in the feeds.",
 )
+@click.option(
+    "--accept-doubles",
+    is_flag=True,
+    help="Go on in a folder whose records an older release has read in another way; images may come twice.",
+)
 def command(
-    arguments: tuple[str, ...], completion: Path | None, *, recover: bool, seeds: Path | None, **chosen: Any
+    arguments: tuple[str, ...],
+    completion: Path | None,
+    *,
+    recover: bool,
+    accept_doubles: bool,
+    seeds: Path | None,
+    **chosen: Any,
 ) -> int:
     """Run SPIDER as 'scrapy crawl' does, with the same options, or crawl from SEEDS without a project.
 
@@ -102,7 +114,8 @@ def command(
     with tempfile.TemporaryDirectory(prefix="ingest-guard-") as folder:
         file = (completion or Path(folder, "completion.json")).absolute()
         file.unlink(missing_ok=True)
-        settings = ["-s", f"{COMPLETION_SETTING}={file}", *(["-s", f"{RECOVER_SETTING}=True"] if recover else [])]
+        switches = {RECOVER_SETTING: recover or None, DOUBLES_SETTING: accept_doubles or None}
+        settings = _as_options("-s", {COMPLETION_SETTING: str(file), **switches})
         with _environment(plan.environment), _without_tracebacks():
             code = _run(["scrapy", "crawl", *_progress(), *_quiet(plan.arguments), *plan.arguments, *settings])
         return code or _finish(file, plan.folder)

@@ -17,7 +17,7 @@ from ingest_guard.errors import PolicyError
 from ingest_guard.policy.lists import Allow, KeySource, ListPolicy, Signers, State, is_hex_key
 from ingest_guard.policy.operation import Fairness, Hygiene, Metrics, Report, SelfTest, Swap
 from ingest_guard.policy.records import Dataset, Extract, Filters, OptOutPolicy, Records
-from ingest_guard.policy.units import Bodies, Section, Size, Span, Workers
+from ingest_guard.policy.units import BinaryType, Bodies, Section, Size, Span, Workers
 
 _NOT_FOR_WORKERS = {"max_age", "build", "swap", "signer", "list_key", "allow", "extract", "filters", "dataset"}
 _NOT_FOR_WORKERS |= {"state", "fairness", "self_test", "report", "metrics"}
@@ -86,7 +86,7 @@ class Policy(Section):
     low_quality: Literal["compare", "drop"] = "compare"
     min_quality: int = Field(50, ge=0, le=100)
     low_quality_distance: int = Field(12, ge=0, le=31)
-    unscanned_types: tuple[str, ...] = ()
+    unscanned_types: tuple[BinaryType, ...] = ()
     views: Views = Views()
     limits: Limits = Limits()
     workers: Workers = "auto"

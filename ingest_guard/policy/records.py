@@ -7,9 +7,9 @@
 import re
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from ingest_guard.policy.units import Section, Span
 from ingest_guard.urls.hosts import listed_host
@@ -78,7 +78,7 @@ class Records(Section):
 class Extract(Section):
     """Where images are looked for on a page, and which of their copies and texts is taken."""
 
-    places: tuple[Place, ...] = get_args(Place)
+    places: tuple[Place, ...] = Field(get_args(Place), min_length=1)
     texts: tuple[TextSource, ...] = get_args(TextSource)
     choose: Literal["largest", "nearest"] = "largest"
     width: int = Field(1024, gt=0, le=100_000)
@@ -103,6 +103,12 @@ class Filters(Section):
     min_height: int = Field(0, ge=0)
     max_aspect: _Ratio | None = None
     declared_size: bool = False
+
+    @model_validator(mode="after")
+    def _lets_texts_through(self) -> Self:
+        if self.min_text > self.max_text:
+            raise ValueError("expected a max_text of at least min_text; no text is both")
+        return self
 
 
 class OptOutPolicy(Section):

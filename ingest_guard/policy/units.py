@@ -5,7 +5,7 @@ import re
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 
 _SIZES = {"": 1, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "kB": 10**3, "MB": 10**6, "GB": 10**9}
 _MOST_WORKERS = 256
@@ -62,6 +62,13 @@ def _seconds(value: timedelta) -> float:
     return value.total_seconds()
 
 
+def _read_type(value: str) -> str:
+    if not re.fullmatch(r"[A-Z0-9]{2,12}", value):
+        raise ValueError("expected the short name of a type, such as PDF, ZIP or GZIP; no other name ever matches one")
+    return value
+
+
+BinaryType = Annotated[str, AfterValidator(_read_type)]
 Bodies = Annotated[int | Literal["auto"], BeforeValidator(_read_bodies)]
 Size = Annotated[int, BeforeValidator(_read_size), Field(gt=0)]
 Workers = Annotated[int | Literal["auto", "inline"], BeforeValidator(_read_workers)]

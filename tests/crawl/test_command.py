@@ -9,6 +9,8 @@ from support.crawl import GUARDED, Crawl, Project
 from support.pictures import drawn, encode
 from support.server import Server
 
+from ingest_guard.pages.extract import EXTRACTION
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -136,7 +138,7 @@ def test_recovery_makes_each_record_once(project: Project, site: Server) -> None
     lines = feed.read_bytes().splitlines(keepends=True)
     assert len(lines) == len(_SAFE)
     feed.write_bytes(b"".join(lines[:2]) + lines[2][:40])
-    (project.out / "job" / "ingest_guard.json").write_text('{"state": "running"}')
+    (project.out / "job" / "ingest_guard.json").write_text(f'{{"state": "running", "extraction": {EXTRACTION}}}')
     crawl = _crawl(project, site, "--recover")
     assert crawl.exit_code == 0, crawl.output[-2000:]
     records = [json.loads(line) for line in feed.read_bytes().splitlines()]

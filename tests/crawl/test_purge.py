@@ -13,6 +13,7 @@ from support.crawl import Crawl, Project
 from support.pictures import drawn, encode
 from support.server import Reply, Server
 
+from ingest_guard.pages.extract import EXTRACTION
 from ingest_guard.scrapy_plugin.stores.stores import MARKER
 
 if TYPE_CHECKING:
@@ -210,7 +211,7 @@ def test_job_directory_with_pictures_in_it(server: Server, tmp_path: Path, queue
     assert _DATA_URL.encode()[2000:2100] in b"".join(file.read_bytes() for file in job.rglob("*") if file.is_file())
     (job / "of-mine.txt").touch()
     # What a guarded crawl keeps there: whether it was closed.
-    (job / "ingest_guard.json").write_text('{"state": "closed"}')
+    (job / "ingest_guard.json").write_text(f'{{"state": "closed", "extraction": {EXTRACTION}}}')
     project.set(**_GUARDED, **{**settings, "PICTURE": None})
     code, text = purge(project)
     assert code == 0, text

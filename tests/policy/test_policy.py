@@ -257,6 +257,23 @@ def test_a_filter_that_could_never_match_is_an_error(tmp_path: Path, line: str, 
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
+        ("unscanned_types: [application/pdf]", "key unscanned_types.0: expected the short name of a type, such as PDF"),
+        ("unscanned_types: [PDF, pdf]", "key unscanned_types.1: expected the short name of a type"),
+        ("filters: {min_text: 20000}", "key filters: expected a max_text of at least min_text"),
+        ("filters: {min_text: 20, max_text: 10}", "key filters: expected a max_text of at least min_text"),
+        ("extract: {places: []}", "key extract.places: expected at least one entry"),
+    ],
+)
+def test_a_value_of_which_nothing_comes_is_an_error(tmp_path: Path, line: str, expected: str) -> None:
+    """A type under a name that no file has, and a search in no place, would be without effect or without images."""
+    with pytest.raises(PolicyError) as caught:
+        load(tmp_path, f"blocklist: b\n{line}\n")
+    assert f"line 2: {expected}" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
         ("allow_empty: 1", "valid boolean"),
         ("max_age: soon", "a time span such as 30d"),
         ("max_age: true", "a time span such as 30d"),

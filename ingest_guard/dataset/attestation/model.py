@@ -100,6 +100,7 @@ class Run(Part):
     """One crawl into the folder, from its start to its end.
 
     Of one that was killed, or whose guard failed, ``ended``, ``finish_reason`` and ``counts`` are None, as unknown.
+    ``extraction`` numbers the way in which texts and addresses were read; runs from before it was counted have none.
     """
 
     started: Time
@@ -110,6 +111,7 @@ class Run(Part):
     policy_digest: Digest
     check_sets: tuple[CheckSetId, ...]
     counts: dict[str, Count] | None = None
+    extraction: Count | None = None
 
 
 class Recheck(Part):

@@ -5,11 +5,11 @@ restrictive one counts, a name and a colon address what follows in the same head
 ``noimageai`` come from DeviantArt, ``noml`` from Mojeek (noml.info).
 """
 
-import contextlib
 import re
 from collections.abc import Collection, Iterable, Iterator
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
+
+from ingest_guard.dataset.optouts.dates import parse_date
 
 REASONS = ("noai", "noimageai", "noml", "noindex", "noimageindex", "unavailable_after")
 """What a page or an image may say of itself, in the order in which it is counted where it says several things."""
@@ -77,26 +77,10 @@ def _date(first: str, others: list[str]) -> tuple[datetime | None, int]:
     for used, other in enumerate([*others, ""], start=1):
         if len(text) > _LONGEST_DATE:
             break
-        if (date := _parse_date(text.strip())) is not None:
+        if (date := parse_date(text)) is not None:
             return date, used
         text = f"{text},{other}"
     return None, 1
-
-
-def _parse_date(text: str) -> datetime | None:
-    """Read a date of RFC 822, RFC 850 or ISO 8601; without a zone it is UTC."""
-    date = None
-    # A lone time zone (``+0200``) or year is no date: both readers would make one up, or raise anything.
-    with contextlib.suppress(ValueError, TypeError, IndexError, OverflowError):
-        date = parsedate_to_datetime(text)
-    if date is None:
-        with contextlib.suppress(ValueError, OverflowError):
-            date = datetime.fromisoformat(text.upper().removesuffix("Z").replace("T", " "))
-    if date is None:
-        return None
-    with contextlib.suppress(ValueError, OverflowError):
-        return date.replace(tzinfo=UTC) if date.tzinfo is None else date.astimezone(UTC)
-    return None
 
 
 _PRODUCT = re.compile(r"([A-Za-z][A-Za-z0-9._-]*)/[0-9]")

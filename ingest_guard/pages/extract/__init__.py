@@ -4,6 +4,7 @@ from ingest_guard.pages.extract.found import PageImage
 from ingest_guard.pages.extract.images import extract_from, extract_images
 
 EXTRACTION = 2
-"""How pages are read; a number more where the same page may give other images, addresses or texts than before."""
+"""The way in which pages are read. A change that gives an image another text or address, and so another ``uid``, gives
+this another number."""
 
 __all__ = ["EXTRACTION", "PageImage", "extract_from", "extract_images"]

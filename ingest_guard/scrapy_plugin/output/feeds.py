@@ -25,6 +25,7 @@ from ingest_guard.scrapy_plugin.core.meter import failed_feeds
 from ingest_guard.scrapy_plugin.core.settings import DATASET_SETTING, FORMAT_SETTING, OUTFIT_SETTING, ROWS_SETTING
 from ingest_guard.scrapy_plugin.core.state import GuardState
 from ingest_guard.scrapy_plugin.output.buckets import open_store
+from ingest_guard.scrapy_plugin.output.extraction import require_same_in_dataset
 
 FORMATS = ("parquet", "jsonl")
 SHARD_ROWS = 100_000
@@ -112,12 +113,14 @@ class Dataset:
         Raises
         ------
         SetupError, DatasetError
-            It cannot be read, another crawl writes to it, or its shards have another outfit.
+            It cannot be read, another crawl writes to it, its shards have another outfit, or its records an older
+            extraction.
         """
         store = open_store(crawler)
         if store is None:
             return Keys(), 0
         store.claim()
+        require_same_in_dataset(store, crawler.settings)
         names = store.names()
         keys = Keys(_read_all_uids(store, names, crawler.settings.get(OUTFIT_SETTING) or NAMES[0]))
         dataset = cls(store, crawler)

@@ -33,13 +33,15 @@ from ingest_guard.dataset.attestation.model import Run
 from ingest_guard.dataset.attestation.promises import numbered
 from ingest_guard.dataset.records.schema import Column
 from ingest_guard.dataset.shards.location import FolderStore, ShardStore
-from ingest_guard.errors import AttestationError, DatasetError, SetupError
+from ingest_guard.errors import AttestationError, DatasetError
 from ingest_guard.guard.guard import Guard
+from ingest_guard.pages.extract import EXTRACTION
 from ingest_guard.policy.policy import Policy
 from ingest_guard.scrapy_plugin.core.meter import own_counts
 from ingest_guard.scrapy_plugin.core.settings import OUTFIT_SETTING, SIGN_KEY_VARIABLE
 from ingest_guard.scrapy_plugin.core.state import GuardState
 from ingest_guard.scrapy_plugin.output.buckets import open_store
+from ingest_guard.scrapy_plugin.output.extraction import read_earlier
 from ingest_guard.signing.keys import read_signing_key
 
 if TYPE_CHECKING:
@@ -160,18 +162,7 @@ class BucketKeeper(ManifestKeeper):
         self._is_uploading = False
 
     def _before(self) -> Manifest | None:
-        if not self._store.names():  # without shards there is nothing to attest
-            return None
-        known = [found for name in (drafts.DRAFT, NAME) if (found := self._fetch(name)) is not None]
-        # The draft of a crawl that ended is still there; the manifest that came of it says the same and more.
-        return max(known, key=lambda each: (len(each.runs), each.ended or ""), default=None)
-
-    def _fetch(self, name: str) -> Manifest | None:
-        try:
-            with self._store.fetch(name) as path:
-                return Manifest.parse(path.read_bytes())
-        except SetupError:  # not there; that the bucket can be reached was seen when its shards were listed
-            return None
+        return read_earlier(self._store)
 
     def _keep(self, draft: Manifest) -> None:
         self._latest = draft.to_bytes()
@@ -251,4 +242,5 @@ def _new_run(guard: Guard) -> Run:
         versions=facts.library_versions(),
         policy_digest=facts.policy_digest(guard.policy),
         check_sets=(),
+        extraction=EXTRACTION,
     )

@@ -27,7 +27,9 @@ from ingest_guard.dataset.records.seen import Keys
 from ingest_guard.dataset.shards.read import cut_torn_line, is_parquet, read_uids
 from ingest_guard.errors import SetupError
 from ingest_guard.files.atomic import whole_file
+from ingest_guard.pages.extract import EXTRACTION
 from ingest_guard.scrapy_plugin.core.settings import RECOVER_SETTING
+from ingest_guard.scrapy_plugin.output.extraction import FIRST, require_same
 from ingest_guard.scrapy_plugin.output.feed_exporters import LINES_FORMATS
 from ingest_guard.scrapy_plugin.output.feeds import Dataset, chosen_settings
 
@@ -56,7 +58,8 @@ def resume_from(crawler: Crawler) -> tuple[Keys, int]:
     Raises
     ------
     IngestGuardError
-        The job directory was not closed; a feed that is to be read back cannot be; or the data set cannot be written.
+        The job directory was not closed, or its records are of an older extraction; a feed that is to be read back
+        cannot be; or the data set cannot be written.
     """
     settings = crawler.settings
     folder = job_folder(settings)
@@ -64,6 +67,8 @@ def resume_from(crawler: Crawler) -> tuple[Keys, int]:
     if folder is not None and not starts_over:
         require_clean(folder)
     goes_on = folder is not None and was_used(folder)
+    if folder is not None and (number := _extraction_of(folder)) is not None:
+        require_same(number, f"what the job directory {folder} belongs to", settings)
     files = list(_readable_files(settings, strict=starts_over)) if starts_over or goes_on else []
     held, first_shard = Dataset.claim(crawler)
     keys = held | Keys(chain.from_iterable(map(_uids_of_feed, files)))
@@ -165,16 +170,31 @@ def start_over(folder: Path) -> None:
 
 
 def _read_note(folder: Path) -> str | None:
+    note = _note(folder)
+    return None if note is None else note.get("state", _RUNNING)
+
+
+def _extraction_of(folder: Path) -> int | None:
+    """Return the extraction of the crawl that used a job directory; None where no guarded crawl has."""
+    note = _note(folder)
+    if note is None:
+        return None
+    number = note.get("extraction")
+    return number if type(number) is int else FIRST
+
+
+def _note(folder: Path) -> dict[str, Any] | None:
+    """Return the note; None where there is none, and an empty one where it cannot be read."""
     try:
         note = json.loads((folder / NOTE).read_bytes())
     except FileNotFoundError:
         return None
     except (OSError, ValueError):
-        return _RUNNING
-    return note.get("state") if isinstance(note, dict) else _RUNNING
+        return {}
+    return note if isinstance(note, dict) else {}
 
 
 def _write_note(folder: Path, state: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with whole_file(folder / NOTE) as file:
-        file.write(json.dumps({"state": state}).encode())
+        file.write(json.dumps({"state": state, "extraction": EXTRACTION}).encode())

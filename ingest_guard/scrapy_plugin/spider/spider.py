@@ -36,7 +36,7 @@ from ingest_guard.errors import SetupError
 from ingest_guard.pages.extract.found import PageImage
 from ingest_guard.pages.reading import PageDocument, PageLink
 from ingest_guard.scrapy_plugin.core.state import GuardState
-from ingest_guard.scrapy_plugin.spider import no_pages
+from ingest_guard.scrapy_plugin.spider import no_pages, sitemaps
 from ingest_guard.scrapy_plugin.spider.limits import ANYWHERE, Hosts, PendingLimit, can_be_asked
 from ingest_guard.scrapy_plugin.spider.seeds import Seeds
 from ingest_guard.urls.hosts import with_host_spelled
@@ -264,6 +264,22 @@ class ImageTextSpider(SitemapSpider):
             if can_be_asked(url) and self._may_follow(url):
                 entry["loc"] = url
                 yield entry
+
+    def _parse_sitemap(self, response: Response) -> Iterable[Request]:
+        if response.url.endswith("/robots.txt"):
+            found = filter(can_be_asked, sitemaps.in_robots(response.body, response.url))
+            return (Request(url, callback=self._parse_sitemap) for url in found)
+        addresses = sitemaps.in_text(super()._get_sitemap_body(response) or response.body)
+        if addresses is None:
+            return super()._parse_sitemap(response)
+        entries = self.sitemap_filter({"loc": url} for url in addresses)
+        return (Request(url, callback=call) for url, call in self._get_urls_and_callbacks_from_urlset(entries))
+
+    def _get_sitemap_body(self, response: Response) -> bytes | None:
+        body: bytes | None = super()._get_sitemap_body(response)
+        if body is None and sitemaps.is_xml(response.body):
+            body = response.body
+        return sitemaps.mend(body) if body else body
 
     def _may_follow(self, url: str) -> bool:
         if not self.hosts.allows(url) or self._filters.blocks_host(url):

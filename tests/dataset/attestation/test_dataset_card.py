@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -58,19 +57,3 @@ def test_no_card_where_files_cannot_be_described(tmp_path: Path) -> None:
     write_shard(tmp_path / "records-00001.jsonl", [record(2)])
     write_manifest(tmp_path, manifest())
     assert not (tmp_path / "README.md").exists()
-
-
-def test_datasets_loads_lines_whose_columns_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A column that is null in the first shard has texts in the next, and fields of the attestation come later."""
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    datasets = pytest.importorskip("datasets")
-    first, second = record(1), record(2)
-    first |= {"language": None, "alt_source": None, "pdq": None, "pdq_quality": None}
-    second["attestation"] |= {"low_detail": True, "frames": "all"}
-    (tmp_path / "set").mkdir()
-    write_shard(tmp_path / "set" / "records-00000.jsonl", [first])
-    write_shard(tmp_path / "set" / "records-00001.jsonl", [second])
-    (tmp_path / "set" / "telemetry.jsonl").write_text(json.dumps({"kind": "start", "run": "r"}) + "\n")
-    write_manifest(tmp_path / "set", manifest())
-    rows = datasets.load_dataset(str(tmp_path / "set"), cache_dir=str(tmp_path / "cache"), split="train")
-    assert [row["language"] for row in rows] == [None, "en"]
