@@ -47,7 +47,9 @@ class Domain:
     seconds
         Worker time that it has used.
     mean
-        What one of its scans is expected to take, in seconds; None before the first one.
+        What one of its scans or readings is expected to take, in seconds; None before the first one.
+    image_mean
+        The same of its images alone.
     virtual
         When its next scan is due, in the worker time of a single domain; see :mod:`~ingest_guard.workers.fair_queue`.
     with_workers, places, fetches, fetched
@@ -64,13 +66,14 @@ class Domain:
 
     __slots__ = (
         "__weakref__", "closed_until", "closings", "credit", "credit_at", "failed_in_row", "fetched", "fetches",
-        "is_limited", "mean", "places", "seconds", "virtual", "with_workers",
+        "image_mean", "is_limited", "mean", "places", "seconds", "virtual", "with_workers",
     )  # fmt: skip
 
     def __init__(self, credit: float, now: float, *, is_limited: bool = True) -> None:
         self.is_limited = is_limited
         self.seconds = self.virtual = 0.0
         self.mean: float | None = None
+        self.image_mean: float | None = None
         self.with_workers = self.places = self.fetches = self.fetched = 0
         self.credit, self.credit_at = credit, now
         self.failed_in_row = self.closings = 0
@@ -151,9 +154,12 @@ class Domains:
         """Count an image that was dropped because its domain is closed."""
         self._dropped += 1
 
-    def count_scan(self, domain: Domain, seconds: float, reason: Reason | None) -> None:
-        """Count the end of a scan, in worker time, and how it ended."""
-        domain.mean = seconds if domain.mean is None else domain.mean + _WEIGHT * (seconds - domain.mean)
+    def count_scan(self, domain: Domain, seconds: float, reason: Reason | None, *, is_image: bool = True) -> None:
+        """Count the end of a scan or of a reading, in worker time, and how it ended."""
+        domain.mean = _moved(domain.mean, seconds)
+        if is_image:
+            # A page that was read at once says nothing of how long the images on it take.
+            domain.image_mean = _moved(domain.image_mean, seconds)
         domain.seconds += seconds
         self._seconds += seconds
         self._most_seconds = max(self._most_seconds, domain.seconds)
@@ -173,10 +179,10 @@ class Domains:
 
         Enough to keep all workers busy; the images of a slow domain would fill all places else.
         """
-        if domain.mean is None:
+        if domain.image_mean is None:
             # Few at first, and more with each that was answered: none of them may ever need a scan.
             return _UNKNOWN * self.workers + domain.fetched
-        return max(self.workers + 1, int(_BACKLOG * self.workers / max(domain.mean, 1e-4)))
+        return max(self.workers + 1, int(_BACKLOG * self.workers / max(domain.image_mean, 1e-4)))
 
     def statistics(self) -> dict[str, float]:
         """Return counts of all domains together: no name leaves this."""
@@ -216,3 +222,8 @@ class Domains:
             closed_for,
             self._closings,
         )
+
+
+def _moved(mean: float | None, seconds: float) -> float:
+    """Return a moving mean with one value more."""
+    return seconds if mean is None else mean + _WEIGHT * (seconds - mean)

@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 from ingest_guard.verdict import Reason
 from ingest_guard.workers.domains import Domain, Domains
-from ingest_guard.workers.worker import Job
+from ingest_guard.workers.worker import Job, TextJob
 
 _ACTIVE_FOR = 1.0
 
@@ -97,7 +97,7 @@ class FairQueue:
         self.release(job)
         domain.virtual += seconds
         if is_domains_fault:
-            self._domains.count_scan(domain, seconds, reason)
+            self._domains.count_scan(domain, seconds, reason, is_image=not isinstance(job, TextJob))
 
     def release(self, job: Job) -> None:
         """Take back what a domain was charged with for an image that no worker has any more."""
