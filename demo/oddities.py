@@ -51,8 +51,8 @@ def _broken() -> Iterator[Placed]:
     headers = (("Content-Encoding", "gzip"),)
     why = "a gzip body whose end is missing"
     yield _unscannable("/odd/cut-off-gzip.jpg", whole, "image/jpeg", "encoding", why, headers=headers, sent=cut)
-    headers = (("Content-Encoding", "x-made-up"),)
-    why = "an unknown content coding"
+    headers = (("Content-Encoding", "compress"),)
+    why = "a content coding that nothing here undoes"
     scrambled = bytes(byte ^ 0xA5 for byte in encode(poster(313), "JPEG"))
     yield _unscannable("/odd/unknown-coding.jpg", scrambled, "image/jpeg", "encoding", why, headers=headers)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import re
 import struct
 import zipfile
 import zlib
@@ -187,21 +188,21 @@ def test_picture_inside_a_container_is_seen(name: str, format: str) -> None:  # 
         assert hidden in set(open_picture(data, Limits()).files())
 
 
-@pytest.mark.parametrize("name", CARRIERS)
+# What is spelt otherwise, or lies in the samples, is known by a signature alone, and no viewer finds it there.
+PLAIN = [name for name in CARRIERS if not re.search("samples|base64|XMP|iTXt", name)]
+
+
+@pytest.mark.parametrize("name", PLAIN)
 def test_other_file_that_fills_a_part_is_found(name: str) -> None:
     """A video or a font has no signature to look for: what a part of the container holds is a file, too."""
     data = b"no picture " + np.random.default_rng(3).integers(0, 256, 900).astype(np.uint8).tobytes()
-    if "samples" in name or "base64" in name or "XMP" in name or "iTXt" in name:
-        pytest.skip("what is spelt otherwise, or lies in the samples, is known by a signature alone")
     files = set(open_picture(CARRIERS[name](data), Limits()).files())
     assert any(data in each for each in files)
 
 
-@pytest.mark.parametrize("name", CARRIERS)
+@pytest.mark.parametrize("name", PLAIN)
 def test_document_inside_a_container_is_a_doubt(name: str) -> None:
     """Viewers of PDF look for it in whatever they are given."""
-    if "base64" in name or "XMP" in name or "iTXt" in name or "samples" in name:
-        pytest.skip("spelt otherwise, no viewer finds it")
     assert outcome(CARRIERS[name](_PDF)) is Reason.UNSUPPORTED_TYPE
 
 

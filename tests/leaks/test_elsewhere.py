@@ -207,7 +207,8 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Twin]:
                 found = twins(
                     folder,
                     _SPIDER,
-                    guarded_and_not(_SETTINGS),
+                    # A robots.txt that the guard drops forbids its host otherwise.
+                    guarded_and_not(_SETTINGS, "opt_outs: {robots_unreachable: allow}\n"),
                     _FLAGGED,
                     modules={"parts": _PARTS},
                     prepare=prepare,

@@ -38,8 +38,10 @@ def _saved(name: str) -> bytes | None:
 def test_whatever_pillow_writes_is_no_text(name: str) -> None:
     """Each format that Pillow writes is an image, or is refused."""
     data = _saved(name)
+    # Of some formats, Pillow knows nothing but the name of a program that writes them.
+    assert data is not None or name in {"BUFR", "GRIB", "HDF5", "WMF"}
     if data is None:
-        pytest.skip("nothing here writes it")
+        return
     assert sniff(data).kind in {Kind.IMAGE, Kind.BINARY}
 
 
