@@ -73,8 +73,8 @@ def extract_from(text: str, encoding: str, url: str, *, is_xml: bool, policy: Ex
         named += read_json_ld(*walk.json_ld[:_MOST_BLOCKS])
     for each in named:
         if address := addresses.absolute(each.url):
-            spoken = tag(each.language) or language
-            draft = ImageDraft(address, each.source, [], width=each.width, height=each.height, language=spoken)
-            draft.add_text(each.source, clean(each.text), spoken)
+            spelled = tag(each.language) or language
+            draft = ImageDraft(address, each.source, [], width=each.width, height=each.height, language=spelled)
+            draft.add_text(each.source, clean(each.text), spelled)
             found.add(draft)
     return found.images()

@@ -174,5 +174,5 @@ def page_language(root: Root) -> str | None:
 
 def is_among(language: str, allowed: Iterable[str]) -> bool:
     """Tell whether a tag is one of those allowed, or a more special one: ``en-GB`` is among ``en``."""
-    spoken = f"{language.lower()}-"
-    return any(spoken.startswith(f"{each.lower()}-") for each in allowed)
+    wanted = f"{language.lower()}-"
+    return any(wanted.startswith(f"{each.lower()}-") for each in allowed)

@@ -145,9 +145,9 @@ def _around(path: Any, kind: type[PacedHandler]) -> type[PacedHandler]:
     for the handler's author. A handler that does not say whether it is lazy gets Scrapy's own default, and its warning.
     """
     inner = load_object(path)
-    told = {
+    facts = {
         name: value
         for name in ("__module__", "__qualname__", "lazy")
         if (value := getattr(inner, name, None)) is not None
     }
-    return type(getattr(inner, "__name__", kind.__name__), (kind,), {**told, "inner_class": inner})
+    return type(getattr(inner, "__name__", kind.__name__), (kind,), {**facts, "inner_class": inner})
