@@ -27,8 +27,12 @@ def _read_signers(value: Any) -> Any:
     return (value,) if isinstance(value, str) else value
 
 
+def _read_state(value: Any) -> Any:
+    return Path(value) if isinstance(value, str) and value != "none" else value
+
+
 Severity = Annotated[str, BeforeValidator(_read_severity), Field(pattern=r"^[A-Z0-9][A-Z0-9_.-]{0,15}$")]
-State = Literal["none"] | Annotated[Path, Field(strict=False)] | None
+State = Annotated[Literal["none"] | Path | None, BeforeValidator(_read_state)]
 Signers = Annotated[tuple[Annotated[str, Field(min_length=1, max_length=4096)], ...], BeforeValidator(_read_signers)]
 
 
