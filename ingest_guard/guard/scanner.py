@@ -118,12 +118,15 @@ class Scanner:
         first, found, queries = _First(every=ViewHashes() if self._keep_all else None), _NearMatches(), _Queries()
         reason = self._add_file(data, queries, first)
         try:
-            self._match_contents(picture, found)
-            for frame in picture.frames():
-                self._add_frame(frame, queries, first)
-                if queries.count >= _BATCH:
-                    _compare(self._blocklist, queries, found)
-                    queries = _Queries()
+            self._match_contents(picture.files(), found)
+            try:
+                for frame in picture.frames():
+                    self._add_frame(frame, queries, first)
+                    if queries.count >= _BATCH:
+                        _compare(self._blocklist, queries, found)
+                        queries = _Queries()
+            finally:
+                self._match_contents(picture.files(behind_samples=True), found)
         except NotScannable as problem:
             reason = problem.reason
         except registry.HasherError:
@@ -143,11 +146,11 @@ class Scanner:
             hits=found.nearest(),
         )
 
-    def _match_contents(self, picture: Picture, found: _NearMatches) -> None:
-        """Match the digests of what is inside the file, before anything of it is decoded."""
+    def _match_contents(self, files: Iterator[bytes], found: _NearMatches) -> None:
+        """Match the digests of what is inside the file: of most of it before anything is decoded."""
         if not self._blocklist.exact_algorithms:
             return
-        for body in picture.files():
+        for body in files:
             for list_id, algorithm in self._blocklist.match_exact(digests(body)):
                 found.matches[Match(list_id, algorithm, 0, "embedded/bytes")] = None
 
