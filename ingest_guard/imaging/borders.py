@@ -5,6 +5,7 @@ were sized for.
 """
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import TypeAlias
 
 import numpy as np
@@ -29,6 +30,9 @@ _SMALLEST_SHARE = 0.2
 """What is left must have at least this share of either side: less is no picture in a frame, but a sign on a wall."""
 
 _SMALLEST_SIDE = 32
+
+_SAMPLE = 128
+"""Pixels of a line that are looked at first: enough to know that a line of up to some thousands is not plain."""
 
 _GROUPS = 16
 """Parts of a line that are compared with the same parts of the next lines."""
@@ -97,6 +101,8 @@ def _alike(first: Box, second: Box, shape: tuple[int, ...]) -> bool:
 
 def _inside_plain(luma: NDArray[np.uint8]) -> Box | None:
     height, width = luma.shape
+    if not _may_have_plain_sides(luma):
+        return None
     top = _depth(luma, words=True)
     bottom = _depth(luma[::-1], words=True) if top < height else 0
     inner = luma[top : height - bottom]
@@ -113,8 +119,32 @@ def _inside_plain(luma: NDArray[np.uint8]) -> Box | None:
     return slice(top, height - bottom), slice(left, width - right)
 
 
+def _may_have_plain_sides(luma: NDArray[np.uint8]) -> bool:
+    """Return False only where none of the outermost lines is as plain as a border: so it is with most pictures.
+
+    A part of each line's pixels is looked at. Where more of them are strays than the whole line may have, whatever its
+    level is, the line is not plain.
+    """
+    sample = _outermost(luma.shape, min(_SAMPLE, *luma.shape))
+    alike = sample[0].shape[1] - 1 - int(_STRAYS * max(luma.shape))
+    if alike < 1:
+        return True
+    levels = np.sort(luma[sample], axis=1)
+    spans = levels[:, alike - 1 :] - levels[:, : levels.shape[1] - alike + 1]
+    return bool(spans.min() <= 2 * _TOLERANCE)
+
+
+@lru_cache(maxsize=64)
+def _outermost(shape: tuple[int, int], count: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return rows and columns, each intp[4, count], of so many pixels of each of the four outermost lines."""
+    height, width = shape
+    down, across = (np.arange(count) * side // count for side in shape)
+    top = left = np.zeros(count, np.intp)
+    return np.stack([top, top + height - 1, down, down]), np.stack([across, across, left, left + width - 1])
+
+
 def _inside_seams(luma: NDArray[np.uint8]) -> Box | None:
-    rows, columns = _between_seams(_changes(luma.T)), _between_seams(_changes(luma))
+    rows, columns = _between_seams(_changes(luma.T), _changes(luma))
     if rows is None and columns is None:
         return None
     return rows or slice(0, luma.shape[0]), columns or slice(0, luma.shape[1])
@@ -131,15 +161,24 @@ def _changes(luma: NDArray[np.uint8]) -> NDArray[np.float64]:
     sums = luma[: groups * step : step].astype(np.int16)
     for number in range(1, pixels):
         sums += luma[number : groups * step : step]
-    change = np.abs(sums[:, _SEAM_WIDTH:] - sums[:, :-_SEAM_WIDTH])
+    change = sums[:, _SEAM_WIDTH:] - sums[:, :-_SEAM_WIDTH]
+    np.abs(change, out=change)
     np.minimum(change, _SEAM_CAP * pixels, out=change)
     return np.asarray(change.sum(axis=0, dtype=np.int32) / (groups * pixels))
 
 
-def _between_seams(changes: NDArray[np.float64]) -> slice | None:
-    """Return the lines between two seams that are as deep on either side; None where there are none."""
-    size = len(changes) + 2
-    start, end = _seams(np.stack([changes, changes[::-1]]))
+def _between_seams(*changes: NDArray[np.float64]) -> list[slice | None]:
+    """Return for each axis the lines between two seams that are as deep on either side; None where there are none."""
+    ends = np.zeros((2 * len(changes), max(map(len, changes))))
+    for number, along in enumerate(changes):
+        ends[2 * number, : len(along)] = along
+        ends[2 * number + 1, : len(along)] = along[::-1]
+    seams = list(_seams(ends))
+    return [_between(len(along) + 2, *seams[2 * number :][:2]) for number, along in enumerate(changes)]
+
+
+def _between(size: int, start: int, end: int) -> slice | None:
+    """Return what of so many lines lies between two seams, where they may be those of a border."""
     inside = size - start - end
     if abs(start - end) > max(2, _UNEVEN * size) or min(start, end) < _SMALLEST_BORDER * size:
         return None
@@ -168,7 +207,9 @@ def _depth(lines: NDArray[np.uint8], *, words: bool = False) -> int:
 
     def off(start: int, stop: int) -> NDArray[np.float64]:
         # One comparison does for both ends: what is below wraps around to large values.
-        counts = np.count_nonzero((lines[start:stop] - np.uint8(low)) > span, axis=1)
+        is_off = lines[start:stop] - np.uint8(low) > span
+        # Several times as fast as np.count_nonzero by axis.
+        counts = is_off.view(np.uint8).sum(axis=1, dtype=np.uint32)
         return np.asarray(counts / lines.shape[1], np.float64)
 
     depth, step = 0, 1  # most pictures have no border: look at one line first, then at more and more

@@ -64,7 +64,7 @@ class Picture:
         Parameters
         ----------
         behind_samples
-            Look behind the samples, too. After :meth:`frames`, when they are decoded, hardly any are left to be searched.
+            Look behind the samples, too. After :meth:`frames`, when they are decoded, hardly any are left to search.
         """
         inside = self._inside(samples=behind_samples)
         start, self._yielded = self._yielded, len(inside.files)

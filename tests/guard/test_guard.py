@@ -87,7 +87,11 @@ def test_listed_file_inside_an_image_is_a_match(guard: Guard, world: World, name
 
 
 @pytest.mark.parametrize("is_decodable", [True, False])
-def test_listed_file_behind_the_samples_of_an_image_is_a_match(guard: Guard, world: World, is_decodable: bool) -> None:
+def test_listed_file_behind_the_samples_of_an_image_is_a_match(
+    guard: Guard,
+    world: World,
+    is_decodable: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
     """By its digest, whether the picture around it can be decoded or not."""
     png = encode(drawn(3), "PNG")
     if not is_decodable:  # the samples begin with what is no stream of zlib

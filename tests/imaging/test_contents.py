@@ -319,7 +319,11 @@ def _samples(rows: bytes, kind: str, hidden: bytes) -> bytes:
 @pytest.mark.parametrize("interlaced", [False, True])
 @pytest.mark.parametrize("animated", [False, True])
 def test_picture_behind_the_samples_of_a_png_is_seen(
-    animated: bool, interlaced: bool, kind: str, padding: int, cut: int | None
+    animated: bool,  # noqa: FBT001 - a parameter of the test
+    interlaced: bool,  # noqa: FBT001 - a parameter of the test
+    kind: str,
+    padding: int,
+    cut: int | None,
 ) -> None:
     """Wherever it lies, in samples of many blocks: what the decoder has read is no longer looked at, the rest is."""
     noise = np.random.default_rng(5)
