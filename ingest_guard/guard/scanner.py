@@ -34,7 +34,7 @@ _BATCH = 128
 
 
 class _Views(NamedTuple):
-    """Views of a frame: whole names, PDQ as uint8[n, 32], the quality of the first, and radius caps in bits, int64[n]."""
+    """Views of a frame: whole names, PDQ as uint8[n, 32], quality of the first, radius caps in bits as int64[n]."""
 
     names: tuple[str, ...]
     bits: NDArray[np.uint8]
@@ -62,9 +62,7 @@ class _Queries:
     views: dict[str, list[str]] = field(default_factory=dict)
     count: int = 0
 
-    def add(
-        self, algorithm: str, values: NDArray[np.uint8], caps: NDArray[np.int64], views: tuple[str, ...]
-    ) -> None:
+    def add(self, algorithm: str, values: NDArray[np.uint8], caps: NDArray[np.int64], views: tuple[str, ...]) -> None:
         """Add the fingerprints of views, uint8[n, size], each to be compared within its cap at most."""
         self.values.setdefault(algorithm, []).append(values)
         self.caps.setdefault(algorithm, []).append(caps)

@@ -201,29 +201,40 @@ def _seams(changes: NDArray[np.float64]) -> Iterator[int]:
 
 def _depth(lines: NDArray[np.uint8], *, words: bool = False) -> int:
     """Return how many lines from the first on are as plain as a border, and of one colour; or have words on it."""
+    size = len(lines)
     level = _level(lines[0])
     low = max(0, level - _TOLERANCE)
     span = min(255, level + _TOLERANCE) - low
+    strays, ink = bytearray(), bytearray()  # for each line that was looked at, 1 where it has more of them than it may
 
-    def off(start: int, stop: int) -> NDArray[np.float64]:
+    def look(stop: int) -> None:
+        start = len(strays)
         # One comparison does for both ends: what is below wraps around to large values.
         is_off = lines[start:stop] - np.uint8(low) > span
         # Several times as fast as np.count_nonzero by axis.
-        counts = is_off.view(np.uint8).sum(axis=1, dtype=np.uint32)
-        return np.asarray(counts / lines.shape[1], np.float64)
+        share = is_off.view(np.uint8).sum(axis=1, dtype=np.uint32) / lines.shape[1]
+        strays.extend((share > _STRAYS).tobytes())
+        ink.extend((share > _INK).tobytes())
 
-    depth, step = 0, 1  # most pictures have no border: look at one line first, then at more and more
-    while depth < len(lines):
-        over = np.flatnonzero(off(depth, depth + step) > _STRAYS)
-        if not len(over):
-            depth, step = min(len(lines), depth + step), step * 2
-            continue
-        depth += int(over[0])
-        beyond = _after_words(off(depth, depth + int(_CAPTION * len(lines)))) if words and depth else 0
-        if not beyond:
+    depth = 0
+    while True:
+        at = strays.find(1, depth)
+        while at < 0 and len(strays) < size:
+            look(2 * len(strays) or 1)  # most pictures have no border: look at one line first, then at more and more
+            at = strays.find(1, depth)
+        if at < 0:
+            return size
+        depth = at
+        if not words or not depth:
             return depth
-        depth, step = depth + beyond, 1
-    return depth
+        # They may all be words on a border, if two plain ones follow.
+        stop = min(size, depth + int(_CAPTION * size))
+        if len(strays) < stop:
+            look(max(stop, 2 * len(strays)))
+        end = strays.find(b"\0\0", depth, stop)
+        if end < 0 or ink.find(1, depth, end) >= 0:
+            return depth
+        depth = end
 
 
 def _level(line: NDArray[np.uint8]) -> int:
@@ -235,10 +246,3 @@ def _matches(line: NDArray[np.uint8], bars: list[int]) -> bool:
     """Return whether a line may belong to a frame with these levels of the bars above and below, if there are any."""
     level = _level(line)
     return not bars or any(abs(level - bar) <= _TOLERANCE for bar in bars)
-
-
-def _after_words(off: NDArray[np.float64]) -> int:
-    """Return after how many lines, which may all be words on a border, two plain ones follow; 0 if none do."""
-    plain = off <= _STRAYS
-    ends = np.flatnonzero(plain[1:] & plain[:-1])
-    return int(ends[0]) if len(ends) and (off[: ends[0]] <= _INK).all() else 0

@@ -75,7 +75,7 @@ class Picture:
         self._searched += len(steps)
         for step in steps:
             try:
-                with decoding(), quiet():
+                with decoding():
                     step()
             except NotScannable as error:
                 self._contents.problem = self._contents.problem or error.reason

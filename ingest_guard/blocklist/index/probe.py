@@ -44,7 +44,7 @@ class Probes:
     @classmethod
     @lru_cache(maxsize=16)
     def plan(cls, widths: tuple[int, ...], entries: int, limits: tuple[int, ...]) -> Probes:
-        """Work the probes out for a distance a query (see :func:`bands.radii`); kept, as most pictures' views are alike."""
+        """Work the probes out for the distances of some queries; kept, as most pictures' views are alike."""
         plans = [_flips(widths, entries, limit) for limit in limits]
         counts = np.concatenate([counts for counts, _ in plans])
         return cls(np.repeat(np.arange(counts.size), counts), np.concatenate([flips for _, flips in plans]))
@@ -52,7 +52,7 @@ class Probes:
 
 @lru_cache(maxsize=64)
 def _flips(widths: tuple[int, ...], entries: int, distance: int) -> tuple[Ints, Ints]:
-    """Return for a look-up within a distance how many probes there are in each band, and the bits to flip for each."""
+    """Return how many probes a look-up takes in each band, and the bits to flip for each (see :func:`bands.radii`)."""
     searched = bands.radii(widths, distance, entries)
     flips = [bands.masks(width, radius) for width, radius in zip(widths, searched, strict=True)]
     return np.array([len(part) for part in flips]), np.concatenate(flips)
@@ -81,7 +81,8 @@ class Prober:
         """Return every (query, entry, distance) within the query's limit, unsorted and with repetitions."""
         found: list[Hits] = []
         cells = self._cut(queries)
-        for query, cell in self._occupied(cells, limits):
+        for owner, cell in self._occupied(cells, limits):
+            query = owner
             start, length = self._buckets(cell)
             hopeless_from = max(int(_HOPELESS * len(self.words)), _CANDIDATES)
             if length.sum() > hopeless_from:
@@ -145,18 +146,21 @@ class Prober:
         offset = start - (ends - length)
         for begin in range(0, total, _CANDIDATES):
             end = min(begin + _CANDIDATES, total)
-            low, high = np.searchsorted(ends, (begin, end - 1), side="right")
-            part = slice(low, high + 1)
-            taken = length[part].copy()
-            # The first and the last bucket may belong to two parts.
-            taken[-1] -= ends[high] - end
-            taken[0] -= begin - (ends[low] - length[low])
+            part, taken = slice(None), length
+            if total > _CANDIDATES:
+                low, high = np.searchsorted(ends, (begin, end - 1), side="right")
+                part = slice(low, high + 1)
+                taken = length[part].copy()
+                # The first and the last bucket may belong to two parts.
+                taken[-1] -= ends[high] - end
+                taken[0] -= begin - (ends[low] - length[low])
             position = np.repeat(offset[part], taken)
             position += np.arange(begin, end)
             entry = self.tables.entries.take(position).astype(np.int64)
             owner = np.repeat(query[part], taken)
             near, apart = close_pairs(self.words, queries, entry, owner, limits)
-            yield owner[near], entry[near], apart.astype(np.int16)
+            if near.size:
+                yield owner[near], entry[near], apart.astype(np.int16)
 
 
 def scan(words: Words, queries: Words, limits: Ints) -> Hits:
