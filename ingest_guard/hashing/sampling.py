@@ -30,8 +30,8 @@ from scipy import sparse
 BUFFER_SIDE = 64
 """PDQ's down-sampled picture has this many rows and columns."""
 
-_BLOCK_PIXELS = 1 << 19
-"""Pixels are turned into floats in blocks of this many: two megabytes, never the whole of a large picture."""
+_BLOCK_PIXELS = 1 << 20
+"""Pixels are turned into floats in blocks of this many: four megabytes, never the whole of a large picture."""
 
 _PADDING = 16
 """Spare columns: rows a power of two apart share cache lines, which makes a transposition six times as slow."""

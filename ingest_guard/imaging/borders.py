@@ -158,7 +158,7 @@ def _changes(luma: NDArray[np.uint8]) -> NDArray[np.float64]:
     groups = min(_GROUPS, len(luma))
     step = len(luma) // groups
     pixels = min(step, _GROUP_PIXELS)
-    sums = luma[: groups * step : step].astype(np.int16)
+    sums = luma[: groups * step : step].astype(np.int16, order="C")
     for number in range(1, pixels):
         sums += luma[number : groups * step : step]
     change = sums[:, _SEAM_WIDTH:] - sums[:, :-_SEAM_WIDTH]
