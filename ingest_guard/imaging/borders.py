@@ -69,7 +69,7 @@ def trim_borders(luma: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
     First without plain bars and frames. Each side may have a colour of its own, and bars above and below may bear
     words: a line of them counts as border if plain lines follow it. Then without borders of any kind that are equally
     wide on opposite sides and end in straight lines: the picture itself, blurred, as phones' editors put it beside a
-    tall picture; a gradient; noise. 0.15 ms for a picture without a border, some 0.3 ms for one with it, more with words.
+    tall picture; a gradient; noise. 0.15 ms without a border, some 0.3 ms with one, more with words.
 
     Parameters
     ----------
