@@ -6,6 +6,7 @@ finds goes back as a :class:`~ingest_guard.guard.scan_result.Scan`, which travel
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -17,7 +18,7 @@ from ingest_guard.guard.view_hashes import ViewHashes
 from ingest_guard.hashing import registry
 from ingest_guard.hashing.digests import digests
 from ingest_guard.hashing.pdq import pdq
-from ingest_guard.hashing.pdq_views import pdq_views, radius_cap
+from ingest_guard.hashing.pdq_views import HashedViews, hash_views, radius_cap
 from ingest_guard.hashing.registry import Hasher
 from ingest_guard.imaging.borders import trim_borders
 from ingest_guard.imaging.decode import Frame, Limits, NotScannable, Picture, open_picture
@@ -27,17 +28,18 @@ from ingest_guard.verdict import ImageFacts, Match, Reason
 
 # Beyond any distance, also of the longest byte vectors.
 _NO_CAP = 1 << 32
+_UNCAPPED = np.array([_NO_CAP], np.int64)
 # Queries are compared in batches of about this many: large enough for the index, small enough for long animations.
 _BATCH = 128
 
 
-class _View(NamedTuple):
-    """One view of a frame: its whole name, its PDQ as uint8[32], the quality of that, and its radius cap in bits."""
+class _Views(NamedTuple):
+    """Views of a frame: whole names, PDQ as uint8[n, 32], quality of the first, radius caps in bits as int64[n]."""
 
-    name: str
+    names: tuple[str, ...]
     bits: NDArray[np.uint8]
     quality: int
-    cap: int
+    caps: NDArray[np.int64]
 
 
 @dataclass(slots=True)
@@ -56,16 +58,16 @@ class _Queries:
     """Fingerprints that wait for a comparison: per algorithm values, radius caps and view names."""
 
     values: dict[str, list[NDArray[np.uint8]]] = field(default_factory=dict)
-    caps: dict[str, list[int]] = field(default_factory=dict)
+    caps: dict[str, list[NDArray[np.int64]]] = field(default_factory=dict)
     views: dict[str, list[str]] = field(default_factory=dict)
     count: int = 0
 
-    def add(self, algorithm: str, value: NDArray[np.uint8], cap: int, view: str) -> None:
-        """Add the fingerprint of one view, to be compared within ``cap`` at most."""
-        self.values.setdefault(algorithm, []).append(value)
-        self.caps.setdefault(algorithm, []).append(cap)
-        self.views.setdefault(algorithm, []).append(view)
-        self.count += 1
+    def add(self, algorithm: str, values: NDArray[np.uint8], caps: NDArray[np.int64], views: tuple[str, ...]) -> None:
+        """Add the fingerprints of views, uint8[n, size], each to be compared within its cap at most."""
+        self.values.setdefault(algorithm, []).append(values)
+        self.caps.setdefault(algorithm, []).append(caps)
+        self.views.setdefault(algorithm, []).extend(views)
+        self.count += len(views)
 
 
 @dataclass(slots=True)
@@ -118,12 +120,15 @@ class Scanner:
         first, found, queries = _First(every=ViewHashes() if self._keep_all else None), _NearMatches(), _Queries()
         reason = self._add_file(data, queries, first)
         try:
-            self._match_contents(picture, found)
-            for frame in picture.frames():
-                self._add_frame(frame, queries, first)
-                if queries.count >= _BATCH:
-                    _compare(self._blocklist, queries, found)
-                    queries = _Queries()
+            self._match_contents(picture.files(), found)
+            try:
+                for frame in picture.frames():
+                    self._add_frame(frame, queries, first)
+                    if queries.count >= _BATCH:
+                        _compare(self._blocklist, queries, found)
+                        queries = _Queries()
+            finally:
+                self._match_contents(picture.files(behind_samples=True), found)
         except NotScannable as problem:
             reason = problem.reason
         except registry.HasherError:
@@ -143,11 +148,11 @@ class Scanner:
             hits=found.nearest(),
         )
 
-    def _match_contents(self, picture: Picture, found: _NearMatches) -> None:
-        """Match the digests of what is inside the file, before anything of it is decoded."""
+    def _match_contents(self, files: Iterator[bytes], found: _NearMatches) -> None:
+        """Match the digests of what is inside the file: of most of it before anything is decoded."""
         if not self._blocklist.exact_algorithms:
             return
-        for body in picture.files():
+        for body in files:
             for list_id, algorithm in self._blocklist.match_exact(digests(body)):
                 found.matches[Match(list_id, algorithm, 0, "embedded/bytes")] = None
 
@@ -166,20 +171,20 @@ class Scanner:
 
     def _add_frame(self, frame: Frame, queries: _Queries, first: _First) -> None:
         is_first = first.quality is None
-        views = list(self._views(frame)) if self._near_pdq or self._keep_all or is_first else []
-        for name, value, quality, cap in views:
+        min_quality = self._policy.min_quality
+        for names, bits, quality, caps in self._views(frame, is_first=is_first):
             if first.every is not None:
-                first.every.add("pdq", name, value.tobytes().hex(), quality)
-            if is_first and name == frame.name:
+                for name, value in zip(names, bits, strict=True):
+                    first.every.add("pdq", name, value.tobytes().hex(), quality)
+            if is_first and names[0] == frame.name:
                 first.quality = quality
-                first.low_detail = quality < self._policy.min_quality
-                first.fingerprints["pdq"] = value.tobytes().hex()
-            elif is_first and name.endswith("normalised") and quality >= self._policy.min_quality:
+                first.low_detail = quality < min_quality
+                first.fingerprints["pdq"] = bits[0].tobytes().hex()
+            elif is_first and names[0].endswith("normalised") and quality >= min_quality:
                 first.low_detail = False
             if self._near_pdq:
-                if quality < self._policy.min_quality:
-                    cap = min(cap, self._policy.low_quality_distance)  # noqa: PLW2901 - lowered, not replaced
-                queries.add("pdq", value, cap, name)
+                low = quality < min_quality
+                queries.add("pdq", bits, np.minimum(caps, self._policy.low_quality_distance) if low else caps, names)
         # Of later frames only what a list may know is of interest.
         listed = self._of_frames
         if not self._keep_all:
@@ -188,20 +193,27 @@ class Scanner:
         if frame.stored is not None:
             self._add_hashes(listed, frame.stored, frame.stored.name, queries, first, is_first=False)
 
-    def _views(self, frame: Frame) -> Iterator[_View]:
-        """Yield each view of a frame, its native one first."""
+    def _views(self, frame: Frame, *, is_first: bool) -> Iterator[_Views]:
+        """Yield the views of a frame, the native one before all others."""
         wanted, luma = self._policy.views, frame.luma
         near = self._near_pdq or self._keep_all
-        native = None
-        for view in self._all_views(frame, "native", luma, near=near):
-            native = native or view
-            yield view
-        if wanted.normalise and native is not None and native.quality < self._policy.min_quality:
+        if not near and not is_first:
+            return
+        trimmed = trim_borders(luma) if near and wanted.trim else []
+        # All at once: most of what a view takes is the calls'.
+        found = hash_views(
+            [(part, frame.size_in_original(part)) for part in (luma, *trimmed)],
+            orientations=near and wanted.orientations,
+            inverse=near and wanted.inverse,
+            scale=near and wanted.scale,
+        )
+        yield _named(frame.name, "native", found[0])
+        if wanted.normalise and found[0].quality < self._policy.min_quality:
             yield _plain(frame, "normalised", normalise_contrast(luma))
         if not near:
             return
-        for trimmed in trim_borders(luma) if wanted.trim else ():
-            yield from self._all_views(frame, "trimmed", trimmed, near=True)
+        for each in found[1:]:
+            yield _named(frame.name, "trimmed", each)
         if wanted.quadrants:
             for number, part in enumerate(quadrants(luma), 1):
                 yield _plain(frame, f"quadrant{number}", part)
@@ -210,20 +222,6 @@ class Scanner:
         if frame.stored is not None:
             # Turned views are compared within less than the picture that a list maker may have hashed.
             yield _plain(frame.stored, "native", frame.stored.luma)
-
-    def _all_views(self, frame: Frame, name: str, luma: NDArray[np.uint8], *, near: bool) -> Iterator[_View]:
-        """Yield a picture, the whole of a frame or what is in its border, as it is and by the views that are wanted."""
-        wanted = self._policy.views
-        for view in pdq_views(
-            luma,
-            orientations=near and wanted.orientations,
-            inverse=near and wanted.inverse,
-            scale=near and wanted.scale,
-            original=frame.size_in_original(luma),
-        ):
-            cap = radius_cap(view.name)
-            whole = _name(frame.name, _name(name, view.name))
-            yield _View(whole, view.bits, view.quality, _NO_CAP if cap is None else cap)
 
     def _add_hashes(
         self,
@@ -245,15 +243,14 @@ class Scanner:
                     first.every.add(name, view, value.hex())
             if name in self._listed:
                 for value in values:
-                    queries.add(name, np.frombuffer(value, np.uint8), _NO_CAP, view)
+                    queries.add(name, np.frombuffer(value, np.uint8)[np.newaxis], _UNCAPPED, (view,))
 
 
 def _compare(blocklist: Blocklist, queries: _Queries, found: _NearMatches) -> None:
     """Look fingerprints up in the lists, and note what is near."""
     names = blocklist.names
     for algorithm, values in queries.values.items():
-        caps = np.asarray(queries.caps[algorithm])
-        rows = blocklist.find_near(algorithm, np.stack(values), caps)
+        rows = blocklist.find_near(algorithm, np.concatenate(values), np.concatenate(queries.caps[algorithm]))
         views = queries.views[algorithm]
         best: dict[str, tuple[bool, int, int]] = {}
         for query, listed, distance, entry in zip(*(column.tolist() for column in rows), strict=True):
@@ -266,10 +263,26 @@ def _compare(blocklist: Blocklist, queries: _Queries, found: _NearMatches) -> No
             found.matches[Match(list_id, algorithm, distance, views[query])] = None
 
 
-def _plain(frame: Frame, name: str, luma: NDArray[np.uint8]) -> _View:
+def _plain(frame: Frame, name: str, luma: NDArray[np.uint8]) -> _Views:
     """Return the hash of a part of a frame, or of a version of it, at the size that it has in the original."""
     value, quality = pdq(luma, frame.size_in_original(luma))
-    return _View(_name(frame.name, name), np.frombuffer(value, np.uint8), quality, _NO_CAP)
+    return _Views((_name(frame.name, name),), np.frombuffer(value, np.uint8)[np.newaxis], quality, _UNCAPPED)
+
+
+def _named(frame: str, part: str, found: HashedViews) -> _Views:
+    """Return the views of a picture, the whole of a frame or what is in its border, by their whole names."""
+    return _Views(_whole_names(frame, part, found.names), found.bits, found.quality, _caps(found.names))
+
+
+@lru_cache(maxsize=256)
+def _whole_names(frame: str, part: str, views: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(_name(frame, _name(part, view)) for view in views)
+
+
+@lru_cache(maxsize=16)
+def _caps(views: tuple[str, ...]) -> NDArray[np.int64]:
+    caps = [radius_cap(view) for view in views]
+    return np.array([_NO_CAP if cap is None else cap for cap in caps], np.int64)
 
 
 def decode_limits(policy: Policy) -> Limits:

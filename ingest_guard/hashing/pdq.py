@@ -131,11 +131,17 @@ def pack(bits: NDArray[np.bool_]) -> NDArray[np.uint8]:
 
 def quality_of(buffer: NDArray[np.float32]) -> int:
     """Return the quality, 0 to 100, of a 64 x 64 buffer: its summed gradient in whole hundredths of full contrast."""
-    hundredths = buffer * np.float32(100 / 255)
+    return qualities_of(buffer[np.newaxis])[0]
+
+
+def qualities_of(buffers: NDArray[np.float32]) -> list[int]:
+    """Return the qualities of buffers, float32[n, 64, 64]."""
+    hundredths = buffers * np.float32(100 / 255)
     # Each step counts without its fraction, so a smooth slope adds nothing.
-    down = (hundredths[1:] - hundredths[:-1]).astype(np.int32)
-    across = (hundredths[:, 1:] - hundredths[:, :-1]).astype(np.int32)
-    return min(100, int(np.abs(down).sum() + np.abs(across).sum()) // 90)
+    down = (hundredths[:, 1:] - hundredths[:, :-1]).astype(np.int32)
+    across = (hundredths[:, :, 1:] - hundredths[:, :, :-1]).astype(np.int32)
+    summed = np.abs(down, out=down).sum(axis=(1, 2)) + np.abs(across, out=across).sum(axis=(1, 2))
+    return [min(100, total // 90) for total in summed.tolist()]
 
 
 @lru_cache(maxsize=CACHED_SIDES)

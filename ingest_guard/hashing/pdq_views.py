@@ -12,7 +12,8 @@ first three. All views come from one pass over the pixels:
   picture; this takes most of them back.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -26,7 +27,7 @@ from ingest_guard.hashing.pdq import (
     around_median,
     enlarged_sampling,
     pack,
-    quality_of,
+    qualities_of,
     sampling,
     size_to_hash,
 )
@@ -112,52 +113,99 @@ def pdq_views(
     ValueError
         ``luma`` is not a 2-D uint8 array, or larger than its original.
     """
+    [found] = hash_views([(luma, original)], orientations=orientations, inverse=inverse, scale=scale)
+    return [PdqView(name, bits, found.quality) for name, bits in zip(found.names, found.bits, strict=True)]
+
+
+class HashedViews(NamedTuple):
+    """The hashes of all views of a picture: the names of :class:`PdqView`, uint8[n, 32] in their order, and quality."""
+
+    names: tuple[str, ...]
+    bits: NDArray[np.uint8]
+    quality: int
+
+
+def hash_views(
+    pictures: Sequence[tuple[NDArray[np.uint8], tuple[int, int] | None]],
+    *,
+    orientations: bool,
+    inverse: bool,
+    scale: bool,
+) -> list[HashedViews]:
+    """Return what :func:`pdq_views` does for each of several pictures, at less than they cost one by one.
+
+    Parameters
+    ----------
+    pictures
+        Luma and original of each.
+    orientations, inverse, scale
+        The views that are wanted.
+    """
+    stacks = [_buffers(luma, original, orientations=orientations, scale=scale) for luma, original in pictures]
+    sampled = [(stack, is_scaled) for stack, is_scaled in stacks if len(stack)]
+    hashed = iter(_hash(sampled, orientations=orientations, inverse=inverse) if sampled else ())
+    return [next(hashed) if len(stack) else _NOTHING for stack, _ in stacks]
+
+
+_NOTHING = HashedViews(("native",), np.zeros((1, HASH_BYTES), np.uint8), 0)
+"""A picture that is too small."""
+
+
+def _buffers(
+    luma: NDArray[np.uint8], original: tuple[int, int] | None, *, orientations: bool, scale: bool
+) -> tuple[NDArray[np.float32], bool]:
+    """Return float32[n, 64, 64], the native view first, then the three mirrored ones and last the scale view if any.
+
+    No buffer for a picture that is too small; and whether there is a scale view.
+    """
     height, width = size = size_to_hash(luma, original)
     if min(size) < SMALLEST_SIDE:
-        return [PdqView("native", np.zeros(HASH_BYTES, np.uint8), 0)]
+        return np.empty((0, BUFFER_SIDE, BUFFER_SIDE), np.float32), False
     longest = max(size)
     scaled = scale and longest < SCALE_SIDE
     tall, wide = (max(SMALLEST_SIDE, round(side * SCALE_SIDE / longest)) if scaled else 0 for side in size)
     rows = sample_down(sampling(luma.shape[0], height, mirrored=orientations, enlarged=tall), luma)
-    plain = BUFFER_SIDE * (2 if orientations else 1)
-    buffers = sample_across(sampling(luma.shape[1], width, mirrored=orientations), rows[:plain])
-    blocks = _coefficients(buffers)
+    count = 2 if orientations else 1
+    plain = BUFFER_SIDE * count
+    stack = np.empty((count * count + scaled, BUFFER_SIDE, BUFFER_SIDE), np.float32)
+    grid = sample_across(sampling(luma.shape[1], width, mirrored=orientations), rows[:plain])
+    # The picture's axes come in order again: the columns were sampled last, and are the rows of what came of it.
+    stack[: count * count].reshape(count, count, BUFFER_SIDE, BUFFER_SIDE)[:] = grid.reshape(
+        count, BUFFER_SIDE, count, BUFFER_SIDE
+    ).transpose(2, 0, 3, 1)
     if scaled:
-        buffer = sample_across(enlarged_sampling(luma.shape[1], width, wide), rows[plain:])
-        blocks = np.concatenate([blocks, _coefficients(buffer)])
-    names, bits = _views(blocks, orientations=orientations, inverse=inverse, scaled=scaled)
-    quality = quality_of(buffers[:BUFFER_SIDE, :BUFFER_SIDE])
-    return [PdqView(name, packed, quality) for name, packed in zip(names, pack(bits), strict=True)]
+        stack[-1] = sample_across(enlarged_sampling(luma.shape[1], width, wide), rows[plain:]).T
+    return stack, scaled
 
 
-def _coefficients(buffers: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return float32[rows * columns, 16, 16], the picture's axes in order again, from a grid of 64 x 64 buffers."""
-    grid = buffers.reshape(buffers.shape[0] // BUFFER_SIDE, BUFFER_SIDE, -1, BUFFER_SIDE)
-    blocks = np.ascontiguousarray(grid.transpose(2, 0, 3, 1)).reshape(-1, BUFFER_SIDE, BUFFER_SIDE)
-    coefficients: NDArray[np.float32] = (DCT @ blocks @ DCT.T).astype(np.float32, copy=False)
-    return coefficients
+def _hash(
+    sampled: Sequence[tuple[NDArray[np.float32], bool]], *, orientations: bool, inverse: bool
+) -> Iterator[HashedViews]:
+    """Yield the hashes of each picture's buffers."""
+    # One transform, one median and one packing for all buffers of all pictures: most of what they take is the calls'.
+    stack = np.concatenate([buffers for buffers, _ in sampled]) if len(sampled) > 1 else sampled[0][0]
+    coefficients: NDArray[np.float32] = (DCT @ stack @ DCT.T).astype(np.float32, copy=False)
+    above, below = around_median(coefficients)
+    first, chosen, natives = 0, [], []
+    for buffers, scaled in sampled:
+        natives.append(first)
+        upright = slice(first, first + len(buffers) - scaled)
+        for bits in (above[upright], below[upright]) if inverse else (above[upright],):
+            chosen.append(bits)
+            if orientations:
+                chosen.append(bits.transpose(0, 2, 1))
+        first += len(buffers)
+        if scaled:
+            chosen.append(above[first - 1 : first])
+    packed = pack(np.concatenate(chosen))
+    start = 0
+    for (_, scaled), quality in zip(sampled, qualities_of(stack[natives]), strict=True):
+        names = _names(orientations=orientations, inverse=inverse, scaled=scaled)
+        yield HashedViews(names, packed[start : start + len(names)], quality)
+        start += len(names)
 
 
-def _views(
-    blocks: NDArray[np.float32], *, orientations: bool, inverse: bool, scaled: bool
-) -> tuple[tuple[str, ...], NDArray[np.bool_]]:
-    """Return names and bits of all views from the blocks: native, then three mirrored ones, then the scale view."""
-    above, below = around_median(blocks)
+@lru_cache(maxsize=8)
+def _names(*, orientations: bool, inverse: bool, scaled: bool) -> tuple[str, ...]:
     count = len(_TURNED) if orientations else 1
-    names = _TURNED[:count]
-    bits = [_turned(above, orientations=orientations)]
-    if inverse:
-        names += _INVERSE[:count]
-        bits.append(_turned(below, orientations=orientations))
-    if scaled:
-        names += ("scale",)
-        bits.append(above[-1:])
-    return names, np.concatenate(bits)
-
-
-def _turned(bits: NDArray[np.bool_], *, orientations: bool) -> NDArray[np.bool_]:
-    """Return the bits of the picture and, where wanted, of its turns, in the order of their names."""
-    if not orientations:
-        return bits[:1]
-    upright = bits[:4]
-    return np.concatenate([upright, upright.transpose(0, 2, 1)])
+    return (*_TURNED[:count], *(_INVERSE[:count] if inverse else ()), *(("scale",) if scaled else ()))

@@ -5,6 +5,7 @@ were sized for.
 """
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import TypeAlias
 
 import numpy as np
@@ -29,6 +30,9 @@ _SMALLEST_SHARE = 0.2
 """What is left must have at least this share of either side: less is no picture in a frame, but a sign on a wall."""
 
 _SMALLEST_SIDE = 32
+
+_SAMPLE = 128
+"""Pixels of a line that are looked at first: enough to know that a line of up to some thousands is not plain."""
 
 _GROUPS = 16
 """Parts of a line that are compared with the same parts of the next lines."""
@@ -65,7 +69,7 @@ def trim_borders(luma: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
     First without plain bars and frames. Each side may have a colour of its own, and bars above and below may bear
     words: a line of them counts as border if plain lines follow it. Then without borders of any kind that are equally
     wide on opposite sides and end in straight lines: the picture itself, blurred, as phones' editors put it beside a
-    tall picture; a gradient; noise. 0.2 ms for a picture without a border, some 0.3 ms for one with it.
+    tall picture; a gradient; noise. 0.15 ms without a border, some 0.3 ms with one, more with words.
 
     Parameters
     ----------
@@ -97,6 +101,8 @@ def _alike(first: Box, second: Box, shape: tuple[int, ...]) -> bool:
 
 def _inside_plain(luma: NDArray[np.uint8]) -> Box | None:
     height, width = luma.shape
+    if not _may_have_plain_sides(luma):
+        return None
     top = _depth(luma, words=True)
     bottom = _depth(luma[::-1], words=True) if top < height else 0
     inner = luma[top : height - bottom]
@@ -113,8 +119,32 @@ def _inside_plain(luma: NDArray[np.uint8]) -> Box | None:
     return slice(top, height - bottom), slice(left, width - right)
 
 
+def _may_have_plain_sides(luma: NDArray[np.uint8]) -> bool:
+    """Return False only where none of the outermost lines is as plain as a border: so it is with most pictures.
+
+    A part of each line's pixels is looked at. Where more of them are strays than the whole line may have, whatever its
+    level is, the line is not plain.
+    """
+    sample = _outermost(luma.shape, min(_SAMPLE, *luma.shape))
+    alike = sample[0].shape[1] - 1 - int(_STRAYS * max(luma.shape))
+    if alike < 1:
+        return True
+    levels = np.sort(luma[sample], axis=1)
+    spans = levels[:, alike - 1 :] - levels[:, : levels.shape[1] - alike + 1]
+    return bool(spans.min() <= 2 * _TOLERANCE)
+
+
+@lru_cache(maxsize=64)
+def _outermost(shape: tuple[int, int], count: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return rows and columns, each intp[4, count], of so many pixels of each of the four outermost lines."""
+    height, width = shape
+    down, across = (np.arange(count) * side // count for side in shape)
+    top = left = np.zeros(count, np.intp)
+    return np.stack([top, top + height - 1, down, down]), np.stack([across, across, left, left + width - 1])
+
+
 def _inside_seams(luma: NDArray[np.uint8]) -> Box | None:
-    rows, columns = _between_seams(_changes(luma.T)), _between_seams(_changes(luma))
+    rows, columns = _between_seams(_changes(luma.T), _changes(luma))
     if rows is None and columns is None:
         return None
     return rows or slice(0, luma.shape[0]), columns or slice(0, luma.shape[1])
@@ -128,18 +158,27 @@ def _changes(luma: NDArray[np.uint8]) -> NDArray[np.float64]:
     groups = min(_GROUPS, len(luma))
     step = len(luma) // groups
     pixels = min(step, _GROUP_PIXELS)
-    sums = luma[: groups * step : step].astype(np.int16)
+    sums = luma[: groups * step : step].astype(np.int16, order="C")
     for number in range(1, pixels):
         sums += luma[number : groups * step : step]
-    change = np.abs(sums[:, _SEAM_WIDTH:] - sums[:, :-_SEAM_WIDTH])
+    change = sums[:, _SEAM_WIDTH:] - sums[:, :-_SEAM_WIDTH]
+    np.abs(change, out=change)
     np.minimum(change, _SEAM_CAP * pixels, out=change)
     return np.asarray(change.sum(axis=0, dtype=np.int32) / (groups * pixels))
 
 
-def _between_seams(changes: NDArray[np.float64]) -> slice | None:
-    """Return the lines between two seams that are as deep on either side; None where there are none."""
-    size = len(changes) + 2
-    start, end = _seams(np.stack([changes, changes[::-1]]))
+def _between_seams(*changes: NDArray[np.float64]) -> list[slice | None]:
+    """Return for each axis the lines between two seams that are as deep on either side; None where there are none."""
+    ends = np.zeros((2 * len(changes), max(map(len, changes))))
+    for number, along in enumerate(changes):
+        ends[2 * number, : len(along)] = along
+        ends[2 * number + 1, : len(along)] = along[::-1]
+    seams = list(_seams(ends))
+    return [_between(len(along) + 2, *seams[2 * number :][:2]) for number, along in enumerate(changes)]
+
+
+def _between(size: int, start: int, end: int) -> slice | None:
+    """Return what of so many lines lies between two seams, where they may be those of a border."""
     inside = size - start - end
     if abs(start - end) > max(2, _UNEVEN * size) or min(start, end) < _SMALLEST_BORDER * size:
         return None
@@ -162,27 +201,40 @@ def _seams(changes: NDArray[np.float64]) -> Iterator[int]:
 
 def _depth(lines: NDArray[np.uint8], *, words: bool = False) -> int:
     """Return how many lines from the first on are as plain as a border, and of one colour; or have words on it."""
+    size = len(lines)
     level = _level(lines[0])
     low = max(0, level - _TOLERANCE)
     span = min(255, level + _TOLERANCE) - low
+    strays, ink = bytearray(), bytearray()  # for each line that was looked at, 1 where it has more of them than it may
 
-    def off(start: int, stop: int) -> NDArray[np.float64]:
+    def look(stop: int) -> None:
+        start = len(strays)
         # One comparison does for both ends: what is below wraps around to large values.
-        counts = np.count_nonzero((lines[start:stop] - np.uint8(low)) > span, axis=1)
-        return np.asarray(counts / lines.shape[1], np.float64)
+        is_off = lines[start:stop] - np.uint8(low) > span
+        # Several times as fast as np.count_nonzero by axis.
+        share = is_off.view(np.uint8).sum(axis=1, dtype=np.uint32) / lines.shape[1]
+        strays.extend((share > _STRAYS).tobytes())
+        ink.extend((share > _INK).tobytes())
 
-    depth, step = 0, 1  # most pictures have no border: look at one line first, then at more and more
-    while depth < len(lines):
-        over = np.flatnonzero(off(depth, depth + step) > _STRAYS)
-        if not len(over):
-            depth, step = min(len(lines), depth + step), step * 2
-            continue
-        depth += int(over[0])
-        beyond = _after_words(off(depth, depth + int(_CAPTION * len(lines)))) if words and depth else 0
-        if not beyond:
+    depth = 0
+    while True:
+        at = strays.find(1, depth)
+        while at < 0 and len(strays) < size:
+            look(2 * len(strays) or 1)  # most pictures have no border: look at one line first, then at more and more
+            at = strays.find(1, depth)
+        if at < 0:
+            return size
+        depth = at
+        if not words or not depth:
             return depth
-        depth, step = depth + beyond, 1
-    return depth
+        # They may all be words on a border, if two plain ones follow.
+        stop = min(size, depth + int(_CAPTION * size))
+        if len(strays) < stop:
+            look(max(stop, 2 * len(strays)))
+        end = strays.find(b"\0\0", depth, stop)
+        if end < 0 or ink.find(1, depth, end) >= 0:
+            return depth
+        depth = end
 
 
 def _level(line: NDArray[np.uint8]) -> int:
@@ -194,10 +246,3 @@ def _matches(line: NDArray[np.uint8], bars: list[int]) -> bool:
     """Return whether a line may belong to a frame with these levels of the bars above and below, if there are any."""
     level = _level(line)
     return not bars or any(abs(level - bar) <= _TOLERANCE for bar in bars)
-
-
-def _after_words(off: NDArray[np.float64]) -> int:
-    """Return after how many lines, which may all be words on a border, two plain ones follow; 0 if none do."""
-    plain = off <= _STRAYS
-    ends = np.flatnonzero(plain[1:] & plain[:-1])
-    return int(ends[0]) if len(ends) and (off[: ends[0]] <= _INK).all() else 0

@@ -78,12 +78,18 @@ class Contents:
             self.problem = self.problem or error.reason
 
     def search(self, reader: Reader, depth: int = 0) -> None:
-        """Look through the parts of a file."""
+        """Look through the parts of a file that no decoder is given."""
         try:
             for piece in reader.unread():
                 if len(piece) >= _SMALLEST and piece not in self.files:
                     self._keep(piece)
                     self._search_piece(piece, depth)
+        except NotScannable as error:
+            self.problem = self.problem or error.reason
+
+    def search_samples(self, reader: Reader, depth: int = 0) -> None:
+        """Look through the samples: best once they are decoded, which leaves little of them to be searched."""
+        try:
             for piece in reader.samples():
                 self._search_pictures(piece, depth)
         except NotScannable as error:
@@ -137,3 +143,4 @@ class Contents:
         if depth >= self._limits.nesting:
             raise NotScannable(Reason.NESTING)
         self.search(found, depth + 1)
+        self.search_samples(found, depth + 1)

@@ -52,22 +52,41 @@ class Picture:
         self.width = reader.width
         self.height = reader.height
         self.frame_count = reader.frame_count
-        self._contents: Contents | None = None
+        self._contents = Contents(budget, _try_open)
+        self._searched = 0
+        self._yielded = 0
 
-    def files(self) -> Iterator[bytes]:
-        """Yield what is inside the file beside its frames: see :class:`~ingest_guard.imaging.contents.Contents`."""
-        yield from self._inside().files
+    def files(self, *, behind_samples: bool = False) -> Iterator[bytes]:
+        """Yield what is inside the file beside its frames: see :class:`~ingest_guard.imaging.contents.Contents`.
 
-    def _inside(self) -> Contents:
-        if self._contents is None:
-            self._contents = inside = Contents(self._budget, _try_open)
+        What was yielded before is left out.
+
+        Parameters
+        ----------
+        behind_samples
+            Look behind the samples, too. After :meth:`frames`, when they are decoded, hardly any are left to search.
+        """
+        inside = self._inside(samples=behind_samples)
+        start, self._yielded = self._yielded, len(inside.files)
+        yield from islice(inside.files, start, self._yielded)
+
+    def _inside(self, *, samples: bool) -> Contents:
+        steps = (self._search_parts, self._search_samples)[self._searched : 1 + samples]
+        self._searched += len(steps)
+        for step in steps:
             try:
-                with decoding(), quiet():
-                    inside.search(self._reader)
-                    self._search_tail(inside)
+                with decoding():
+                    step()
             except NotScannable as error:
-                inside.problem = inside.problem or error.reason
+                self._contents.problem = self._contents.problem or error.reason
         return self._contents
+
+    def _search_parts(self) -> None:
+        self._contents.search(self._reader)
+        self._search_tail(self._contents)
+
+    def _search_samples(self) -> None:
+        self._contents.search_samples(self._reader)
 
     def _search_tail(self, inside: Contents) -> None:
         """Add what follows the end, and what is inside the pictures there."""
@@ -81,6 +100,7 @@ class Picture:
                 skip = offset + max(1, reader.end)
                 inside.add(reader.data)
                 inside.search(reader, 1)
+                inside.search_samples(reader, 1)
 
     def frames(self) -> Iterator[Frame]:
         """Yield every frame, and every view of it that differs; then thumbnails, and images after the end.
@@ -131,7 +151,7 @@ class Picture:
 
     def _hidden(self) -> Iterator[Frame]:
         """Yield the thumbnails. No program shows a broken one, and it is no fault of the picture."""
-        inside = self._inside()
+        inside = self._inside(samples=True)
         for number, reader in enumerate(inside.pictures, 1):
             name = "thumbnail" if number == 1 else f"thumbnail:{number}"
             yield from self._guarded(_shown(reader, range(self._budget.limits.frames), name), [])

@@ -86,6 +86,26 @@ def test_listed_file_inside_an_image_is_a_match(guard: Guard, world: World, name
     assert {match.view.partition("/")[0] if kind == "near" else match.view for match in verdict.matches} >= {wanted}
 
 
+@pytest.mark.parametrize("is_decodable", [True, False])
+def test_listed_file_behind_the_samples_of_an_image_is_a_match(
+    guard: Guard,
+    world: World,
+    is_decodable: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    """By its digest, whether the picture around it can be decoded or not."""
+    png = encode(drawn(3), "PNG")
+    if not is_decodable:  # the samples begin with what is no stream of zlib
+        at = png.index(b"IDAT")
+        packed = b"IDAT" + b"\0" * 8 + world.exact
+        png = png[: at - 4] + (len(packed) - 4).to_bytes(4, "big") + packed + zlib.crc32(packed).to_bytes(4, "big")
+    else:
+        packed = b"IDAT" + world.exact
+        chunk = (len(packed) - 4).to_bytes(4, "big") + packed + zlib.crc32(packed).to_bytes(4, "big")
+        png = png[:-12] + chunk
+    verdict = guard.check(png + encode(drawn(3), "PNG")[-12:])
+    assert Match("bytes", "sha256", 0, "embedded/bytes") in verdict.matches
+
+
 def test_listed_file_behind_an_image_is_a_match(guard: Guard) -> None:
     """What follows the end is a file, too."""
     assert guard.check(encode(drawn(3)) + PDF).outcome is Outcome.MATCH

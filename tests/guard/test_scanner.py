@@ -325,7 +325,7 @@ class _Picture:
     def __init__(self, real: Any, trouble: Exception | None) -> None:
         self.real, self.trouble = real, trouble
 
-    def files(self) -> Any:
+    def files(self, **_: Any) -> Any:
         return iter(())
 
     def frames(self) -> Any:

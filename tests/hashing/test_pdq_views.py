@@ -5,7 +5,15 @@ import pytest
 from PIL import Image, ImageOps
 
 from ingest_guard.hashing.pdq import pdq
-from ingest_guard.hashing.pdq_views import ORIENTATIONS, RADIUS_CAPS, SCALE_SIDE, PdqView, pdq_views, radius_cap
+from ingest_guard.hashing.pdq_views import (
+    ORIENTATIONS,
+    RADIUS_CAPS,
+    SCALE_SIDE,
+    PdqView,
+    hash_views,
+    pdq_views,
+    radius_cap,
+)
 
 T = Image.Transpose
 TURNED = {
@@ -173,3 +181,25 @@ def test_radius_caps_name_existing_views_and_cannot_be_changed() -> None:
     assert all(0 < cap < 31 for cap in RADIUS_CAPS.values())
     with pytest.raises(TypeError):
         RADIUS_CAPS["native"] = 40  # type: ignore[index]
+
+
+@pytest.mark.parametrize("orientations", [False, True])
+@pytest.mark.parametrize("inverse", [False, True])
+@pytest.mark.parametrize("scale", [False, True])
+def test_pictures_hashed_at_once_have_the_views_that_each_has_alone(
+    pictures: dict[str, Image.Image],
+    orientations: bool,  # noqa: FBT001 - a parameter of the test
+    inverse: bool,  # noqa: FBT001 - a parameter of the test
+    scale: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    """Bit by bit, whatever their sizes are, those among them that are too small for a hash included."""
+    sizes = [(700, 411), (3, 90), (97, 60), (1300, 900), (90, 4), (5, 5)]
+    lumas = [np.asarray(picture.convert("L").resize(size)) for picture in pictures.values() for size in sizes]
+    given = [(luma, None if n % 2 else (2 * luma.shape[0], 2 * luma.shape[1])) for n, luma in enumerate(lumas)]
+    found = hash_views(given, orientations=orientations, inverse=inverse, scale=scale)
+    for (luma, original), views in zip(given, found, strict=True):
+        alone = pdq_views(luma, orientations=orientations, inverse=inverse, scale=scale, original=original)
+        assert [view.name for view in alone] == list(views.names)
+        assert {view.quality for view in alone} == {views.quality}
+        assert np.array_equal(np.stack([view.bits for view in alone]), views.bits)
+    assert hash_views([], orientations=orientations, inverse=inverse, scale=scale) == []

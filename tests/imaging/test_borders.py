@@ -217,3 +217,18 @@ def test_a_plain_bar_and_blurred_sides_are_two_answers(picture: Image.Image) -> 
     """Plain lines above the picture may be its own: both ways to cut are tried."""
     walled = ImageOps.expand(picture, (0, 40, 0, 0), "#707070")
     assert any(bits_apart(each, luma(walled)) <= 24 for each in trim_borders(luma(as_jpeg(blurred_sides(walled), 85))))
+
+
+@pytest.mark.parametrize("size", [(60, 50), (300, 420), (60, 6000), (6000, 60), (5000, 4500)])
+@pytest.mark.parametrize("side", range(4))
+def test_one_plain_side_with_as_many_strays_as_it_may_have_is_a_border(size: tuple[int, int], side: int) -> None:
+    """A sample of the outermost pixels rules pictures out: never one with a border, wherever its strays are."""
+    rng = np.random.default_rng(side)
+    luma = rng.integers(0, 256, size, dtype=np.uint8)
+    turned = np.rot90(luma, side)
+    depth = max(2, len(turned) // 20)
+    turned[:depth] = 100 + rng.integers(-9, 10, turned[:depth].shape)
+    strays = int(0.03 * turned.shape[1])
+    turned[:depth, rng.permutation(turned.shape[1])[:strays]] = 255
+    turned[:depth, :1] = 100
+    assert [part.shape for part in trim_borders(luma)] == [np.rot90(turned[depth:], -side).shape]

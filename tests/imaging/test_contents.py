@@ -302,3 +302,56 @@ def test_item_of_an_avif_that_is_not_shown_is_seen() -> None:
     assert not [view for view in look(data).lumas if "item" in view]
     seen = look(data.replace(b"auxl", b"thmb"))
     assert bits_apart(seen.lumas["item:2"], np.asarray(hidden)) <= 31
+
+
+def _samples(rows: bytes, kind: str, hidden: bytes) -> bytes:
+    """Return the samples of a PNG, with a file behind their rows: in the stream of zlib, or after its end."""
+    if kind == "in the stream":  # without compression a file lies in it as it is
+        return zlib.compress(rows + hidden, 0)
+    packer = zlib.compressobj(0)
+    unended = packer.compress(rows) + packer.flush(zlib.Z_SYNC_FLUSH)
+    return {"after its end": zlib.compress(rows, 9), "without an end": unended}[kind] + hidden
+
+
+@pytest.mark.parametrize("cut", [None, 8192, 65536, 70_000])
+@pytest.mark.parametrize("padding", [0, 200_000])
+@pytest.mark.parametrize("kind", ["in the stream", "after its end", "without an end"])
+@pytest.mark.parametrize("interlaced", [False, True])
+@pytest.mark.parametrize("animated", [False, True])
+def test_picture_behind_the_samples_of_a_png_is_seen(
+    animated: bool,  # noqa: FBT001 - a parameter of the test
+    interlaced: bool,  # noqa: FBT001 - a parameter of the test
+    kind: str,
+    padding: int,
+    cut: int | None,
+) -> None:
+    """Wherever it lies, in samples of many blocks: what the decoder has read is no longer looked at, the rest is."""
+    noise = np.random.default_rng(5)
+    steps = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
+    sizes = [(-(-(300 - x) // dx), -(-(300 - y) // dy)) for x, y, dx, dy in steps] if interlaced else [(300, 300)]
+    rows = b"".join(b"\0" + noise.bytes(width) for width, height in sizes for _ in range(height))
+    samples = _samples(rows, kind, b"\x11" * padding + HIDDEN["JPEG"])
+    parts = [samples] if cut is None else _split(samples, cut)
+    header = struct.pack(">IIBBBBB", 300, 300, 8, 0, 0, 0, interlaced)
+    chunks = [chunk(b"IHDR", header)]
+    if animated:
+        control = struct.pack(">IIIIHHBB", 300, 300, 0, 0, 1, 10, 0, 0)
+        chunks += [chunk(b"acTL", struct.pack(">II", 1, 0)), chunk(b"IDAT", zlib.compress(rows))]
+        chunks += [chunk(b"fcTL", bytes(4) + control)]
+        chunks += [chunk(b"fdAT", struct.pack(">I", number) + part) for number, part in enumerate(parts, 1)]
+    else:
+        chunks += [chunk(b"IDAT", part) for part in parts]
+    seen = look(b"\x89PNG\r\n\x1a\n" + b"".join(chunks) + chunk(b"IEND", b""))
+    assert seen.reason in ({Reason.CORRUPT} if kind == "without an end" else {None})
+    is_whole = any(HIDDEN["JPEG"] in part for part in parts)
+    assert "thumbnail" in seen.lumas or not is_whole
+
+
+def test_samples_are_searched_once_they_are_decoded() -> None:
+    """What lies behind them is found with the rest where a file is asked for them first, too, and comes once."""
+    picture = open_picture(CARRIERS["PNG, behind its samples"](HIDDEN["JPEG"]), Limits())
+    before = list(picture.files())
+    assert HIDDEN["JPEG"] not in before
+    assert list(picture.files(behind_samples=True)) == [HIDDEN["JPEG"]]
+    assert list(picture.files(behind_samples=True)) == []
+    assert [frame.name for frame in picture.frames()] == ["native", "thumbnail"]

@@ -187,6 +187,8 @@ class HammingIndex:
             query, entry, distance = scan(self._words, words, limits)
         else:
             query, entry, distance = self._prober.search(words, limits)
+        if not len(query):
+            return query, entry, distance
         if without is not None and len(without):
             keep = ~among(entry, without)
             query, entry, distance = query[keep], entry[keep], distance[keep]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TypeAlias
 
 import numpy as np
@@ -25,24 +26,41 @@ _HOPELESS = 0.05
 _BLOCK = 1 << 12
 
 
-@dataclass(slots=True)
-class Probe:
-    """All probes of a look-up within one distance: how many in each band, and which bits to flip in it."""
+@dataclass(frozen=True, slots=True)
+class Probes:
+    """All probes of some queries, one query's after the other's.
 
-    counts: Ints
-    mask: Ints
+    Attributes
+    ----------
+    slots
+        int64[p]: query times bands, plus band.
+    flips
+        int64[p]: the bits to flip in that query's cell of that band.
+    """
+
+    slots: Ints
+    flips: Ints
 
     @classmethod
-    def plan(cls, widths: tuple[int, ...], distance: int, entries: int) -> Probe:
-        """Work the probes out for a distance (see :func:`bands.radii`)."""
-        searched = bands.radii(widths, distance, entries)
-        flips = [bands.masks(width, radius) for width, radius in zip(widths, searched, strict=True)]
-        return cls(np.array([len(part) for part in flips]), np.concatenate(flips))
+    @lru_cache(maxsize=16)
+    def plan(cls, widths: tuple[int, ...], entries: int, limits: tuple[int, ...]) -> Probes:
+        """Work the probes out for the distances of some queries; kept, as most pictures' views are alike."""
+        plans = [_flips(widths, entries, limit) for limit in limits]
+        counts = np.concatenate([counts for counts, _ in plans])
+        return cls(np.repeat(np.arange(counts.size), counts), np.concatenate([flips for _, flips in plans]))
+
+
+@lru_cache(maxsize=64)
+def _flips(widths: tuple[int, ...], entries: int, distance: int) -> tuple[Ints, Ints]:
+    """Return how many probes a look-up takes in each band, and the bits to flip for each (see :func:`bands.radii`)."""
+    searched = bands.radii(widths, distance, entries)
+    flips = [bands.masks(width, radius) for width, radius in zip(widths, searched, strict=True)]
+    return np.array([len(part) for part in flips]), np.concatenate(flips)
 
 
 @dataclass(slots=True)
 class Prober:
-    """The search itself. Holds nothing that a search changes except the probe plans, so threads may share it.
+    """The search itself. Holds nothing that a search changes, so threads may share it.
 
     Attributes
     ----------
@@ -54,7 +72,6 @@ class Prober:
 
     words: Words
     tables: Tables
-    _plans: dict[int, Probe] = field(default_factory=dict)
     _cut: Cutter = field(init=False)
 
     def __post_init__(self) -> None:
@@ -78,40 +95,40 @@ class Prober:
             found.extend(self._compare(queries, limits, query, start, length))
         return _join(found)
 
-    def _plan(self, distance: int) -> Probe:
-        plan = self._plans.get(distance)
-        if plan is None:
-            plan = self._plans[distance] = Probe.plan(self.tables.widths, distance, len(self.words))
-        return plan
-
     def _occupied(self, cells: Ints, limits: Ints) -> Iterator[tuple[Ints, Ints]]:
         """Yield (query, cell) of the probes that find an entry; all probes of a query come together."""
+        widths, entries = self.tables.widths, len(self.words)
+        each = tuple(limits.tolist())
+        sizes = {distance: _flips(widths, entries, distance)[1].size for distance in sorted(set(each))}
+        if sum(sizes[distance] for distance in each) <= _PROBES:  # the views of one picture
+            yield self._probe(cells, Probes.plan(widths, entries, each))
+            return
         waiting: list[tuple[Ints, Ints]] = []
         size = 0
-        for distance in np.unique(limits):
-            plan = self._plan(int(distance))
+        for distance, probes in sizes.items():
             rows = np.flatnonzero(limits == distance)
-            step = max(1, _PROBES // plan.mask.size)
+            step = max(1, _PROBES // probes)
             for begin in range(0, len(rows), step):
                 part = rows[begin : begin + step]
-                waiting.append(self._probe(cells[part], part, plan))
-                size += waiting[-1][0].size
+                query, cell = self._probe(cells[part], Probes.plan(widths, entries, (distance,) * len(part)))
+                waiting.append((part[query], cell))
+                size += query.size
                 if size >= _PROBES:
                     yield _stack(waiting)
                     waiting, size = [], 0
         if waiting:
             yield _stack(waiting)
 
-    def _probe(self, cells: Ints, rows: Ints, plan: Probe) -> tuple[Ints, Ints]:
-        probes = (np.repeat(cells, plan.counts, axis=1) ^ plan.mask).ravel()
+    def _probe(self, cells: Ints, probes: Probes) -> tuple[Ints, Ints]:
+        cell = cells.ravel().take(probes.slots)
+        cell ^= probes.flips
         # Byte by byte rather than word by word: the shifts and the test then run on an eighth of the memory.
-        bits = self.tables.bitmap.view(np.uint8).take(probes >> 3)
-        bits >>= probes.astype(np.uint8) & 7
+        bits = self.tables.bitmap.view(np.uint8).take(cell >> 3)
+        bits >>= cell.astype(np.uint8) & 7
         bits &= 1
         # As bool: nonzero() is several times as fast there as for numbers.
-        used = bits.view(np.bool_)
-        counts = np.count_nonzero(used.reshape(len(rows), -1), axis=1)
-        return np.repeat(rows, counts), probes.take(np.flatnonzero(used))
+        used = np.flatnonzero(bits.view(np.bool_))
+        return probes.slots.take(used) // cells.shape[1], cell.take(used)
 
     def _buckets(self, cell: Ints) -> tuple[Ints, Ints]:
         """Return where the entries of used cells begin, and how many there are."""
@@ -129,18 +146,21 @@ class Prober:
         offset = start - (ends - length)
         for begin in range(0, total, _CANDIDATES):
             end = min(begin + _CANDIDATES, total)
-            low, high = np.searchsorted(ends, (begin, end - 1), side="right")
-            part = slice(low, high + 1)
-            taken = length[part].copy()
-            # The first and the last bucket may belong to two parts.
-            taken[-1] -= ends[high] - end
-            taken[0] -= begin - (ends[low] - length[low])
+            part, taken = slice(None), length
+            if total > _CANDIDATES:
+                low, high = np.searchsorted(ends, (begin, end - 1), side="right")
+                part = slice(low, high + 1)
+                taken = length[part].copy()
+                # The first and the last bucket may belong to two parts.
+                taken[-1] -= ends[high] - end
+                taken[0] -= begin - (ends[low] - length[low])
             position = np.repeat(offset[part], taken)
             position += np.arange(begin, end)
             entry = self.tables.entries.take(position).astype(np.int64)
             owner = np.repeat(query[part], taken)
             near, apart = close_pairs(self.words, queries, entry, owner, limits)
-            yield owner[near], entry[near], apart.astype(np.int16)
+            if near.size:
+                yield owner[near], entry[near], apart.astype(np.int16)
 
 
 def scan(words: Words, queries: Words, limits: Ints) -> Hits:

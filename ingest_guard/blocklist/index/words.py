@@ -81,6 +81,8 @@ def close_pairs(
     halves ^= queries[:, :2].copy().view(np.complex128).reshape(-1).take(owner).view("<u8")
     pairs: npt.NDArray[np.uint16] = np.bitwise_count(halves).view("<u2")
     possible = np.flatnonzero((pairs & 0xFF) + (pairs >> 8) <= limits.max())
+    if not possible.size:
+        return possible, np.empty(0, np.uint16)
     apart = distances(words.take(entry[possible], axis=0), queries.take(owner[possible], axis=0))
     near = np.flatnonzero(apart <= limits.take(owner[possible]))
     return possible[near], apart[near]

@@ -93,6 +93,8 @@ class BitLists:
             return NONE, NONE, np.empty(0, np.int16), NONE
         limits = limits if caps is None else np.minimum(limits, caps)
         query, entry, distance = self.index.search(queries, limits, without=self.origins.gone)
+        if not len(query):
+            return NONE, NONE, distance, NONE
         part = self.origins.of(entry)
         # The limit of the query was applied by the search; that of the entry's part is not yet.
         keep = distance <= own[part]

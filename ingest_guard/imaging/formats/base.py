@@ -61,7 +61,10 @@ class Reader(ABC):
         yield self._data[12 : self.end]
 
     def samples(self) -> Iterator[bytes]:
-        """Yield the coded samples where they may end before the parts of the container that hold them do."""
+        """Yield the coded samples where they may end before the parts of the container that hold them do.
+
+        Once a picture was decoded, what its decoder has surely made pixels of may be left out.
+        """
         return iter(())
 
     @abstractmethod

@@ -25,6 +25,30 @@ _DEPTHS = {0: {1, 2, 4, 8, 16}, 2: {8, 16}, 3: {1, 2, 4, 8}, 4: {8, 16}, 6: {8, 
 _DISPOSALS = {1: Disposal.CLEAR, 2: Disposal.RESTORE}
 
 
+class _Image(PngImageFile):
+    """Notes how far its samples were read.
+
+    The decoder is handed them in blocks, and asks for no further one once it has all rows: they, and with them the
+    compressed stream, end in the last block that it got.
+
+    Attributes
+    ----------
+    last_block
+        Offset of that block among the samples; 0 where none was read.
+    """
+
+    last_block = 0
+    _read = 0
+
+    def load_read(self, read_bytes: int) -> bytes:
+        """Return the next block of samples."""
+        block: bytes = super().load_read(read_bytes)
+        if block:
+            self.last_block = self._read
+            self._read += len(block)
+        return block
+
+
 class PngReader(Reader):
     """One PNG, from its signature to its IEND."""
 
@@ -61,18 +85,21 @@ class PngReader(Reader):
                 yield inflate(packed, _MOST_TEXT)
 
     def samples(self) -> Iterator[bytes]:
-        """Yield the samples as they lie, chunk by chunk."""
+        """Yield the samples as they lie, chunk by chunk; of a frame that was decoded, those from its last block on."""
         for pixels in (self._chunks.still, *self._chunks.frames):
-            yield from (self._data[start:stop] for start, stop in pixels.spans)
+            at = 0
+            for start, stop in pixels.spans:
+                if at + stop - start > pixels.last_block:
+                    yield self._data[start + max(0, pixels.last_block - at) : stop]
+                at += stop - start
 
     def shots(self, chosen: Collection[int]) -> Iterator[Shot]:
         """Yield the still picture, then the frames of the animation that it is not a part of."""
         conversion = self._conversion()
         if not self._animated or self._apart:
             if 0 in chosen:
-                still = Pixels(None, self._chunks.still.spans)
                 self._budget.spend(*self._stored)
-                yield Shot("native", self._decode(still), self._turn, conversion)
+                yield Shot("native", self._decode(self._chunks.still), self._turn, conversion)
             if not self._animated:
                 return
         canvas = Canvas(self._stored)
@@ -92,8 +119,11 @@ class PngReader(Reader):
     def _decode(self, pixels: Pixels) -> Image.Image:
         size = self._stored if pixels.control is None else (pixels.control.width, pixels.control.height)
         self._budget.check(*size)
-        image = PngImageFile(io.BytesIO(clean_file(self._data, self._chunks, pixels)))
-        self._load(image, size)
+        image = _Image(io.BytesIO(clean_file(self._data, self._chunks, pixels)))
+        try:
+            self._load(image, size)
+        finally:
+            pixels.last_block = image.last_block
         key = self._chunks.known.get(b"tRNS", b"")
         if self._type == _GREY and len(key) >= 2:  # noqa: PLR2004 - one 16-bit sample
             return _grey_with_key(image, int.from_bytes(key[:2], "big"), self._depth)

@@ -31,10 +31,14 @@ class FrameControl:
 
 @dataclass
 class Pixels:
-    """The compressed samples of one frame: where they lie in the file, and the frame they belong to."""
+    """The compressed samples of one frame: where they lie in the file, and the frame they belong to.
+
+    Once they were decoded, ``last_block`` says how many of them lie before the block in which they end.
+    """
 
     control: FrameControl | None
     spans: list[tuple[int, int]] = field(default_factory=list)
+    last_block: int = 0
 
 
 @dataclass

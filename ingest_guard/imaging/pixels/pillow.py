@@ -13,8 +13,6 @@ from __future__ import annotations
 
 import ctypes
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -56,12 +54,11 @@ class decoding:  # noqa: N801 - reads as what it does: with decoding():
             raise NotScannable(reason_for(error)) from None
 
 
-@contextmanager
-def quiet() -> Iterator[None]:
+class quiet(warnings.catch_warnings):  # noqa: N801 - reads as what it does: with quiet():
     """Silence the warnings that Pillow gives of files that are not as they should be."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
+
+    def __init__(self) -> None:
+        super().__init__(record=False, action="ignore")
 
 
 def load(image: ImageFile.ImageFile) -> Reason | None:

@@ -7,6 +7,8 @@ import heapq
 import re
 from collections.abc import Iterator
 
+from ingest_guard.imaging.sniffing.patterns import linear
+
 IMAGES: tuple[tuple[bytes, str], ...] = (
     (b"\xff\xd8\xff", "JPEG"),
     (b"\x89PNG\r\n\x1a\n", "PNG"),
@@ -122,6 +124,12 @@ _INSIDE = re.compile(
     re.DOTALL,
 )
 
+_ANY = linear(
+    rb"\xff\xd8\xff[\xc0-\xfe]|\x89PNG\r\n\x1a\n|GIF8[79]a|WEBP|ftyp(?:avi[fso]|hei[cxms]|hev[cxms]|m[is]f1)"
+    rb"|(?s:BM....\0\0\0\0)|II[*+]\0|MM\0[*+]|jP  \r\n\x87\n|\xff\x4f\xff\x51\0"
+)
+"""Matches wherever :data:`_INSIDE` does, and in some places more."""
+
 _NEEDLES = (
     (b"\xff\xd8\xff", 0),
     (b"\x89PNG\r\n", 0),
@@ -154,13 +162,16 @@ def find_images(data: bytes, start: int = 0) -> Iterator[int]:
 
     Icons are left out: their signature is four bytes of almost nothing.
     """
-    return heapq.merge(*(_found(data, start, needle, before) for needle, before in _NEEDLES))
+    # Nearly all that is searched holds none, which one pass finds out in a fifth of the time.
+    if _ANY.search(data, start):
+        yield from heapq.merge(*(_found(data, start, needle, before) for needle, before in _NEEDLES))
 
 
 def _found(data: bytes, start: int, needle: bytes, before: int) -> Iterator[int]:
     """Yield where a needle, with so many bytes before it, is a part of a signature.
 
-    A search for each of a dozen strings is several times as fast as one for a pattern with a dozen alternatives.
+    A search for each of a dozen strings is several times as fast as one for a pattern of :mod:`re` with a dozen
+    alternatives.
     """
     at = data.find(needle, start + before)
     while at >= 0:

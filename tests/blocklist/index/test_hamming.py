@@ -200,3 +200,19 @@ def test_strided_values_are_read_right() -> None:
     index = HammingIndex.build(wide[::2, :32])
     assert rows(index.search(wide[::2, :32], 0)) == [(number, number, 0) for number in range(10)]
     assert len(index) == 10
+
+
+def test_queries_of_one_picture_and_of_many_find_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few queries are probed at once, many by distance and in parts: all that is near is found either way."""
+    banded(monkeypatch, 16)
+    rng = np.random.default_rng(12)
+    values = rng.integers(0, 256, (4000, 32), dtype=np.uint8)
+    limits = np.array([31, 23, 15, 31, 8, 0] * 4)
+    queries = np.stack([flipped(rng, values[n], int(n % (limit + 1))) for n, limit in enumerate(limits)])
+    index = HammingIndex.build(values)
+    wanted = brute(values, queries, limits)
+    assert rows(index.search(queries, limits)) == wanted
+    for most in (1, 500, 5000):
+        monkeypatch.setattr(probe, "_PROBES", most)
+        assert rows(index.search(queries, limits)) == wanted
+    assert rows(index.search(rng.integers(0, 256, (3, 32), dtype=np.uint8), 3)) == []
