@@ -17,7 +17,7 @@ import turbohtml
 from ingest_guard.imaging.sniffing.percent import percent_decode
 from ingest_guard.pages.data_urls import is_data_url
 from ingest_guard.pages.findings import Kind, Piece
-from ingest_guard.pages.may_hold import may_hold, may_hold_body
+from ingest_guard.pages.may_hold import may_hold, which_may_hold
 from ingest_guard.pages.strings import may_hold_base64, split_srcset, split_string
 
 _TALKING: Final = frozenset(
@@ -39,7 +39,6 @@ _LONGEST_TYPE: Final = 256
 _SHORTEST: Final = len("data:,")
 _LONGEST_REMEMBERED: Final = 1 << 19
 """Characters of a page whose tree is remembered: it takes some 20 times as much."""
-_FEW: Final = 4
 
 _T = TypeVar("_T")
 
@@ -102,7 +101,7 @@ _remembered = lru_cache(maxsize=4)(_parse)
 
 
 def _read_page(page: turbohtml.Document, *, is_shown: bool, has_texts: bool = True) -> Iterator[Piece]:
-    if _may_any_hold(_strings(page, "//@*")):
+    if _any_holds(_strings(page, "//@*")):
         for value, name in _holders(list(_attributes(page))):
             yield from read_attribute(name, value, is_shown=is_shown)
     if not has_texts:
@@ -111,10 +110,14 @@ def _read_page(page: turbohtml.Document, *, is_shown: bool, has_texts: bool = Tr
     for text, element in _holders(code):
         yield from _read_code(element, text, is_shown=is_shown)
     read = {text for text, _ in code}
-    if _may_any_hold([text for text in _strings(page, "//text()") if "<" in text and text not in read]):
+    if _any_holds([text for text in _strings(page, "//text()") if "<" in text and text not in read]):
         yield from _markup(_texts(page))
     comments = cast("list[turbohtml.Comment]", page.xpath("//comment()"))
     yield from _markup((comment.data, comment) for comment in comments)
+
+
+def _any_holds(texts: list[str]) -> bool:
+    return next(which_may_hold(texts), None) is not None
 
 
 def _strings(page: turbohtml.Document, path: str) -> list[str]:
@@ -147,21 +150,9 @@ def _markup(parts: Iterable[tuple[str, turbohtml.Node]]) -> Iterator[Piece]:
             yield Piece(Kind.HTML, text, is_shown=False, is_document=True)
 
 
-def _may_any_hold(values: list[str]) -> bool:
-    """Return whether one of some values can hold a body: with a character between them that no sign of one has."""
-    return bool(values) and may_hold_body("\x01".join(values))
-
-
 def _holders(parts: list[tuple[str, _T]]) -> Iterator[tuple[str, _T]]:
-    """Yield the parts that can hold a body, and some beside them: few can, so that they are tested many at once."""
-    if not _may_any_hold([text for text, _ in parts]):
-        return
-    if len(parts) <= _FEW:
-        yield from parts
-        return
-    middle = len(parts) // 2
-    yield from _holders(parts[:middle])
-    yield from _holders(parts[middle:])
+    """Yield the parts that can hold a body: few can."""
+    return map(parts.__getitem__, which_may_hold([text for text, _ in parts]))
 
 
 def _read_code(element: turbohtml.Element, text: str, *, is_shown: bool) -> Iterable[Piece]:

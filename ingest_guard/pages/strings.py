@@ -40,7 +40,7 @@ def split_string(value: str, *, is_shown: bool = True, is_cut: bool = False) -> 
         yield Piece(Kind.URL, value, is_shown=is_shown, is_cut=is_cut)
         return
     data = value.encode("utf-8", "surrogatepass")
-    for run in _BASE64.findall(data):
+    for run in dict.fromkeys(_BASE64.findall(data)):
         yield Piece(Kind.BASE64, run.decode("ascii"), is_shown=False)
     if not may_hold(data):
         return
@@ -62,13 +62,13 @@ def split_text(text: str, *, is_shown: bool = False) -> Iterator[Piece]:
     if b"\\" in data:
         data = data.replace(b"\\/", b"/")
     yield from urls_in_text(data)
-    for run in _BASE64.findall(data):
+    for run in dict.fromkeys(_BASE64.findall(data)):
         yield Piece(Kind.BASE64, run.decode("ascii"), is_shown=False)
 
 
 def urls_in_text(data: bytes) -> Iterator[Piece]:
     """Yield what looks like a ``data:`` URL in a running text: no browser follows it."""
-    for url in _IN_TEXT.findall(data):
+    for url in dict.fromkeys(_IN_TEXT.findall(data)):
         if b"," in url:
             yield Piece(Kind.URL, url.decode("utf-8", "replace"), is_shown=False)
 
