@@ -1,7 +1,7 @@
 """HTML as a browser reads it: which attributes, styles, scripts and documents a page has.
 
-turbohtml builds the tree that the standard asks for, in linear time. A page is parsed twice, with scripting and
-without: ``<noscript>`` holds text in the one case and elements in the other, and pages can hide pictures in either.
+turbohtml builds the tree that the standard asks for, in linear time. A page with ``<noscript>`` is parsed twice, with
+scripting and without: it holds text in the one case and elements in the other, and pages can hide pictures in either.
 Templates are opened, those of shadow roots too.
 """
 
