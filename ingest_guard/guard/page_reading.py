@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from ingest_guard.pages.findings import EMBEDDED, NESTING, InlineBody, PageLimits
-from ingest_guard.pages.may_hold import may_hold
+from ingest_guard.pages.may_hold import may_hold_body
 from ingest_guard.pages.metas import may_have_metas
 from ingest_guard.pages.reader import essence, read_page
 from ingest_guard.pages.reading import (
@@ -21,7 +21,6 @@ from ingest_guard.pages.reading import (
     PageQuestion,
     PageReading,
 )
-from ingest_guard.pages.strings import may_hold_base64
 from ingest_guard.policy.policy import Policy
 from ingest_guard.policy.records import Extract
 from ingest_guard.verdict import Reason
@@ -37,7 +36,6 @@ _PAGES: Final = frozenset({"text/html", "application/xhtml+xml", "application/vn
 _LONGEST_NAME: Final = 128
 # A charset with states of its own, and one with two bytes a character, can spell anything.
 _OTHER_CHARSETS: Final = (b"\x1b", b"\0")
-_BUFFER: Final = b'"Buffer"'
 
 
 def page_limits(policy: Policy) -> PageLimits:
@@ -58,7 +56,7 @@ def needs_reading(text: bytes) -> bool:
     """Return whether a text can hold an inline body, in whatever charset: a no is never wrong."""
     if any(sign in text for sign in _OTHER_CHARSETS) or text.startswith((b"\xff\xfe", b"\xfe\xff")):
         return True
-    return may_hold(text) or _BUFFER in text or may_hold_base64(text.replace(b"\\/", b"/"))
+    return may_hold_body(text)
 
 
 def may_be_page(text: bytes, declared: str | None) -> bool:

@@ -25,6 +25,7 @@ _PARAMETER: Final = re.compile(r";[ \t]*charset[ \t]*=[ \t]*(?:\"([^\"]*)\"?|([^
 _LONGEST_HEADER: Final = 4096
 _XML_DECLARATION: Final = linear(rb"^<\?xml[^>]*?encoding[\x00-\x20]*=[\x00-\x20]*(?:\"([^\">]*)\"|'([^'>]*)')")
 _CSS_DECLARATION: Final = linear(rb"^@charset \"([^\"]*)\";")
+_META: Final = linear(rb"(?i)<meta")
 _SPACE: Final = b"\t\n\f\r "
 _TAG_END: Final = linear(rb"[\t\n\f\r >]")
 _UNQUOTED_END: Final = linear(rb"[\t\n\f\r >]")
@@ -221,7 +222,7 @@ def _declared(label: str) -> str | None:
 
 def _first_meta(body: bytes) -> str | None:
     """Return the first declaration that a tokenizer comes upon: it knows what is inside a script or a comment."""
-    if b"<meta" not in body.lower():
+    if _META.search(body) is None:
         return None
     for token in turbohtml.tokenize(body.decode("latin-1")):
         if token.type is turbohtml.TokenType.START_TAG and token.tag == "meta":

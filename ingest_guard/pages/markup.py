@@ -1,7 +1,7 @@
 """HTML as a browser reads it: which attributes, styles, scripts and documents a page has.
 
-turbohtml builds the tree that the standard asks for, in linear time. A page is parsed twice, with scripting and
-without: ``<noscript>`` holds text in the one case and elements in the other, and pages can hide pictures in either.
+turbohtml builds the tree that the standard asks for, in linear time. A page with ``<noscript>`` is parsed twice, with
+scripting and without: it holds text in the one case and elements in the other, and pages can hide pictures in either.
 Templates are opened, those of shadow roots too.
 """
 
@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from typing import Final
+from functools import lru_cache
+from typing import Final, TypeVar, cast
 
 import turbohtml
 
 from ingest_guard.imaging.sniffing.percent import percent_decode
 from ingest_guard.pages.data_urls import is_data_url
 from ingest_guard.pages.findings import Kind, Piece
-from ingest_guard.pages.may_hold import may_hold
+from ingest_guard.pages.may_hold import may_hold, which_may_hold
 from ingest_guard.pages.strings import may_hold_base64, split_srcset, split_string
 
 _TALKING: Final = frozenset(
@@ -27,6 +28,7 @@ _JSON_TYPE: Final = re.compile(r"(?:json|importmap|speculationrules)[\t\n\r ]*(?
 _SCRIPT_TYPE: Final = re.compile(r"[\t\n\r ]*(?:$|module|.*(?:java|ecma|live|j)script)", re.IGNORECASE)
 _SCRIPT_URL: Final = re.compile(r"[\x00-\x20]*j[\t\n\r]*a[\t\n\r]*v[\t\n\r]*a[\t\n\r]*s[\t\n\r]*c", re.IGNORECASE)
 _REFRESH: Final = re.compile(r"[^,;=]*[,;][\t\n\r ]*url[\t\n\r ]*=[\t\n\r ]*[\"']?", re.IGNORECASE)
+_WITH_CODE: Final = ("style", "script")
 _READ_ELSEWHERE: Final = frozenset({"style", "script", "noscript"})
 _CLOSERS: Final = ('">', "'>", ">")
 _NOSCRIPT: Final = re.compile(r"<noscript", re.IGNORECASE)
@@ -34,6 +36,11 @@ _SIGNS: Final = ":&\\%"
 """One of these is in every ``data:`` URL, however it is spelt."""
 _SHORTEST_BASE64: Final = 12
 _LONGEST_TYPE: Final = 256
+_SHORTEST: Final = len("data:,")
+_LONGEST_REMEMBERED: Final = 1 << 19
+"""Characters of a page whose tree is remembered: it takes some 20 times as much."""
+
+_T = TypeVar("_T")
 
 
 def read_markup(text: str, *, is_shown: bool = True) -> Iterator[Piece]:
@@ -47,57 +54,111 @@ def read_markup(text: str, *, is_shown: bool = True) -> Iterator[Piece]:
         False where no browser takes the text for HTML.
     """
     pieces = dict.fromkeys(_read_page(parse_page(text, scripting=True), is_shown=is_shown))
-    if _NOSCRIPT.search(text):
+    if has_noscript(text):
         pieces.update(dict.fromkeys(_read_page(parse_page(text, scripting=False), is_shown=is_shown)))
     yield from pieces
     # A tag that the end of the page cuts off is dropped by browsers; what it announced was there all the same.
     if text.rstrip().endswith(">"):
         return
     for closer in _CLOSERS:
-        for piece in _read_page(parse_page(text + closer, scripting=True), is_shown=is_shown, has_texts=False):
+        for piece in _read_page(_parse(text + closer, scripting=True), is_shown=is_shown, has_texts=False):
             if piece not in pieces:
                 pieces[piece] = None
                 yield piece._replace(is_cut=True)
 
 
+def has_noscript(text: str) -> bool:
+    """Return whether it can make a difference to the tree of a page that scripts run."""
+    return _has_noscript(text) if len(text) <= _LONGEST_REMEMBERED else _NOSCRIPT.search(text) is not None
+
+
 def parse_page(text: str, *, scripting: bool) -> turbohtml.Document:
-    """Return the tree of a page; what is inside templates is in it, those of shadow roots included."""
+    """Return the tree of a page; what is inside templates is in it, those of shadow roots included.
+
+    The tree of the last page is remembered until :func:`forget_pages`, and is not to be changed.
+    """
+    if len(text) > _LONGEST_REMEMBERED:
+        return _parse(text, scripting=scripting)
+    return _remembered(text, scripting=scripting and has_noscript(text))
+
+
+def forget_pages() -> None:
+    """Let the trees of pages go."""
+    _remembered.cache_clear()
+    _has_noscript.cache_clear()
+
+
+@lru_cache(maxsize=4)
+def _has_noscript(text: str) -> bool:
+    return _NOSCRIPT.search(text) is not None
+
+
+def _parse(text: str, *, scripting: bool) -> turbohtml.Document:
     return turbohtml.parse(text, positions=False, scripting=scripting, allow_declarative_shadow_roots=False)
 
 
+_remembered = lru_cache(maxsize=4)(_parse)
+
+
 def _read_page(page: turbohtml.Document, *, is_shown: bool, has_texts: bool = True) -> Iterator[Piece]:
-    for node in page.descendants:
-        if isinstance(node, turbohtml.Element):
-            yield from _read_attributes(node, is_shown=is_shown)
-            if has_texts:
-                yield from _read_text(node, is_shown=is_shown)
-        elif has_texts and (markup := _markup_in(node)):
-            yield Piece(Kind.HTML, markup, is_shown=False, is_document=True)
+    if _any_holds(_strings(page, "//@*")):
+        for value, name in _holders(list(_attributes(page))):
+            yield from read_attribute(name, value, is_shown=is_shown)
+    if not has_texts:
+        return
+    code = [(element.text, element) for element in page.find_all(list(_WITH_CODE))]
+    for text, element in _holders(code):
+        yield from _read_code(element, text, is_shown=is_shown)
+    read = {text for text, _ in code}
+    if _any_holds([text for text in _strings(page, "//text()") if "<" in text and text not in read]):
+        yield from _markup(_texts(page))
+    comments = cast("list[turbohtml.Comment]", page.xpath("//comment()"))
+    yield from _markup((comment.data, comment) for comment in comments)
 
 
-def _markup_in(node: turbohtml.Node) -> str:
-    """Return a comment, or a text that a script may put on the page, as that of a ``textarea``; else nothing."""
-    if isinstance(node, turbohtml.Text):
-        parent = node.parent
-        is_read = isinstance(parent, turbohtml.Element) and parent.tag in _READ_ELSEWHERE
-        return node.data if not is_read and "<" in node.data and may_hold(node.data) else ""
-    return node.data if isinstance(node, turbohtml.Comment) and may_hold(node.data) else ""
+def _any_holds(texts: list[str]) -> bool:
+    return next(which_may_hold(texts), None) is not None
 
 
-def _read_attributes(element: turbohtml.Element, *, is_shown: bool) -> Iterator[Piece]:
-    attributes = element.attrs
-    if attributes:
-        for name, value in attributes.items():
+def _strings(page: turbohtml.Document, path: str) -> list[str]:
+    """Return what a path leads to: all of it in one call takes a tenth of the time of a walk over the tree."""
+    return cast("list[str]", page.xpath(path))
+
+
+def _attributes(page: turbohtml.Document) -> Iterator[tuple[str, str]]:
+    """Yield value and name of each attribute that is long enough to hold something."""
+    for element in page.find_all():
+        for name, value in element.attrs.items():
             if value and name != "class":
-                yield from read_attribute(name, value if isinstance(value, str) else " ".join(value), is_shown=is_shown)
+                text = value if isinstance(value, str) else " ".join(value)
+                if len(text) >= _SHORTEST:
+                    yield text, name
 
 
-def _read_text(element: turbohtml.Element, *, is_shown: bool) -> Iterable[Piece]:
+def _texts(page: turbohtml.Document) -> Iterator[tuple[str, turbohtml.Text]]:
+    """Yield the texts that a script may put on the page as markup, as that of a ``textarea``."""
+    for node in page.descendants:
+        if isinstance(node, turbohtml.Text) and "<" in node.data:
+            parent = node.parent
+            if not (isinstance(parent, turbohtml.Element) and parent.tag in _READ_ELSEWHERE):
+                yield node.data, node
+
+
+def _markup(parts: Iterable[tuple[str, turbohtml.Node]]) -> Iterator[Piece]:
+    for text, _ in _holders(list(parts)):
+        if may_hold(text):
+            yield Piece(Kind.HTML, text, is_shown=False, is_document=True)
+
+
+def _holders(parts: list[tuple[str, _T]]) -> Iterator[tuple[str, _T]]:
+    """Yield the parts that can hold a body: few can."""
+    return map(parts.__getitem__, which_may_hold([text for text, _ in parts]))
+
+
+def _read_code(element: turbohtml.Element, text: str, *, is_shown: bool) -> Iterable[Piece]:
     if element.tag == "style":
-        return _if_held(Kind.CSS, element.text, is_shown=is_shown)
-    if element.tag == "script":
-        return read_script_element(str(element.attr("type") or ""), element.text, is_shown=is_shown)
-    return ()
+        return _if_held(Kind.CSS, text, is_shown=is_shown)
+    return read_script_element(str(element.attr("type") or ""), text, is_shown=is_shown)
 
 
 def _if_held(kind: Kind, text: str, *, is_shown: bool) -> Iterable[Piece]:
@@ -125,7 +186,7 @@ def read_attribute(name: str, value: str, *, is_shown: bool = True) -> Iterator[
     name
         In lower case, as ``xlink:href`` where it has a prefix.
     """
-    if len(value) < len("data:,"):
+    if len(value) < _SHORTEST:
         return
     if not any(sign in value for sign in _SIGNS):
         if len(value) >= _SHORTEST_BASE64 and may_hold_base64(value):

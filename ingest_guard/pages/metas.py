@@ -12,7 +12,7 @@ from itertools import chain
 from typing import Any, Final, TypeAlias
 
 from ingest_guard.imaging.sniffing.patterns import linear
-from ingest_guard.pages.markup import parse_page
+from ingest_guard.pages.markup import has_noscript, parse_page
 from ingest_guard.pages.reading import LONGEST_META, MOST_META_TEXT, MOST_METAS, PageLink
 from ingest_guard.pages.xml import looks_like_xml, parse_leniently
 from ingest_guard.urls.join import Addresses
@@ -22,12 +22,14 @@ _Element: TypeAlias = tuple[str, Mapping[str, Any]]
 _META: Final = linear(rb"(?i)<(?:[^\x00-\x20<>/:]+:)?meta[\t\n\f\r />]|<!entity")
 _XML_TYPES: Final = ("/xml", "+xml")
 _XHTML: Final = b"http://www.w3.org/1999/xhtml"
-_PREFIXED: Final = linear(rb"(?i)<([^\x00-\x20<>/:]{1,60}:meta)[\t\n\f\r />]")
-_SELF_CLOSED: Final = linear(
-    rb"(?i)<(script|style|title|textarea|xmp|iframe|noembed|noframes|noscript|plaintext)"
-    rb"((?:[\t\n\f\r ](?:[^>\"']|\"[^\"]*\"|'[^']*')*)?)/>"
+_PREFIXED_NAME: Final = rb"(?i:<([^\x00-\x20<>/:]{1,60}:meta)[\t\n\f\r />])"
+_PREFIXED: Final = linear(_PREFIXED_NAME)
+_CLOSED: Final = (
+    rb"(?i:<(script|style|title|textarea|xmp|iframe|noembed|noframes|noscript|plaintext)"
+    rb"((?:[\t\n\f\r ](?:[^>\"']|\"[^\"]*\"|'[^']*')*)?)/>)"
 )
-_NOSCRIPT: Final = linear(rb"(?i)<noscript")
+_SELF_CLOSED: Final = linear(_CLOSED)
+_ODD: Final = linear(_PREFIXED_NAME + b"|" + _CLOSED)
 _MOST_PREFIXES: Final = 8
 _LONGEST_NAME: Final = 128
 _NAMES: Final = ("name", "http-equiv")
@@ -90,10 +92,11 @@ def _elements(text: str, media_type: str) -> Iterator[Mapping[str, Any]]:
     data = text.encode("utf-8", "surrogatepass")
     if not may_have_metas(data):
         return
-    prefixed = dict.fromkeys(each.lower().decode() for each in _PREFIXED.findall(data))
+    is_odd = _ODD.search(data) is not None
+    prefixed = dict.fromkeys(each.lower().decode() for each in _PREFIXED.findall(data)) if is_odd else ()
     names = ["meta", *list(prefixed)[:_MOST_PREFIXES]]
-    for reading in _html_readings(text, data):
-        for scripting in (False, True) if _NOSCRIPT.search(data) else (False,):
+    for reading in _html_readings(text, data) if is_odd else (text,):
+        for scripting in (False, True) if has_noscript(reading) else (False,):
             page = parse_page(reading, scripting=scripting)
             yield from (element.attrs for name in names for element in page.find_all(name))
     if is_xml(media_type) or _XHTML in data or looks_like_xml(text):

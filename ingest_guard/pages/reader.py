@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from hashlib import blake2b
+from hashlib import sha256
 from typing import Final
 
 from ingest_guard.imaging.sniffing.patterns import linear
@@ -18,12 +18,12 @@ from ingest_guard.pages.charsets import Decoded, decode, decode_as, looks_like_u
 from ingest_guard.pages.data_urls import lenient_base64, read_data_url
 from ingest_guard.pages.extract.images import extract_from
 from ingest_guard.pages.findings import EMBEDDED, NESTING, Findings, InlineBody, Kind, PageLimits, Piece
-from ingest_guard.pages.markup import read_markup
-from ingest_guard.pages.may_hold import may_hold
+from ingest_guard.pages.markup import forget_pages, read_markup
+from ingest_guard.pages.may_hold import may_hold, may_hold_body
 from ingest_guard.pages.metas import is_xml, read_links, read_metas
 from ingest_guard.pages.reading import PageDocument, PageQuestion, PageReading, pack_images, pack_links
 from ingest_guard.pages.scripts import read_json, read_script
-from ingest_guard.pages.strings import may_hold_base64, split_string, split_text
+from ingest_guard.pages.strings import split_string, split_text
 from ingest_guard.pages.styles import count_tokens, read_styles
 from ingest_guard.pages.xml import looks_like_xml, read_xml
 from ingest_guard.policy.records import Extract
@@ -32,8 +32,6 @@ _TAG: Final = linear(rb"<[A-Za-z!?/]")
 _STYLE: Final = linear(
     rb"(?i)^[\t\n\f\r ]*(?:@(?:charset|import|media|font-face|namespace|layer)|/\*|[\w.#:*\[\], >+~-]{1,200}[{])"
 )
-_BUFFER: Final = '"Buffer"'
-"""How Node.js writes bytes in JSON: as a list of numbers."""
 _JSON_START: Final = frozenset('{["')
 _TEXTS: Final = ("text/", "application/json", "application/javascript", "application/ecmascript", "application/xml")
 _HTML_TYPES: Final = frozenset({"text/html", "text/x-server-parsed-html"})
@@ -72,6 +70,15 @@ def read_page(
         The inline bodies, and the doubt where there may be others. A page that is longer than the limits has no
         document.
     """
+    try:
+        return _read(body, declared, limits, question, extract)
+    finally:
+        forget_pages()
+
+
+def _read(
+    body: bytes, declared: str | None, limits: PageLimits, question: PageQuestion | None, extract: Extract
+) -> PageReading:
     findings = Findings(limits)
     if len(body) > limits.text:
         # Escapes of two bytes a character (UTF-16) hide the scheme from a look at the bytes.
@@ -127,7 +134,8 @@ class _Reader:
         self._findings = findings
         self._limits = findings.limits
         self._waiting: list[tuple[Piece, int]] = []
-        self._seen: set[bytes] = set()
+        self._seen: set[tuple[Kind, bool, bool, bytes]] = set()
+        self._last = ("", sha256().digest())
         self._pieces = 0
         self._css_tokens = 0
         self._encoding: str | None = None
@@ -146,7 +154,7 @@ class _Reader:
 
     def add_document(self, text: str, media_type: str, *, depth: int, is_shown: bool) -> None:
         """Let a text be read as what it is declared, and as what it looks like."""
-        if not (may_hold(text) or may_hold_base64(text.replace("\\/", "/")) or _BUFFER in text):
+        if not may_hold_body(text):
             return
         if depth > self._limits.nesting:
             if is_shown:
@@ -156,13 +164,16 @@ class _Reader:
             self._wait(piece._replace(is_shown=piece.is_shown and is_shown), depth)
 
     def _wait(self, piece: Piece, depth: int) -> None:
-        key = blake2b(
-            f"{piece.kind}{piece.is_shown:d}{piece.is_cut:d}\n{piece.text}".encode("utf-8", "surrogatepass"),
-            digest_size=16,
-        ).digest()
+        key = (piece.kind, piece.is_shown, piece.is_cut, self._digest(piece.text))
         if key not in self._seen:
             self._seen.add(key)
             self._waiting.append((piece, depth))
+
+    def _digest(self, text: str) -> bytes:
+        """Return a digest of a text; a document is waited for in several kinds, one after the other."""
+        if text is not self._last[0]:
+            self._last = (text, sha256(text.encode("utf-8", "surrogatepass")).digest())
+        return self._last[1]
 
     def _take(self, piece: Piece, depth: int) -> None:
         if piece.kind is Kind.DOUBT:

@@ -10,7 +10,8 @@ import io
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import astuple, dataclass, field
+from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
 from ingest_guard.pages.extract.found import PageImage
@@ -29,6 +30,7 @@ _LONGEST_ROW: Final = 1 << 17
 _LONGEST_TEXT: Final = 1 << 16
 _MOST_CANDIDATES: Final = 200
 _MOST_PIXELS: Final = 10**9
+_ROW: Final = attrgetter(*PageImage.__slots__)
 _URL: Final = re.compile(r"https?://[\x21-\x7e]{1,8192}")
 _WORD: Final = re.compile(r"[a-z-]{1,20}")
 _LANGUAGE: Final = re.compile(r"[A-Za-z0-9-]{1,100}")
@@ -129,7 +131,7 @@ class PageReading:
 
 def pack_images(images: Iterable[PageImage]) -> tuple[bytes, int]:
     """Return rows, and how many images were left out."""
-    return _pack_rows(map(astuple, images), MOST_IMAGES, _is_image)
+    return _pack_rows(map(_ROW, images), MOST_IMAGES, _is_image)
 
 
 def pack_links(links: Iterable[PageLink]) -> tuple[bytes, int]:

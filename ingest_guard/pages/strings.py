@@ -13,7 +13,7 @@ from ingest_guard.imaging.sniffing.patterns import linear
 from ingest_guard.imaging.sniffing.percent import percent_decode
 from ingest_guard.pages.data_urls import is_data_url
 from ingest_guard.pages.findings import Kind, Piece
-from ingest_guard.pages.may_hold import may_hold
+from ingest_guard.pages.may_hold import PICTURES, may_hold
 
 _MARKUP: Final = re.compile(r"<[A-Za-z!?]")
 _JSON: Final = re.compile(r"[\t\n\r ]*[\[{\"]")
@@ -23,11 +23,9 @@ _SPELT_SCHEME: Final = linear(rb"(?i)data(?:%25)*%3a")
 _WORD: Final = re.compile(r"[^\t\n\f\r ]*")
 _BLANKS: Final = re.compile(r"[\t\n\f\r ,]*")
 _DESCRIPTORS: Final = re.compile(r"[^(,]*")
-_PICTURES: Final = (
-    rb"(?:/9j/|_9j_|iVBORw0KGgo|R0lGOD[ld]h|UklGR|SUkqA|TU0AK|AAAA[A-Za-z0-9+/]{2}Z0eXB(?:hdm|oZW|oZX|tW|tc)"
-    rb"|AAAADGpQIC|/0//UQ|Qk[0-3][A-Za-z0-9+/_-]{5}AAAAA|PHN2Zy|PD94bWwg)"
+_BASE64: Final = linear(
+    PICTURES.replace(rb"\\?", b"") + rb"[A-Za-z0-9+/_\-]{8,}(?:[ \t]*\r?\n[ \t]*[A-Za-z0-9+/_\-]{4,})*={0,2}"
 )
-_BASE64: Final = linear(_PICTURES + rb"[A-Za-z0-9+/_\-]{8,}(?:[ \t]*\r?\n[ \t]*[A-Za-z0-9+/_\-]{4,})*={0,2}")
 
 
 def may_hold_base64(text: str | bytes) -> bool:
@@ -42,7 +40,7 @@ def split_string(value: str, *, is_shown: bool = True, is_cut: bool = False) -> 
         yield Piece(Kind.URL, value, is_shown=is_shown, is_cut=is_cut)
         return
     data = value.encode("utf-8", "surrogatepass")
-    for run in _BASE64.findall(data):
+    for run in dict.fromkeys(_BASE64.findall(data)):
         yield Piece(Kind.BASE64, run.decode("ascii"), is_shown=False)
     if not may_hold(data):
         return
@@ -60,15 +58,17 @@ def split_string(value: str, *, is_shown: bool = True, is_cut: bool = False) -> 
 def split_text(text: str, *, is_shown: bool = False) -> Iterator[Piece]:
     """Yield the URLs and the pictures in base64 of a running text: no browser follows them."""
     del is_shown
-    data = text.encode("utf-8", "surrogatepass").replace(b"\\/", b"/")
+    data = text.encode("utf-8", "surrogatepass")
+    if b"\\" in data:
+        data = data.replace(b"\\/", b"/")
     yield from urls_in_text(data)
-    for run in _BASE64.findall(data):
+    for run in dict.fromkeys(_BASE64.findall(data)):
         yield Piece(Kind.BASE64, run.decode("ascii"), is_shown=False)
 
 
 def urls_in_text(data: bytes) -> Iterator[Piece]:
     """Yield what looks like a ``data:`` URL in a running text: no browser follows it."""
-    for url in _IN_TEXT.findall(data):
+    for url in dict.fromkeys(_IN_TEXT.findall(data)):
         if b"," in url:
             yield Piece(Kind.URL, url.decode("utf-8", "replace"), is_shown=False)
 

@@ -124,5 +124,7 @@ def looks_like_address(text: str) -> bool:
 
 def is_placeholder(url: str) -> bool:
     """Return whether an address as written stands for nothing yet: empty, ``data:``, ``about:blank``, a script."""
+    if url.startswith(("https://", "http://", "/")):
+        return False
     scheme = _SCHEME.match(url.strip(_BLANKS).translate(_LINE_ENDS))
     return not url.strip(_BLANKS) or (scheme is not None and scheme[0].lower() not in {"http:", "https:"})

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest_guard.pages.may_hold import may_hold
+from ingest_guard.pages.may_hold import may_hold, may_hold_body, which_may_hold
 
 URL = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"
 SPELT = [
@@ -131,3 +131,35 @@ def test_it_takes_linear_time(piece: str) -> None:
         return best
 
     assert seconds(1_000_000) < max(3 * seconds(500_000), 0.5)
+
+
+BODIES = {
+    "url": "data:,x",
+    "spelt": "&#100;ata:,x",
+    "base64": "iVBORw0KGgoAAAANSUhEUg",
+    "slashes-escaped": "x\\/9j\\/4AAQSkZJRg",
+    "bytes": '{"type":"Buffer","data":[1]}',
+    "script": "javascript:%64",
+}
+
+
+@pytest.mark.parametrize("name", BODIES)
+def test_each_kind_of_body_is_seen(name: str) -> None:
+    """Alone, behind a URL of a script that does nothing, and in UTF-8 with other letters before it."""
+    for before in ("", "javascript:;", "\u65e5 \udc80 "):
+        assert may_hold_body(before + BODIES[name])
+
+
+@pytest.mark.parametrize("name", BODIES)
+@pytest.mark.parametrize("neighbour", ["", "\u65e5", "dat", "d<", "javascript:void(0)", "&#38;", "AAAA", "data:,y"])
+def test_no_neighbour_hides_a_text(name: str, neighbour: str) -> None:
+    """Where many texts are gone through at once, each that can hold a body is among those that are found."""
+    found = list(which_may_hold([neighbour, BODIES[name], neighbour, neighbour, BODIES[name]]))
+    assert {1, 4} <= set(found)
+    assert found == sorted(set(found))
+
+
+def test_no_text_is_found_where_none_can_hold_a_body() -> None:
+    """A sign that two texts have together is none; no texts at all are none."""
+    assert list(which_may_hold(["dat", "a:", "iVBORw0K", "GgoAAAANSUhEUg", ""])) == []
+    assert list(which_may_hold([])) == []

@@ -5,6 +5,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
+import turbohtml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -208,3 +209,30 @@ def test_no_rows_are_read_by_accident(rows: bytes) -> None:
         list(PageDocument(image_rows=rows).images())
     with suppress(ValueError, TypeError, RecursionError):
         list(PageDocument(link_rows=rows).links())
+
+
+@pytest.mark.parametrize("extra", ["", "<noscript><img src=/n.jpg></noscript>"])
+def test_a_page_is_parsed_once_a_mode_and_not_kept(monkeypatch: pytest.MonkeyPatch, extra: str) -> None:
+    """Inline bodies, meta elements, links and images come from the same trees, which are let go with the page."""
+    modes: list[bool] = []
+    parse = turbohtml.parse
+
+    def counted(text: str, **options: Any) -> Any:
+        modes.extend([options["scripting"]] if text == page.decode() else [])
+        return parse(text, **options)
+
+    monkeypatch.setattr(turbohtml, "parse", counted)
+    page = f'<meta name=robots content=noai><img src="data:image/gif;base64,R0lGOD"><a href=/b>c</a>{extra}'.encode()
+    for _ in range(2):
+        modes.clear()
+        read_page(page, declared="text/html", limits=PageLimits(), question=PageQuestion("https://a.example/"))
+        assert sorted(modes) == ([False, True] if extra else [False])
+
+
+def test_a_long_page_is_read_as_a_short_one() -> None:
+    """Its trees are not remembered, since they are large."""
+    page = b"<noscript><img src='data:,x'></noscript><a href=/b>c</a>" + b"<p>words and words</p>" * 30_000
+    reading = read_page(page, declared="text/html", limits=PageLimits(), question=PageQuestion("https://a.example/"))
+    assert [body.data for body in reading.bodies] == [b"x"]
+    assert reading.document is not None
+    assert [link.url for link in reading.document.links()] == ["https://a.example/b"]

@@ -16,8 +16,9 @@ from urllib.parse import unquote_to_bytes
 from itemadapter import ItemAdapter
 
 from ingest_guard.imaging.embedded.images import embedded_images
+from ingest_guard.imaging.embedded.signs import may_hold_images
 from ingest_guard.imaging.embedded.spellings import spelt_pictures
-from ingest_guard.imaging.embedded.url_net import decoded, may_hold_images
+from ingest_guard.imaging.embedded.url_net import decoded
 from ingest_guard.imaging.pixels.model import Limits, NotScannable
 from ingest_guard.imaging.sniffing.sniff import Kind, sniff
 from ingest_guard.urls.data_scheme import begins_data_url, quotes_data_url

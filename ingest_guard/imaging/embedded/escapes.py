@@ -10,8 +10,6 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from ingest_guard.imaging.sniffing.patterns import linear
-
 _ROUNDS: Final = 4
 _PIECE: Final = 1 << 18
 _LONGEST: Final = 16
@@ -55,22 +53,14 @@ _CUT: Final = re.compile(b"(" + re.sub(rb"\?P<\w+>", b"?:", _ESCAPE.pattern) + b
 _CONTROL: Final = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"v": b"", b"\n": b"", b"\r": b""}
 _LATIN: Final = 256
 
-_SPELT: Final = linear(
+SPELT: Final = (
     rb"&(?:amp;)*#(?:[xX]0*(?:2[bBfF]|3[0-9aAdD]|[46][1-9a-fA-F]|[57][0-9aA])"
     rb"|0*(?:43|4[789]|5[0-8]|61|6[5-9]|[78]\d|90|9[789]|1[01]\d|12[012]))(?:[^0-9a-fA-F]|$)"
     rb"|&(?:colon|sol|plus|equals|comma|semi|Tab|NewLine);"
-)
-_SPELT_IN_CODE: Final = linear(
-    rb"\\(?:u00|x|u\{0*)(?:2[bBfF]|3[0-9aAdD]|[46][1-9a-fA-F]|[57][0-9aA])"
+    rb"|\\(?:u00|x|u\{0*)(?:2[bBfF]|3[0-9aAdD]|[46][1-9a-fA-F]|[57][0-9aA])"
     rb"|\\0{0,4}(?:[46][1-9a-fA-F]|[57][0-9aA])[ \t]?"
 )
-
-
-def is_escaped(text: bytes) -> bool:
-    """Return whether the text spells letters, digits or ``+ / : =`` by number: ordinary texts have no reason to."""
-    return (b"&" in text and _SPELT.search(text) is not None) or (
-        b"\\" in text and _SPELT_IN_CODE.search(text) is not None
-    )
+"""The pattern of a letter, a digit or one of ``+ / : =`` that is spelt by number: ordinary texts have no reason to."""
 
 
 def unescape(text: bytes) -> bytes:

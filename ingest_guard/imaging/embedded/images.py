@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final
 
-from ingest_guard.imaging.embedded.escapes import is_escaped, unescape
+from ingest_guard.imaging.embedded.escapes import unescape
+from ingest_guard.imaging.embedded.signs import Sign, Signs, find_signs
 from ingest_guard.imaging.embedded.spellings import spelt_pictures
-from ingest_guard.imaging.embedded.url_net import Part, may_hold_images, parts
+from ingest_guard.imaging.embedded.url_net import Part, parts
 from ingest_guard.imaging.pixels.model import Limits, NotScannable
 from ingest_guard.imaging.sniffing.percent import percent_decode
 from ingest_guard.imaging.sniffing.sniff import Kind, sniff
@@ -24,8 +25,6 @@ _SPACER: Final = 256
 """A placeholder of one or two pixels is shorter than this; pages are full of them, and many are cut off."""
 _SMALLEST: Final = 24
 _NET: Final = 8 << 20
-_ENCODED_SCHEME: Final = b"data%3a"
-_ENCODED_JPEG: Final = b"%2f9j%2f"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +65,7 @@ def inline_bodies(data: bytes, limits: Limits) -> list[InlineBody]:
         ``nesting``: deeper, or more of them, than the limits. ``too_large``: more bytes than the limits.
     """
     found = _Found(limits)
-    found.walk(data, 0)
+    found.walk(data, 0, find_signs(data))
     return list(found.bodies.values())
 
 
@@ -84,8 +83,9 @@ def net(data: bytes, limits: Limits) -> list[InlineBody]:
     found = _Found(limits)
     with contextlib.suppress(NotScannable):
         text = data[:_NET]
-        found.walk(text, 0)
-        for body in spelt_pictures(text):
+        signs = find_signs(text)
+        found.walk(text, 0, signs)
+        for body in spelt_pictures(text) if Sign.SPELT in signs.kinds else ():
             found.add(body)
     return list(found.bodies.values())
 
@@ -116,13 +116,14 @@ class _Found:
         self._bytes = 0
         self._pictures = 0
 
-    def walk(self, text: bytes, depth: int) -> None:
-        """Take the bodies out of one text, and of the texts in it."""
+    def walk(self, text: bytes, depth: int, signs: Signs) -> None:
+        """Take the bodies out of one text, whose signs these are, and of the texts in it."""
         wide = utf16(text)
         if wide is not None:
             text = wide.encode("latin-1", "replace")
-        for variant in _variants(text):
-            for part in parts(variant):
+            signs = find_signs(text)
+        for variant, its_signs in _variants(text, signs):
+            for part in parts(variant, its_signs):
                 self._take(part, depth)
 
     def add(self, body: bytes) -> None:
@@ -145,23 +146,24 @@ class _Found:
         if self._pictures > self._limits.embedded:
             raise NotScannable(Reason.NESTING)
         self.bodies[key] = InlineBody(body, is_picture)
-        if is_text and any(True for _ in _variants(body)):
+        signs = find_signs(body) if is_text else None
+        if signs is not None and any(True for _ in _variants(body, signs)):
             if depth >= self._limits.nesting:
                 raise NotScannable(Reason.NESTING)
-            self.walk(body, depth + 1)
+            self.walk(body, depth + 1, signs)
 
 
-def _variants(text: bytes) -> Iterator[bytes]:
+def _variants(text: bytes, signs: Signs) -> Iterator[tuple[bytes, Signs]]:
     """Yield the readings of a text that may hold images: as it is, without its disguises, without percent signs."""
-    if may_hold_images(text):
-        yield text
-    if is_escaped(text):
+    if signs.has_images:
+        yield text, signs
+    if Sign.ESCAPE in signs.kinds:
         plain = unescape(text)
-        if may_hold_images(plain):
-            yield plain
-    lower = text.lower() if b"%" in text else b""
-    if _ENCODED_SCHEME in lower or _ENCODED_JPEG in lower:
-        yield percent_decode(text)
+        if (found := find_signs(plain)).has_images:
+            yield plain, found
+    if Sign.PERCENT in signs.kinds:
+        decoded = percent_decode(text)
+        yield decoded, find_signs(decoded)
 
 
 def _is_spacer(body: bytes) -> bool:

@@ -12,7 +12,13 @@ from ingest_guard.imaging.sniffing.patterns import linear
 _MOST: Final = 1000
 _HEX_STARTS: Final = (b"ffd8ff", b"89504e470d0a", b"4749463837", b"4749463839", b"52494646", b"49492a00", b"4d4d002a")
 _HEX: Final = linear(b"(?i)(?:" + b"|".join(_HEX_STARTS) + rb")[0-9a-f]{40,}")
-_PRINTABLE: Final = linear(rb"(?i)(?:=ff=d8=ff|=89png|gif8[79]a=)(?:=[0-9a-f]{2}|=[\t ]*\r?\n|\r?\n|[\t -<>-~])*")
+_PRINTABLE_STARTS: Final = (b"=ff=d8=ff", b"=89png", b"gif8[79]a=")
+_PRINTABLE: Final = linear(
+    b"(?i)(?:" + b"|".join(_PRINTABLE_STARTS) + rb")(?:=[0-9a-f]{2}|=[\t ]*\r?\n|\r?\n|[\t -<>-~])*"
+)
+HEX_START: Final = b"(?i:(?:" + b"|".join(_HEX_STARTS) + rb")[0-9a-f]{40})"
+START: Final = HEX_START + b"|(?i:" + b"|".join(_PRINTABLE_STARTS) + b")"
+"""The pattern of what each of :func:`spelt_pictures` begins with."""
 
 
 def spelt_pictures(text: bytes) -> Iterator[bytes]:

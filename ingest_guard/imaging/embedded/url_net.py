@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from ingest_guard.imaging.embedded.escapes import unescape
+from ingest_guard.imaging.embedded.signs import Sign, Signs
 from ingest_guard.imaging.pixels.model import NotScannable
 from ingest_guard.imaging.sniffing.patterns import linear
 from ingest_guard.imaging.sniffing.percent import percent_decode
@@ -27,23 +28,6 @@ _LONGEST_DESCRIPTOR: Final = 32
 _QUOTES: Final = (b"&quot;", b"&#34;", b"&#x22;", b"&#39;", b"&#x27;", b"&apos;", b'\\"', b"\\'", b'"', b"'", b"`")
 _OPEN_END: Final = linear(rb"[\t\n\v\f\r \"'<>]")
 _IN_URL: Final = linear(rb"[)\t\n\v\f\r ]")
-_STARTS: Final = (
-    b"/9j",
-    b"_9j_",
-    b"iVBORw0KGgo",
-    b"R0lGOD",
-    b"UklGR",
-    b"SUkqA",
-    b"TU0AK",
-    b"Z0eXB",
-    b"ADGpQI",
-    b"0//UQ",
-    b"AAAAA",
-)
-_LOWER: Final = bytes(range(0x61, 0x7B)) + b" \t\r\n.,:;\"'<>=()[]{}-&#"
-_SHORT_STARTS: Final = tuple((start.translate(None, _LOWER), start) for start in _STARTS)
-"""A text without its small letters and its punctuation is a fraction of it: what is not there need not be looked for
-in all of it."""
 _BARE: Final = linear(
     rb"(?:[/_]9j\\?[/_]|iVBORw0KGgo|R0lGOD[ld]h|UklGR|SUkqA|TU0AK|AAAA[A-Za-z0-9+/]{2}Z0eXB(?:hdm|oZW|oZX|tW|tc)"
     rb"|AAAADGpQIC|/0//UQ|Qk[0-3][A-Za-z0-9+/]{5}AAAAA)"
@@ -52,7 +36,6 @@ _BARE: Final = linear(
 _SHORTEST: Final = 24
 _SHORTEST_START: Final = 4
 _TABS: Final = b"\t\n\r"
-_TO_LOWER: Final = bytes(range(256)).lower()
 _TO_ONE_ALPHABET: Final = bytes.maketrans(b"-_", b"+/")
 _NO_BASE64: Final = bytes({*range(256)} - {*(string.ascii_letters + string.digits + "+/-_=").encode()})
 _PEEK: Final = 64
@@ -75,18 +58,15 @@ class Part(NamedTuple):
     body: bytes
 
 
-def may_hold_images(text: bytes) -> bool:
-    """Return whether a text has anything that :func:`parts` would look at: a few passes of a fast search."""
-    return b"data:" in text.translate(_TO_LOWER, _TABS) or _may_hold_base64(text)
-
-
-def _may_hold_base64(text: bytes) -> bool:
-    gist = text.translate(None, _LOWER)
-    return any(short in gist and start in text for short, start in _SHORT_STARTS)
-
-
-def parts(text: bytes) -> Iterator[Part]:
+def parts(text: bytes, signs: Signs) -> Iterator[Part]:
     """Yield what every ``data:`` URL, then every other run of base64 that begins like an image, holds.
+
+    Parameters
+    ----------
+    text
+        Of any charset that has ASCII's letters in ASCII's places.
+    signs
+        Of this text.
 
     Raises
     ------
@@ -94,15 +74,15 @@ def parts(text: bytes) -> Iterator[Part]:
         ``nesting``: there are more URLs than any page has.
     """
     spans: list[tuple[int, int]] = []
-    yield from _urls(text, spans)
-    squeezed = text.translate(None, _TABS)
-    if squeezed.lower().count(b"data:") > text.lower().count(b"data:"):
+    if Sign.URL in signs.kinds:
+        yield from _urls(text, spans)
+    if Sign.SPLIT in signs.kinds:
         # Browsers take tabs and line breaks out of a URL, even out of its scheme.
-        yield from _urls(squeezed, [])
+        yield from _urls(text.translate(None, _TABS), [])
     at = 0
     for start, stop in (*spans, (len(text), len(text))):
-        if start - at >= _SHORTEST and _may_hold_base64(gap := text[at:start]):
-            yield from _bare(gap)
+        if start - at >= _SHORTEST and signs.has_base64(at, start):
+            yield from _bare(text[at:start])
         at = stop
 
 

@@ -42,6 +42,7 @@ _XBM_HEIGHT: Final = linear(rb"#[ \t]*define[ \t]+[^\r\n]*[Hh][Ee][Ii][Gg][Hh][T
 _XBM_BITS: Final = linear(rb"bits[ \t\r\n]*\[[^\]]{0,80}\][^=;]{0,80}=[ \t\r\n]*\{")
 _XBM_HEAD: Final = 512
 _C_LEAD: Final = linear(rb"\A(?:\xef\xbb\xbf)?(?:[ \t\r\n\x0c]|//[^\n]*\n|/\*(?:[^*]|\*+[^*/])*\*+/|#[^\n]*\n)*")
+_XPM: Final = linear(b"XPM")
 _XPM_STRING: Final = linear(rb"\"[ \t]*[0-9]+[ \t]+[0-9]+[ \t]+[0-9]+[ \t]+[0-9]+")
 _XPM_ARRAY: Final = linear(
     rb"\[[^\]\n]{0,40}\][ \t\r\n]*=[ \t\r\n]*\{(?:[ \t\r\n]|/\*(?:[^*]|\*+[^*/])*\*+/)*"
@@ -121,7 +122,7 @@ def _is_imt_head(data: bytes) -> bool:
 
 
 def _is_xbm(_: bytes, data: bytes) -> bool:
-    if b"bits" not in data or not (_XBM_WIDTH.search(data) and _XBM_HEIGHT.search(data)):
+    if not (_XBM_WIDTH.search(data) and _XBM_HEIGHT.search(data)):
         return False
     return b"_bits[]" in data[:_XBM_HEAD] or _XBM_BITS.search(data) is not None  # the first is all that Pillow asks for
 
@@ -132,14 +133,15 @@ def _is_fits(head: bytes, _: bytes) -> bool:
 
 
 def _is_xpm(_: bytes, data: bytes) -> bool:
-    if b"XPM" not in data and b"ncolors" not in data:
+    if _XPM_1.search(data):
+        return True
+    # A search for one plain string by RE2 takes a tenth of the time that Python's own takes.
+    if _XPM.search(data) is None:
         return False
     lead = _C_LEAD.match(data)
     if lead is not None and b"XPM" in data[: lead.end()] and _XPM_STRING.search(data, lead.end()):
         return True
-    return any(pattern.search(data) for pattern in (_XPM_2, _XPM_1)) or (
-        b"XPM" in data and _XPM_ARRAY.search(data) is not None
-    )
+    return _XPM_2.search(data) is not None or _XPM_ARRAY.search(data) is not None
 
 
 def _is_wireless_bitmap(head: bytes, data: bytes) -> bool:

@@ -127,7 +127,8 @@ class Copies:
         return Offer(next(url for each, url in known if each is chosen), in_set, everything, chosen.width)
 
     def _known(self, addresses: Iterable[str]) -> list[str]:
-        return [url for each in addresses if not is_placeholder(each) and (url := self._addresses.absolute(each))]
+        # Nothing that only stands for an address has an absolute one.
+        return [url for each in addresses if (url := self._addresses.absolute(each))]
 
     def _first_set(self, values: Iterable[str], *, with_stand_ins: bool = True) -> list[Candidate]:
         """Return the first set in which there is something that can be fetched."""

@@ -6,6 +6,7 @@ from ingest_guard.pages.extract.json_ld import read_json_ld
 from ingest_guard.pages.extract.texts import clean, page_language, tag
 from ingest_guard.pages.extract.tree import attribute, parse
 from ingest_guard.pages.extract.walk import Walk
+from ingest_guard.pages.markup import forget_pages
 from ingest_guard.policy.records import Extract
 from ingest_guard.urls.join import Addresses
 
@@ -33,6 +34,13 @@ def extract_images(
     policy
         The section ``extract`` of a policy.
     """
+    try:
+        return _extract(body, url, content_type, policy)
+    finally:
+        forget_pages()
+
+
+def _extract(body: bytes | str, url: str, content_type: str | None, policy: Extract) -> list[PageImage]:
     media_type = (content_type or "").partition(";")[0].strip().lower()
     is_xml = media_type.endswith(("/xml", "+xml"))
     if isinstance(body, str):

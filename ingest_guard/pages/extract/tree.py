@@ -12,6 +12,7 @@ from typing import Any, Final, TypeAlias
 
 import turbohtml
 
+from ingest_guard.pages.markup import parse_page
 from ingest_guard.pages.xml import parse_strictly
 
 Node: TypeAlias = turbohtml.Node
@@ -43,7 +44,7 @@ def parse(text: str, *, is_xml: bool) -> Root:
     if is_xml:
         # For HTML these are open, and hide what follows.
         text = _CLOSED.sub(r"<\1\2></\1>", text)
-    return turbohtml.parse(text, positions=False, scripting=True, allow_declarative_shadow_roots=False)
+    return parse_page(text, scripting=True)
 
 
 def walk(root: Root) -> Iterator[tuple[Element, bool]]:

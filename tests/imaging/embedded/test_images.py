@@ -18,7 +18,7 @@ from support.pictures import drawn
 
 from ingest_guard.imaging.decode import Limits, NotScannable
 from ingest_guard.imaging.embedded.images import embedded_images, inline_bodies
-from ingest_guard.imaging.embedded.url_net import may_hold_images
+from ingest_guard.imaging.embedded.signs import may_hold_images
 from ingest_guard.verdict import Reason
 
 if TYPE_CHECKING:
