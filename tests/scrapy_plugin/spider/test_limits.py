@@ -266,7 +266,9 @@ _REASONS = {
     "downloader/exception_type_count/twisted.internet.error.DNSLookupError": "without an answer",
     "httperror/response_ignored_count": "errors",
     "ingest_guard/not_scannable": "the guard dropped",
-    "ingest_guard/spider/pages_refused": "too costly",
+    "ingest_guard/spider/pages_unread": "too costly",
+    "ingest_guard/spider/pages_elsewhere": "where a redirect led",
+    "ingest_guard/spider/not_pages": "no HTML page",
 }
 
 
@@ -287,7 +289,7 @@ def test_refusals_are_no_silence_of_a_host() -> None:
     names = ("scrapy.exceptions.IgnoreRequest", "ingest_guard.scrapy_plugin.core.exceptions.ImageBlocked")
     stats = {f"downloader/exception_type_count/{name}": 3 for name in names}
     assert no_pages.reasons(stats) == []
-    assert no_pages.sentence(stats) == "No page could be read: what the hosts answered is no HTML page"
+    assert no_pages.sentence(stats) == "No page could be read: nothing was counted that says why; the log may"
 
 
 def test_the_projects_settings_win() -> None:
