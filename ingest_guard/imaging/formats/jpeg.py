@@ -38,7 +38,7 @@ _ALONE = frozenset({0x01, *range(0xD0, 0xD8)})
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {_DHT, 0xC8, _DAC}
 _DECODABLE = frozenset({0xC0, 0xC1, 0xC2, 0xC9, 0xCA})
 _PROGRESSIVE = frozenset({0xC2, 0xCA})
-_TABLES = frozenset({_DHT, 0xDB, _DAC, 0xDD, 0xDC})
+_TABLES = frozenset({_DHT, 0xDB, _DAC, 0xDD})
 _PROBE = b"".join(b"\x5a\xc3\x96\x3d\x72\xe9\x1b\x84" * 16 + bytes([0xFF, 0xD0 + number]) for number in range(8))
 """Samples of nothing, with all restart markers."""
 _GREY = frozenset({127, 128})
