@@ -156,19 +156,24 @@ class _Reader:
             self._wait(piece._replace(is_shown=piece.is_shown and is_shown), depth)
 
     def _wait(self, piece: Piece, depth: int) -> None:
+        if self._is_new(piece):
+            self._waiting.append((piece, depth))
+
+    def _is_new(self, piece: Piece) -> bool:
         key = blake2b(
             f"{piece.kind}{piece.is_shown:d}{piece.is_cut:d}\n{piece.text}".encode("utf-8", "surrogatepass"),
             digest_size=16,
         ).digest()
-        if key not in self._seen:
-            self._seen.add(key)
-            self._waiting.append((piece, depth))
+        is_new = key not in self._seen
+        self._seen.add(key)
+        return is_new
 
     def _take(self, piece: Piece, depth: int) -> None:
         if piece.kind is Kind.DOUBT:
             self._findings.add_doubt(piece.text)
         elif piece.kind is Kind.URL:
-            self._take_url(piece, depth)
+            if self._is_new(piece):
+                self._take_url(piece, depth)
         elif piece.kind is Kind.BASE64:
             self._findings.add(InlineBody(lenient_base64(piece.text.encode()), "", is_shown=False))
         elif piece.kind is Kind.BYTES:

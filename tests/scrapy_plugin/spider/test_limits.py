@@ -309,3 +309,13 @@ def test_outside_of_a_project_there_is_no_place_for_a_cache(tmp_path: Path, monk
     monkeypatch.setenv("SCRAPY_SETTINGS_MODULE", "ingest_guard.scrapy_plugin.spider.standalone")
     assert cache_folders(Settings()) == []
     assert cache_folders(Settings({"HTTPCACHE_DIR": str(tmp_path / "cache")})) == [tmp_path / "cache"]
+
+
+@pytest.mark.parametrize("unseen", ["\xa0", "\u200b", "\ufeff", "\0", "\u2060", " \t"])
+def test_what_cannot_be_seen_is_no_part_of_a_seed(unseen: str, tmp_path: Path) -> None:
+    """Around an address it is left out; inside, the line is none."""
+    file = tmp_path / "seeds.txt"
+    file.write_text(f"https://a.example/\n{unseen}https://b.example/x{unseen}\nhttps://c.example/{unseen}x\n", "utf-8")
+    seeds = Seeds(file)
+    assert list(seeds) == ["https://a.example/", "https://b.example/x"]
+    assert seeds.unusable == 1
