@@ -21,7 +21,7 @@ import click
 from scrapy.cmdline import execute
 
 from ingest_guard.cli import crawl_summary
-from ingest_guard.cli.main import FAILED, OK, STOPPED
+from ingest_guard.cli.main import FAILED, NOTHING_READ, OK, STOPPED
 from ingest_guard.dataset.records.layouts import NAMES
 from ingest_guard.errors import IngestGuardError, SetupError
 from ingest_guard.scrapy_plugin.core.settings import (
@@ -35,6 +35,7 @@ from ingest_guard.scrapy_plugin.core.settings import (
     RECOVER_SETTING,
 )
 from ingest_guard.scrapy_plugin.output.feeds import FORMATS
+from ingest_guard.scrapy_plugin.spider import no_pages
 from ingest_guard.scrapy_plugin.spider.seeds import Seeds
 from ingest_guard.scrapy_plugin.spider.spider import USER_AGENT, ImageTextSpider
 
@@ -108,7 +109,7 @@ def command(
 
     '-o FOLDER/' makes the folder a data set: numbered shards, a manifest, the report's data. '-o FILE' is Scrapy's.
     Exit code: 0 the crawl ended well, 2 wrong use, 4 the guard failed or was not there, 5 the crawl was stopped before
-    its end or a feed could not be stored; anything else is Scrapy's.
+    its end or a feed could not be stored, 6 it read no page at all; anything else is Scrapy's.
     """
     plan = make_plan(list(arguments), seeds, **chosen)
     with tempfile.TemporaryDirectory(prefix="ingest-guard-") as folder:
@@ -301,4 +302,6 @@ def _exit_code(facts: Mapping[str, Any]) -> int:
     if facts.get("attested") is False:
         click.echo("ingest-guard: the manifest could not be written; the log says why.", err=True)
         return STOPPED
-    return OK
+    # Why is in the summary above.
+    is_idle = no_pages.is_empty(facts["counts"]) and not no_pages.is_done(crawl_summary.statistics(facts))
+    return NOTHING_READ if is_idle else OK

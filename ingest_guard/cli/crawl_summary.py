@@ -122,11 +122,15 @@ def _age(facts: Mapping[str, Any]) -> str | None:
     return f"{seconds // _DAY} d {seconds % _DAY // _HOUR} h"
 
 
+def statistics(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the statistics in a completion file, each by its full name."""
+    return {**{PREFIX + name: number for name, number in facts["counts"].items()}, **facts.get("scrapy", {})}
+
+
 def _after(facts: Mapping[str, Any], folder: str | None) -> Iterator[str]:
     counts = facts["counts"]
-    if not counts.get("spider/pages", counts.get("not_an_image", 0)) and not counts.get("checked", 0):
-        stats = {PREFIX + name: number for name, number in counts.items()} | facts.get("scrapy", {})
-        yield f"[bold]{escape(no_pages.sentence(stats))}.[/]"
+    if no_pages.is_empty(counts):
+        yield f"[bold]{escape(no_pages.sentence(statistics(facts)))}.[/]"
     elif not counts.get("records", 0):
         yield "[bold]No record was made: the table says what became of the images.[/]"
     if folder is not None and facts.get("attested"):

@@ -10,7 +10,7 @@ import click
 from ingest_guard._version import __version__
 from ingest_guard.errors import IngestGuardError, PolicyError
 
-OK, MATCHED, WRONG_USE, NOT_SCANNED, FAILED, STOPPED = 0, 1, 2, 3, 4, 5
+OK, MATCHED, WRONG_USE, NOT_SCANNED, FAILED, STOPPED, NOTHING_READ = range(7)
 
 _COMMANDS = {
     "attest": "ingest_guard.cli.attest:command",

@@ -13,6 +13,7 @@ from ingest_guard.imaging.embedded.images import net
 from ingest_guard.imaging.formats.base import Reader
 from ingest_guard.imaging.pixels.model import Budget, NotScannable
 from ingest_guard.imaging.sniffing.documents import find_document
+from ingest_guard.imaging.sniffing.patterns import linear
 from ingest_guard.imaging.sniffing.signatures import find_images
 from ingest_guard.verdict import Reason
 
@@ -37,6 +38,8 @@ _BASE64 = (
     b"/0//UQ",
 )
 """How a body in base64 is announced, or begins."""
+_HEX = linear(rb"(?i)[0-9a-f]{48,}(?:[\t\n\r ]+[0-9a-f]{2,})*")
+_BLANKS = b"\t\n\r "
 
 
 class Contents:
@@ -107,6 +110,12 @@ class Contents:
                 if body.is_picture:
                     self._take(body.data, depth)
                 self._keep(body.data)
+        # ImageMagick keeps EXIF, with the thumbnail in it, as lines of hex.
+        for run in _HEX.finditer(piece):
+            digits = run[0].translate(None, _BLANKS)
+            profile = bytes.fromhex(digits[: len(digits) & ~1].decode("ascii"))
+            self._keep(profile)
+            self._search_pictures(profile, depth)
 
     def _search_pictures(self, piece: bytes, depth: int) -> None:
         for at in find_images(piece):

@@ -12,9 +12,10 @@ from itertools import chain
 from typing import Any, Final, TypeAlias
 
 from ingest_guard.imaging.sniffing.patterns import linear
+from ingest_guard.pages.extract.tree import with_end_tags
 from ingest_guard.pages.markup import has_noscript, parse_page
 from ingest_guard.pages.reading import LONGEST_META, MOST_META_TEXT, MOST_METAS, PageLink
-from ingest_guard.pages.xml import looks_like_xml, parse_leniently
+from ingest_guard.pages.xml import looks_like_xml, parse_leniently, parse_strictly
 from ingest_guard.urls.join import Addresses
 
 _Element: TypeAlias = tuple[str, Mapping[str, Any]]
@@ -127,7 +128,7 @@ def read_links(text: str, encoding: str, url: str, media_type: str) -> list[Page
     """
     elements = _xml_links(text) if is_xml(media_type) else None
     if elements is None:
-        page = parse_page(text, scripting=False)
+        page = parse_page(with_end_tags(text) if is_xml(media_type) else text, scripting=False)
         elements = [
             (element.tag, element.attrs)
             for element in page.find_all(["base", "a", "area"])
@@ -145,8 +146,11 @@ def read_links(text: str, encoding: str, url: str, media_type: str) -> list[Page
 
 
 def _xml_links(text: str) -> list[_Element] | None:
-    """Return the elements of a page of XML that make links; None where it cannot be read as XML."""
-    root = parse_leniently(text)
+    """Return the elements of a page of XML that make links; None where it is broken: it is read as HTML then.
+
+    So are its images (:func:`ingest_guard.pages.extract.tree.parse`): a page has one reading for what it gives.
+    """
+    root = parse_strictly(text)
     if root is None:
         return None
     return [(node.tag.rpartition("}")[2], dict(node.items())) for node in root.iter("{*}base", "{*}a", "{*}area")]

@@ -164,10 +164,14 @@ class _Reader:
             self._wait(piece._replace(is_shown=piece.is_shown and is_shown), depth)
 
     def _wait(self, piece: Piece, depth: int) -> None:
-        key = (piece.kind, piece.is_shown, piece.is_cut, self._digest(piece.text))
-        if key not in self._seen:
-            self._seen.add(key)
+        if self._is_new(piece):
             self._waiting.append((piece, depth))
+
+    def _is_new(self, piece: Piece) -> bool:
+        key = (piece.kind, piece.is_shown, piece.is_cut, self._digest(piece.text))
+        is_new = key not in self._seen
+        self._seen.add(key)
+        return is_new
 
     def _digest(self, text: str) -> bytes:
         """Return a digest of a text; a document is waited for in several kinds, one after the other."""
@@ -179,7 +183,8 @@ class _Reader:
         if piece.kind is Kind.DOUBT:
             self._findings.add_doubt(piece.text)
         elif piece.kind is Kind.URL:
-            self._take_url(piece, depth)
+            if self._is_new(piece):
+                self._take_url(piece, depth)
         elif piece.kind is Kind.BASE64:
             self._findings.add(InlineBody(lenient_base64(piece.text.encode()), "", is_shown=False))
         elif piece.kind is Kind.BYTES:

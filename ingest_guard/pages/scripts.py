@@ -50,12 +50,16 @@ _LARGEST_BYTE: Final = 255
 def read_script(text: str, *, is_shown: bool = True) -> Iterator[Piece]:
     """Yield what the literals of a program hold; what lies beyond the first 200,000 is a doubt."""
     code = text.encode("utf-8", "surrogatepass")
+    seen: set[tuple[bytes, bool]] = set()
     for number, (literal, is_cut) in enumerate(_literals(code)):
         if number >= _MOST_LITERALS:
             yield Piece(Kind.DOUBT, EMBEDDED, is_shown=is_shown)
             break
         if not _SIGNS.search(literal) and len(literal) < _SHORTEST_BASE64:
             continue
+        if (literal, is_cut) in seen:
+            continue
+        seen.add((literal, is_cut))
         if may_hold(literal) or may_hold_base64(literal.replace(b"\\/", b"/")):
             value = undo_escapes(literal.decode("utf-8", "surrogatepass"))
             yield from split_string(value, is_shown=is_shown, is_cut=is_cut)
@@ -68,7 +72,7 @@ def read_script(text: str, *, is_shown: bool = True) -> Iterator[Piece]:
 def _between_quotes(text: str) -> Iterator[Piece]:
     """Yield what stands between any two quotes: where a slash was mistaken, what was taken for literals is not."""
     for quote in "\"'`":
-        for part in text.split(quote):
+        for part in dict.fromkeys(text.split(quote)):
             if len(part) >= _SHORTEST and any(sign in part for sign in ":\\&%") and may_hold(part):
                 yield from split_string(undo_escapes(part), is_shown=False)
 
@@ -175,6 +179,15 @@ def read_json(text: str, *, is_shown: bool = True, is_cut: bool = False) -> Iter
                 yield Piece(Kind.BYTES, bytes(node).decode("latin-1"), is_shown=False)
             else:
                 waiting.extend(node)
+                yield from _joined_lines(node)
+
+
+def _joined_lines(node: list[Any]) -> Iterator[Piece]:
+    """Yield what a list of strings holds as one text: notebooks (nbformat) keep pictures as lists of lines."""
+    if len(node) > 1 and all(type(item) is str for item in node):
+        text = "".join(node)
+        if may_hold(text) or may_hold_base64(text):
+            yield from split_string(text, is_shown=False)
 
 
 class _Pairs(list[tuple[str, Any]]):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 import gzip
 import hashlib
 import json
@@ -200,15 +201,65 @@ def test_a_spider_of_a_project(project: Project, site: Server) -> None:
     assert [event["place"] for event in crawl.events] == ["img", "img"]
 
 
-def test_a_sitemap_that_is_packed_needs_the_policy(project: Project, site: Server) -> None:
-    """Archives are not let through unscanned, unless the policy says so."""
-    site.add("/sitemap.xml", gzip.compress(_sitemap(site.url("/deeper"))), type="application/gzip")
+_DEAD = "http://127.0.0.1:9/"
+_EMPTY: dict[str, tuple[str, str]] = {
+    "robots.txt forbids all": ("/private/a", "requests that robots.txt forbids: 1"),
+    "all answers are errors": ("/nowhere", "answers that were errors (404, 500 and the like): 1"),
+    "redirected elsewhere": ("/away", "requests that led outside of the domains: 1"),
+    "pictures alone": ("/one.jpg", "answers that are no HTML page: 1"),
+    "listed": ("/listed-page", "requests that the guard refused (URL lists and the like): 1"),
+    "dropped": ("/inline", "answers that the guard dropped: 1"),
+    "no answer": (_DEAD, "requests without an answer, each try counted: "),
+}
+
+
+@pytest.mark.parametrize("name", _EMPTY)
+def test_a_crawl_that_reads_no_page_exits_6_and_says_why(project: Project, site: Server, name: str) -> None:
+    """Its seeds were usable, and nothing came of them: each reason has its count, on the terminal and in the log."""
+    path, why = _EMPTY[name]
+    site.add("/away", Reply(b"", status=302, headers=(("Location", f"http://localhost:{site.port}/two"),)))
+    site.add("/inline", f"<img src=data:image/jpeg;base64,{base64.b64encode(_LISTED).decode()}>".encode())
+    crawl, records = _from_seeds(project, path if path == _DEAD else site.url(path))
+    assert records == []
+    assert why in " ".join(crawl.output.split())
+    assert crawl.exit_code == 6
+    assert (project.folder / "elsewhere" / "data" / "attestation.json").is_file()
+
+
+def test_a_job_that_has_nothing_left_is_no_failure(project: Project, site: Server) -> None:
+    """The same command again asks for nothing; that is said, and the exit code is 0."""
+    options = ("--format", "jsonl", "-s", "JOBDIR=job")
+    assert _from_seeds(project, site.url("/mapped"), *options)[0].exit_code == 0
+    crawl, records = _from_seeds(project, site.url("/mapped"), *options)
+    assert crawl.exit_code == 0, crawl.output[-1500:]
+    assert "earlier runs of this job have asked for all of them" in " ".join(crawl.output.split())
+    assert [record["alt"] for record in records] == ["Seventh"]
+
+
+def test_packed_sitemaps_are_read(project: Project, site: Server) -> None:
+    """Those that robots.txt names, whatever their type, and the usual one; one with a listed picture is dropped."""
+    inline = f"<!-- data:image/jpeg;base64,{base64.b64encode(_LISTED).decode()} -->".encode()
+    maps = {
+        "/sitemap.xml": ("application/gzip", _sitemap(site.url("/deeper"))),
+        "/one.xml.gz": ("application/x-gzip", _sitemap(site.url("/two"))),
+        "/two.xml": ("text/xml", _sitemap(site.url("/quiet"))),
+        "/map.php": ("text/html", _sitemap(site.url("/deep"))),
+        "/listed.xml.gz": ("application/gzip", inline + _sitemap(site.url("/huge"))),
+    }
+    for name, (kind, body) in maps.items():
+        site.add(name, gzip.compress(body), type=kind)
+    names = "".join(f"Sitemap: {site.url(name)}\n" for name in maps if name != "/sitemap.xml")
+    site.add("/robots.txt", names.encode(), type="text/plain")
+    crawl = project.crawl("tested", *_QUICK, seeds=site.url("/mapped"), sitemap="yes", depth="0")
+    assert {record["alt"] for record in crawl.records} == {"SEVENTH", "FIFTH", "THIRD", "SIXTH", "FOURTH"}
+    assert crawl.count("matched") == 1
+    assert "/huge" not in site.asked()
+
+
+def test_other_archives_stay_out(project: Project, site: Server) -> None:
+    """What is packed and no sitemap is not looked into."""
+    site.add("/sitemap.xml", gzip.compress(b"<!doctype html><p>a page"), type="application/gzip")
     site.add("/robots.txt", Reply(b"", status=404))
     crawl = project.crawl("tested", *_QUICK, seeds=site.url("/mapped"), sitemap="yes")
     assert {record["alt"] for record in crawl.records} == {"SEVENTH"}
-    policy = project.project / "policy.yaml"
-    policy.write_text(policy.read_text() + "\nunscanned_types: [GZIP]\n")
-    site.add("/packed.xml.gz", gzip.compress(_sitemap(site.url("/deeper"))), type="application/gzip")
-    site.add("/robots.txt", f"Sitemap: {site.url('/packed.xml.gz')}".encode(), type="text/plain")
-    crawl = project.crawl("tested", *_QUICK, seeds=site.url("/mapped"), sitemap="yes")
-    assert {record["alt"] for record in crawl.records} == {"SEVENTH", "FIFTH"}
+    assert crawl.count("not_scannable/unsupported_type") == 1

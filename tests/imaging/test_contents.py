@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import base64
+import bz2
+import gzip
 import io
+import lzma
 import re
 import struct
 import zipfile
@@ -56,6 +59,13 @@ def _png(name: bytes, lead: bytes = b"", tail: bytes = b"") -> Carrier:
 def _xmp(data: bytes) -> bytes:
     text = base64.encodebytes(data).replace(b"\n", b"&#xA;")
     return b"<x:xmpmeta xmlns:x='adobe:ns:meta/'><xmpGImg:image>" + text + b"</xmpGImg:image></x:xmpmeta>"
+
+
+def _hex(data: bytes) -> bytes:
+    """Return a profile as ImageMagick writes it: its name, its length, and lines of hex."""
+    profile = b"Exif\0\0" + data
+    text = profile.hex().encode()
+    return b"\nexif\n%8d\n" % len(profile) + b"\n".join(_split(text, 72)) + b"\n"
 
 
 def _split(data: bytes, size: int) -> list[bytes]:
@@ -143,7 +153,9 @@ CARRIERS = {
     **{f"JPEG, {n:02x}": lambda d, n=n: with_segments(good("JPEG"), segment(n, d)) for n in (0xE1, 0xE5, 0xED, 0xFE)},
     "JPEG, JFIF with more": lambda d: with_segments(good("JPEG"), segment(0xE0, b"JFIF\0\1\1\0\0\1\0\1\0\0" + d)),
     "JPEG, cut into segments": lambda d: with_segments(good("JPEG"), *(segment(0xE7, part) for part in _split(d, 400))),
+    "JPEG, DNL": lambda d: with_segments(good("JPEG"), segment(0xDC, d)),
     "JPEG, C2PA": _jumbf,
+    "JPEG, hex": lambda d: with_segments(good("JPEG"), segment(0xFE, _hex(d)[:65_000])),
     "JPEG, XMP": lambda d: with_segments(good("JPEG"), segment(0xE1, _XMP + _xmp(d))),
     "JPEG, extended XMP": _extended_xmp,
     "JPEG, between scans": _between_scans,
@@ -153,11 +165,15 @@ CARRIERS = {
     "PNG, compressed iTXt": lambda d: _png(b"iTXt", b"XML:com.adobe.xmp\0\1\0\0\0")(zlib.compress(_xmp(d))),
     "PNG, XMP": lambda d: _png(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0")(_xmp(d)),
     "PNG, base64 in tEXt": lambda d: _png(b"tEXt", b"Thumb\0")(base64.b64encode(d)),
+    "PNG, fdAT": _png(b"fdAT", bytes(4)),
+    "PNG, hex": lambda d: _png(b"tEXt", b"Raw profile type exif\0")(_hex(d)),
+    "PNG, compressed hex": lambda d: _png(b"zTXt", b"Raw profile type APP1\0\0")(zlib.compress(_hex(d))),
     "PNG, broken chunk": lambda d: with_chunks(good("PNG"), chunk(b"prVt", d)[:-1] + b"\0"),
     "PNG, behind its samples": lambda d: good("PNG")[:-12] + chunk(b"IDAT", d) + good("PNG")[-12:],
     "GIF, comment": _gif(0xFE),
     "GIF, application": _gif(0xFF, b"\x0bNETSCAPE2.0"),
     "GIF, plain text": _gif(0x01, b"\x0c" + bytes(12)),
+    "GIF, hex in a comment": lambda d: _gif(0xFE)(_hex(d)),
     "GIF, base64 in a comment": lambda d: _gif(0xFE)(base64.b64encode(d)),
     **{f"WebP, {name.decode()}": _webp(name) for name in (b"ABCD", b"EXIF", b"XMP ", b"ICCP")},
     "WebP, base64 in XMP": lambda d: _webp(b"XMP ")(_xmp(d)),
@@ -189,7 +205,7 @@ def test_picture_inside_a_container_is_seen(name: str, format: str) -> None:  # 
 
 
 # What is spelt otherwise, or lies in the samples, is known by a signature alone, and no viewer finds it there.
-PLAIN = [name for name in CARRIERS if not re.search("samples|base64|XMP|iTXt", name)]
+PLAIN = [name for name in CARRIERS if not re.search("samples|base64|hex|XMP|iTXt", name)]
 
 
 @pytest.mark.parametrize("name", PLAIN)
@@ -213,13 +229,45 @@ def _archive() -> bytes:
     return buffer.getvalue()
 
 
+_WORDS = b"".join(b"%d words " % n for n in range(99))
+_DOCUMENTS = {
+    "PDF": _PDF,
+    "PDF behind a line break": b"\n" + _PDF,
+    "ZIP": _archive(),
+    "ZIP behind words": b"words" + _archive(),
+    "RAR": b"Rar!\x1a\x07\0" + b"x" * 40,
+    "gzip": gzip.compress(_WORDS),
+    "gzip behind zeros": bytes(77) + gzip.compress(_WORDS),
+    "gzip without compression": gzip.compress(_WORDS, 0),
+    "bzip2": bz2.compress(_WORDS),
+    "xz": lzma.compress(_WORDS),
+    "zstd": b"\x28\xb5\x2f\xfd" + _WORDS,
+}
+
+
 @pytest.mark.parametrize("name", FORMATS)
-@pytest.mark.parametrize(
-    "document", [_PDF, b"\n" + _PDF, _archive(), b"words" + _archive(), b"Rar!\x1a\x07\0" + b"x" * 40]
-)
+@pytest.mark.parametrize("document", _DOCUMENTS.values(), ids=_DOCUMENTS)
 def test_document_behind_an_image_is_a_doubt(name: str, document: bytes) -> None:
     """An archive or a PDF is opened wherever it begins."""
     assert outcome(good(name) + document) is Reason.TRAILING_DATA
+
+
+@pytest.mark.parametrize("document", ["gzip", "bzip2", "xz", "zstd", "RAR"])
+def test_archive_inside_a_container_is_a_doubt(document: str) -> None:
+    """As a PDF is; what has the signature of gzip and is no stream is nothing."""
+    for name in ("JPEG, fe", "PNG, prVt", "GIF, comment", "WebP, ABCD", "BMP, gap", "AVIF, free"):
+        assert outcome(CARRIERS[name](_DOCUMENTS[document])) is Reason.UNSUPPORTED_TYPE
+        assert outcome(CARRIERS[name](b"\x1f\x8b\x08\0\1\2\3\4\0\3" + b"\xff" * 40)) is None
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("behind", HIDDEN)
+def test_picture_behind_a_picture_is_seen(name: str, behind: str) -> None:
+    """Of any format behind any, of the same format, too."""
+    seen = look(good(name) + HIDDEN[behind])
+    wanted = np.asarray(Image.open(io.BytesIO(HIDDEN[behind])).convert("L"))
+    others = [luma for view, luma in seen.lumas.items() if view != "native"]
+    assert seen.reason is not None or min(bits_apart(luma, wanted) for luma in others) <= 40
 
 
 @pytest.mark.parametrize("name", FORMATS)

@@ -7,7 +7,19 @@ import zlib
 
 import numpy as np
 import pytest
-from imaging.corpus import FORMATS, animation, bits_apart, chunk, encode, good, look, odd_profile, outcome, with_chunks
+from imaging.corpus import (
+    FORMATS,
+    animation,
+    bits_apart,
+    chunk,
+    encode,
+    good,
+    look,
+    odd_profile,
+    outcome,
+    segment,
+    with_chunks,
+)
 from PIL import Image
 from support.pictures import drawn, photographs
 
@@ -275,3 +287,58 @@ def test_missing_pad_byte_of_a_webp_is_forgiven() -> None:
     """Lengths are what counts."""
     data = good("WEBP")
     assert outcome(data[:4] + struct.pack("<I", len(data) - 8) + data[8:]) is None
+
+
+class _Bits:
+    """Writes codes of JPEG's entropy-coded data."""
+
+    def __init__(self) -> None:
+        self._text = ""
+
+    def put(self, symbol: int, value: int = 0) -> None:
+        """Write the code of a symbol, which is its number in four bits, and the bits of a value."""
+        self._text += f"{symbol:04b}"
+        size = abs(value).bit_length()
+        if size:
+            self._text += f"{value if value > 0 else value + (1 << size) - 1:0{size}b}"
+
+    def data(self) -> bytes:
+        """Return the bytes, filled up with ones."""
+        text = self._text + "1" * (-len(self._text) % 8)
+        return int(text, 2).to_bytes(len(text) // 8, "big").replace(b"\xff", b"\xff\0")
+
+
+def _spectral(side: int = 24) -> tuple[bytes, int]:
+    """Return a grey progressive JPEG of two scans, none of them a refinement, and where the second one's data begin."""
+    rng = np.random.default_rng(4)
+    levels = rng.integers(-60, 60, side * side).tolist()
+    edges = (rng.integers(16, 31, side * side) * rng.choice([-1, 1], side * side)).tolist()
+    first, second, before = _Bits(), _Bits(), 0
+    for level, edge in zip(levels, edges, strict=True):
+        first.put(abs(level - before).bit_length(), level - before)
+        second.put(5, edge)
+        second.put(0)
+        before = level
+    table = bytes([0, 0, 0, 12, *[0] * 12, *range(12)])
+    head = b"".join(
+        (
+            b"\xff\xd8",
+            segment(0xDB, bytes([0, *[8] * 64])),
+            segment(0xC2, struct.pack(">BHHB", 8, side * 8, side * 8, 1) + b"\1\x11\0"),
+            segment(0xC4, b"\0" + table),
+            segment(0xC4, b"\x10" + table),
+            segment(0xDA, b"\1\1\0\0\0\0"),
+            first.data(),
+            segment(0xDA, b"\1\1\0\1\x3f\0"),
+        )
+    )
+    return head + second.data() + b"\xff\xd9", len(head)
+
+
+@pytest.mark.parametrize("share", [0.02, 0.3, 0.5, 0.9])
+def test_last_scan_that_is_cut_off_is_known_in_spite_of_an_end_mark(share: float) -> None:
+    """Where it brings coefficients: without them the rest of the picture is blurred."""
+    data, start = _spectral()
+    assert outcome(data) is None
+    cut = data[: start + int((len(data) - start) * share)].rstrip(b"\xff")
+    assert outcome(cut + b"\xff\xd9") is Reason.TRUNCATED

@@ -162,6 +162,11 @@ SHOWN = {
     "style sheet without a type": (f"@import 'x'; p{{background:url({U})}}", None),
 }
 ALSO_FOUND = {
+    "JSON, lines of a notebook": (
+        json.dumps({"image/jpeg": [f"{B[at : at + 76]}\n" for at in range(0, len(B), 76)]}),
+        None,
+    ),
+    "JSON, markup in lines": (json.dumps({"text/html": ["<p>", f'<img src="{U[:99]}', f'{U[99:]}">']}), None),
     "a comment": (_page(f'<!--[if IE]><img src="{U}"><![endif]-->'), HTML),
     "running text": (_page(f"<pre>{U}</pre>"), HTML),
     "UTF-16 without a mark": (("x" * 99 + _page(f'<img src="{U}">')).encode("utf-16-le"), "text/html; charset=utf-8"),

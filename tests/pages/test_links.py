@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from scrapy.http import HtmlResponse
 from scrapy.linkextractors import LinkExtractor
 
+from ingest_guard.pages.extract import extract_images
 from ingest_guard.pages.findings import PageLimits
 from ingest_guard.pages.metas import read_links
 from ingest_guard.pages.reader import read_page
@@ -111,13 +112,45 @@ def test_nofollow(rel: str) -> None:
 
 
 def test_xhtml_is_read_as_xml() -> None:
-    """An element that closes itself hides no link, whatever its prefix; broken XML is read as far as it goes."""
+    """An element that closes itself hides no link, whatever its prefix; broken XML is read as HTML."""
     page = '<h:html xmlns:h="http://www.w3.org/1999/xhtml"><h:title/><h:a href="/x"/></h:html>'
     assert urls(page, media_type="application/xhtml+xml") == ["https://site.example/x"]
     assert urls('<html><script src="q"/><a href="/x">', media_type="application/xhtml+xml") == [
         "https://site.example/x"
     ]
     assert urls("no XML <a href=/x>", media_type="application/xhtml+xml") == ["https://site.example/x"]
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        "<p>",
+        "&nbsp;",
+        "<br>",
+        "<b x=1/>",
+        "</i>",
+        "<x y='1' y='2'/>",
+        "<!-- a -- b -->",
+        "a & b",
+        "\x01",
+        "<a href=/y>",
+    ],
+)
+@pytest.mark.parametrize("hider", ["<script src='q'/>", "<title/>", "", "<h:p xmlns:h='x'/>"])
+def test_a_broken_page_of_xml_gives_links_and_images_of_one_reading(hider: str, fault: str) -> None:
+    """Where a fault ends one reader's tree, the links are those of the tree that gives the images: all of them."""
+    page = (
+        f"<html xmlns='http://www.w3.org/1999/xhtml'><body>{hider}<a href='/before'/><img src='/1.jpg' alt='x'/>"
+        f"{fault}<a href='/behind'/><img src='/2.jpg' alt='y'/></body></html>"
+    )
+    for media_type in ("application/xhtml+xml", "application/xml"):
+        found = urls(page, media_type=media_type)
+        images = [image.url for image in extract_images(page.encode(), URL, content_type=media_type)]
+        assert images == ["https://site.example/1.jpg", "https://site.example/2.jpg"]
+        assert [url for url in found if not url.endswith("/y")] == [
+            "https://site.example/before",
+            "https://site.example/behind",
+        ]
 
 
 def test_many_links_are_cut_and_counted() -> None:

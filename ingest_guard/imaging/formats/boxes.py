@@ -31,13 +31,16 @@ def boxes(data: bytes, at: int, end: int, known: Container[bytes] | None = None)
     at, end
         Where the first box starts, and where the last must have stopped.
     known
-        Stop before the first box that has none of these names: what follows is no part of the file.
+        Stop before the first box that has none of these names, and before a second ``ftyp``: what follows is no part
+        of the file.
     """
+    has_type = False
     while at + 8 <= end:
         length, name = struct.unpack_from(">I4s", data, at)
         start = at + 8
-        if known is not None and name not in known:
+        if known is not None and (name not in known or (has_type and name == b"ftyp")):
             return
+        has_type = has_type or name == b"ftyp"
         if length == 1:
             if at + 16 > end:
                 yield Box(name, start, end + 1)

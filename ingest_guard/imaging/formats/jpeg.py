@@ -38,7 +38,7 @@ _ALONE = frozenset({0x01, *range(0xD0, 0xD8)})
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {_DHT, 0xC8, _DAC}
 _DECODABLE = frozenset({0xC0, 0xC1, 0xC2, 0xC9, 0xCA})
 _PROGRESSIVE = frozenset({0xC2, 0xCA})
-_TABLES = frozenset({_DHT, 0xDB, _DAC, 0xDD, 0xDC})
+_TABLES = frozenset({_DHT, 0xDB, _DAC, 0xDD})
 _PROBE = b"".join(b"\x5a\xc3\x96\x3d\x72\xe9\x1b\x84" * 16 + bytes([0xFF, 0xD0 + number]) for number in range(8))
 """Samples of nothing, with all restart markers."""
 _GREY = frozenset({127, 128})
@@ -93,7 +93,7 @@ class JpegReader(Reader):
         self.end, self._sound_end = (after, after) if after == len(data) else self._walk_scans()
         if len(markers) > 1:
             self._list_segments(markers)
-        self._is_sharp = not self._progressive or self._has_all_scans(markers)
+        self._is_sharp = not self._progressive or (self._has_all_scans(markers) and self._ends_with_refinement(markers))
         if self._progressive and data.count(b"\xff\xda", self._scan, self.end) > _MAX_SCANS:
             raise NotScannable(Reason.CORRUPT)
 
@@ -192,6 +192,12 @@ class JpegReader(Reader):
             parts = [names.setdefault(name, len(names)) for name in header[0 : 2 * count : 2]]
             left.difference_update((part, band) for part in parts for band in range(header[-3], header[-2] + 1))
         return not left
+
+    def _ends_with_refinement(self, markers: list[int]) -> bool:
+        """Whether the last scan adds a bit to coefficients that are there: what is missing of it hides nothing."""
+        last = next((at for at in reversed(markers) if self._data[at + 1] == _SOS and at < self.end), self._scan)
+        count = self._data[last + 4] if last + 4 < len(self._data) else 0
+        return self._data[last + 5 + 2 * count + 2 : last + 5 + 2 * count + 3] > b"\x0f"
 
     def _is_whole(self, image: Image.Image, clean: bytes, mode: str) -> bool:
         """Whether the decoder had all blocks: it fills up what is missing with grey, and gives no error.

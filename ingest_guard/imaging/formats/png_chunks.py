@@ -139,6 +139,8 @@ def _take(chunks: Chunks, name: bytes, data: bytes, start: int, stop: int) -> No
             chunks.frames.append(chunks.still)
     elif name == b"fdAT" and stop - start >= 4 and chunks.frames:  # noqa: PLR2004 - a sequence number
         chunks.frames[-1].spans.append((start + 4, stop))
+    elif name == b"fdAT":  # of no frame: nothing shows it
+        chunks.others.append((name, start, stop))
     elif name in _ONCE and name not in chunks.known:
         chunks.known[name] = data[start:stop]
     elif name == b"CgBI":

@@ -1,5 +1,7 @@
 """Documents and archives that can be written in text bytes, or begin behind a text: by what their readers look for."""
 
+import contextlib
+import zlib
 from typing import Final
 
 from ingest_guard.imaging.sniffing.patterns import linear
@@ -18,7 +20,16 @@ _MHTML: Final = linear(
 )
 _ZIP_ENTRY: Final = linear(rb"(?s)PK\x03\x04[\x0a-\x3f][\0-\x14]..[\0\x01\x06\x08\x09\x0c\x0e\x14\x5d\x5f-\x63]\0")
 _WITHOUT_MARKUP: Final = (("PDF", _BARE_PDF), ("EPS", _POSTSCRIPT), ("RTF", _RTF))
-_ARCHIVES: Final = ((b"Rar!\x1a\x07", "RAR"), (b"7z\xbc\xaf\x27\x1c", "7Z"))
+_ARCHIVES: Final = (
+    (b"Rar!\x1a\x07", "RAR"),
+    (b"7z\xbc\xaf\x27\x1c", "7Z"),
+    (b"\xfd7zXZ\0", "XZ"),
+    (b"\x28\xb5\x2f\xfd", "ZSTD"),
+)
+_BZIP2: Final = linear(rb"(?s)BZh[1-9](?:1AY&SY|\x17\x72\x45\x38\x50\x90)")
+_GZIP: Final = linear(rb"(?s)\x1f\x8b\x08[\0-\x1f]....[\0-\x04][\0-\x0d\xff]")
+_MOST_GZIPS: Final = 100
+_GZIP_HEAD: Final = 1 << 16
 
 
 def document_format(data: bytes, *, is_markup: bool = False) -> str | None:
@@ -60,4 +71,16 @@ def find_document(data: bytes, start: int, stop: int) -> str | None:
         if _ZIP_ENTRY.match(data, at):
             return "ZIP"
         at = data.find(b"PK\3\4", at + 1, stop)
-    return next((name for magic, name in _ARCHIVES if data.find(magic, start, stop) >= 0), None)
+    found = next((name for magic, name in _ARCHIVES if data.find(magic, start, stop) >= 0), None)
+    if found is None and _BZIP2.search(data, start, stop):
+        return "BZIP2"
+    return "GZIP" if found is None and _has_gzip(data, start, stop) else found
+
+
+def _has_gzip(data: bytes, start: int, stop: int) -> bool:
+    """Return whether a stream begins that gives a byte: its signature alone is short."""
+    for head, _ in zip(_GZIP.finditer(data, start, stop), range(_MOST_GZIPS), strict=False):
+        with contextlib.suppress(zlib.error):
+            if zlib.decompressobj(wbits=31).decompress(data[head.start() : head.start() + _GZIP_HEAD], 1):
+                return True
+    return False

@@ -23,6 +23,7 @@ _DEEPEST_ADDRESS: Final = 4
 _IMAGE_KEYS: Final = ("image", "photo", "primaryImageOfPage", "associatedMedia")
 _ADDRESS_KEYS: Final = ("contentUrl", "contentURL", "url", "@id")
 _OWN_TEXTS: Final = ("caption", "description", "name", "headline", "alternativeHeadline", "alternateName")
+_PREFIX: Final = re.compile(r"https?://schema\.org/|schema:")
 _SUBJECT_TEXTS: Final = ("name", "headline", "alternateName")
 
 
@@ -43,19 +44,32 @@ def _things(documents: list[Any]) -> Iterator[_Thing]:
         if isinstance(node, list):
             waiting.extend(reversed(node[:_MOST_NODES]))
         elif isinstance(node, dict):
+            _shorten(node)
             yield node
             waiting.extend(value for value in reversed(list(node.values())) if isinstance(value, dict | list))
+
+
+def _shorten(node: _Thing) -> None:
+    """Replace names with a prefix of schema.org's by short ones, and sets and lists with names by what they hold."""
+    for key, value in list(node.items()):
+        if isinstance(value, dict) and len(value) == 1 and (held := value.get("@set", value.get("@list"))) is not None:
+            node[key] = held
+        if prefix := _PREFIX.match(key):
+            node.setdefault(key[prefix.end() :], node.pop(key))
 
 
 class _Graph:
     """The things of a page, known by their ``@id``."""
 
     def __init__(self, things: list[_Thing]) -> None:
+        # Of two names one may be relative to the page, and the other not.
         self._by_id: dict[str, _Thing] = {}
         for thing in things:
             name = thing.get("@id")
             if isinstance(name, str) and len(thing) > 1:
                 self._by_id.setdefault(name, thing)
+                fragment = name[name.find("#") :] if "#" in name else name
+                self._by_id.setdefault(fragment, thing)
 
     def images_of(self, thing: _Thing) -> Iterator[NamedImage]:
         """Yield the image that a thing is, or those of a thing that is none: with their own texts, or else its name."""
@@ -86,7 +100,12 @@ class _Graph:
         name = value if isinstance(value, str) else value.get("@id") if isinstance(value, dict) else None
         if not isinstance(name, str) or (isinstance(value, dict) and any(value.get(key) for key in _ADDRESS_KEYS[:3])):
             return value
-        return self._by_id.get(name, value)
+        found = self._by_id.get(name)
+        if found is None and not name.startswith("#") and "#" in name:
+            found = self._by_id.get(name[name.find("#") :])
+            # That of another page has an address of its own.
+            found = found if found is not None and str(found["@id"]).startswith("#") else None
+        return value if found is None else found
 
     def _addresses(self, value: Any, *, is_name: bool) -> list[str]:
         """Return the addresses that a property holds: as text, in lists, as a reference."""

@@ -42,9 +42,13 @@ def parse(text: str, *, is_xml: bool) -> Root:
     if root is not None:
         return _from_xml(root)
     if is_xml:
-        # For HTML these are open, and hide what follows.
-        text = _CLOSED.sub(r"<\1\2></\1>", text)
+        text = with_end_tags(text)
     return parse_page(text, scripting=True)
+
+
+def with_end_tags(text: str) -> str:
+    """Return a broken page of XML as HTML: what closes itself has an end tag, or it would hide what follows."""
+    return _CLOSED.sub(r"<\1\2></\1>", text)
 
 
 def walk(root: Root) -> Iterator[tuple[Element, bool]]:

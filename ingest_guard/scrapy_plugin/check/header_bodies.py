@@ -17,8 +17,11 @@ from ingest_guard.imaging.sniffing.percent import percent_decode
 from ingest_guard.imaging.sniffing.sniff import Kind, sniff
 
 MOST_BODIES: Final = 32
-MOST_BYTES: Final = 1 << 20
-"""Bytes of all headers together; servers and Scrapy allow a fraction of that."""
+LONGEST_VALUE: Final = 1 << 16
+MOST_BYTES: Final = 1 << 18
+"""Bytes of all headers together, as browsers allow; servers send a fraction of that."""
+MOST_STARTS: Final = 512
+"""Places where a body seems to begin: each costs some ten microseconds of the event loop's time."""
 _SHORTEST: Final = 32
 _SMALLEST: Final = 128
 _ROUNDS: Final = 3
@@ -55,11 +58,20 @@ class HeaderBodies:
         Bodies that can match, and whose faults say nothing: what they were put together from may be something else.
     is_too_much
         Whether there is more than can be looked at.
+    starts
+        How many places were looked at where a body seems to begin.
     """
 
     bodies: dict[bytes, str] = field(default_factory=dict, repr=False)
     guesses: dict[bytes, None] = field(default_factory=dict, repr=False)
     is_too_much: bool = False
+    starts: int = field(default=0, repr=False)
+
+    def start(self) -> None:
+        """Count a place where a body seems to begin."""
+        self.starts += 1
+        if self.starts > MOST_STARTS:
+            raise _TooManyError
 
     def add(self, body: bytes, media_type: str) -> None:
         """Take a body."""
@@ -89,14 +101,14 @@ def header_bodies(headers: Iterable[Iterable[bytes]]) -> HeaderBodies:
     for values in headers:
         each = list(values)
         size += sum(map(len, each))
-        if size > MOST_BYTES:
+        if size > MOST_BYTES or any(len(value) > LONGEST_VALUE for value in each):
             found.is_too_much = True
             return found
         try:
             for value in each:
                 _read_value(value, found)
             if len(each) > 1:
-                found.guess(_pieces(b"".join(each)))
+                found.guess(_pieces(b"".join(each), found))
         except _TooManyError:
             found.is_too_much = True
             return found
@@ -108,28 +120,36 @@ def header_bodies(headers: Iterable[Iterable[bytes]]) -> HeaderBodies:
 def _read_value(value: bytes, found: HeaderBodies) -> None:
     if len(value) < _SHORTEST:
         return
-    found.guess(_pieces(value))
+    found.guess(_pieces(value, found))
     has_url = False
     for _ in range(_ROUNDS):
         plain = value.translate(None, _LEFT_OUT)
-        for media_type, body, is_base64 in _urls(plain):
+        for media_type, body, is_base64 in _urls(plain, found):
             # A body that is not in base64 is spelt with percent signs: without them it is another one.
             if is_base64 or not has_url:
                 found.add(body, media_type)
         has_url = has_url or _DATA_URL.search(plain) is not None
-        for run in _BARE.findall(plain):
-            body = decoded(run)
-            if len(body) >= _SMALLEST and _is_picture(body):
-                found.add(body, "")
+        for body in _bare(plain, found):
+            found.add(body, "")
         value, before = percent_decode(value), value
         if value == before:
             return
 
 
-def _urls(text: bytes) -> Iterator[tuple[str, bytes, bool]]:
+def _bare(text: bytes, found: HeaderBodies) -> Iterator[bytes]:
+    """Yield the pictures in base64 of a text."""
+    for run in _BARE.finditer(text):
+        found.start()
+        body = decoded(run[0])
+        if len(body) >= _SMALLEST and _is_picture(body):
+            yield body
+
+
+def _urls(text: bytes, found: HeaderBodies) -> Iterator[tuple[str, bytes, bool]]:
     """Yield media type and body of each ``data:`` URL, and whether it is in base64."""
     at = 0
     while (head := _DATA_URL.search(text, at)) is not None:
+        found.start()
         kind = percent_decode(head[1])
         is_base64 = _BASE64.search(kind) is not None
         rest = (_BASE64_BODY if is_base64 else _BODY).match(text, head.end())
@@ -140,16 +160,13 @@ def _urls(text: bytes) -> Iterator[tuple[str, bytes, bool]]:
             yield _BASE64.sub(b"", kind).strip().decode("latin-1"), body, is_base64
 
 
-def _pieces(value: bytes) -> Iterator[bytes]:
+def _pieces(value: bytes, found: HeaderBodies) -> Iterator[bytes]:
     """Yield the pictures in base64 or hex of which a value is made once everything else is left out."""
     for others in _ALPHABETS:
         letters = value.translate(None, others)
         if len(letters) < _SMALLEST:
             continue
-        for run in _BARE.findall(letters):
-            body = decoded(run)
-            if len(body) >= _SMALLEST and _is_picture(body):
-                yield body
+        yield from _bare(letters, found)
         yield from (body for body in spelt_pictures(letters) if _is_picture(body))
 
 

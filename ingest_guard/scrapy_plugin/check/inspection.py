@@ -9,6 +9,7 @@ import numpy as np
 from scrapy.http import Response
 from scrapy.utils.asyncio import run_in_thread
 
+from ingest_guard.encodings.sitemaps import is_gzip, unpack_sitemap
 from ingest_guard.encodings.stages import Stages, content_codings, undo
 from ingest_guard.guard.guard import Inquiry, Part
 from ingest_guard.guard.page_reading import is_declared_page, may_be_page
@@ -86,10 +87,10 @@ async def _inspect(
     body: bytes = response.body
     codings = content_codings(response.headers.getlist("Content-Encoding"))
     limit = guard.policy.limits.bytes
-    if len(body) > (_LARGE_CODED if codings else LARGE):
-        stages = await run_in_thread(undo, body, codings, limit)
+    if len(body) > (_LARGE_CODED if codings or is_gzip(body) else LARGE):
+        stages = await run_in_thread(_undo_all, body, codings, limit)
     else:
-        stages = undo(body, codings, limit)
+        stages = _undo_all(body, codings, limit)
     last = stages.bodies[-1]
     question = state.readings.question(response) if is_for_reading else None
     inquiry, document = await _look(state, generation, last, declared_type(response), payer, question=question)
@@ -104,6 +105,15 @@ async def _inspect(
     if is_for_reading and verdict.outcome is Outcome.NOT_AN_IMAGE:
         state.readings.note(response, sha256, document)
     return Inspection(verdict, sha256, generation)
+
+
+def _undo_all(body: bytes, codings: list[str], limit: int) -> Stages:
+    """Return a body at each stage: Content-Encoding first, then the packing of a sitemap."""
+    stages = undo(body, codings, limit)
+    packed = unpack_sitemap(stages.bodies[-1], limit) if stages.problem is None else None
+    if packed is None:
+        return stages
+    return Stages((*stages.bodies, *packed.bodies[1:]), None, (*stages.beside, *packed.beside))
 
 
 async def _look(

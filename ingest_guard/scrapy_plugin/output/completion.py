@@ -21,7 +21,14 @@ from ingest_guard.scrapy_plugin.output import resume
 from ingest_guard.scrapy_plugin.output.manifest import keeper_of
 
 # Those of Scrapy's statistics that say why pages were not read. None has an address.
-_SCRAPYS = ("robotstxt/", "offsite/", "httperror/", "downloader/exception_", "response_received_count")
+_SCRAPYS = (
+    "robotstxt/",
+    "offsite/",
+    "httperror/",
+    "dupefilter/",
+    "downloader/exception_",
+    "response_received_count",
+)
 
 
 class Ending:

@@ -14,10 +14,29 @@ def reasons(stats: Mapping[str, Any]) -> list[str]:
     return [f"{words}: {count:,}" for count, words in _counted(stats) if count > 0]
 
 
+def is_empty(counts: Mapping[str, int]) -> bool:
+    """Return whether a crawl has read nothing, by the guard's own counts without their prefix.
+
+    ``ImageTextSpider`` counts its pages; any other spider has read what the guard let through or checked.
+    """
+    if (pages := counts.get("spider/pages")) is not None:
+        return not pages
+    return not counts.get("not_an_image", 0) and not counts.get("checked", 0)
+
+
+def is_done(stats: Mapping[str, Any]) -> bool:
+    """Return whether nothing was asked for because earlier runs of the same job have asked for all of it."""
+    return (
+        bool(stats.get("dupefilter/filtered", 0)) and not stats.get("response_received_count", 0) and not reasons(stats)
+    )
+
+
 def sentence(stats: Mapping[str, Any]) -> str:
     """Return the reasons in one sentence."""
+    if is_done(stats):
+        return "No page was read: earlier runs of this job have asked for all of them"
     found = reasons(stats)
-    return f"No page could be read: {'; '.join(found) if found else 'what the hosts answered is no HTML page'}"
+    return f"No page could be read: {'; '.join(found) if found else 'nothing was counted that says why; the log may'}"
 
 
 def _counted(stats: Mapping[str, Any]) -> Iterator[tuple[int, str]]:
@@ -35,7 +54,9 @@ def _counted(stats: Mapping[str, Any]) -> Iterator[tuple[int, str]]:
     yield _sum(unanswered, _UNANSWERED), "requests without an answer, each try counted"
     yield int(stats.get("httperror/response_ignored_count", 0)), "answers that were errors (404, 500 and the like)"
     yield own("matched") + own("held") + own("not_scannable"), "answers that the guard dropped"
-    yield own("spider/pages_refused"), "pages that are too costly to read"
+    yield own("spider/pages_unread"), "pages that are too costly to read"
+    yield own("spider/pages_elsewhere"), "answers from outside of the domains, where a redirect led"
+    yield own("spider/not_pages"), "answers that are no HTML page"
 
 
 def _sum(stats: Mapping[str, Any], start: str) -> int:

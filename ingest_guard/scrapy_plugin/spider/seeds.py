@@ -12,6 +12,9 @@ from ingest_guard.urls.hosts import is_address, is_name, with_host_spelled
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 # mailto:x@y is not a host with a port.
 _OTHER = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:(?!//|[0-9])")
+_UNSEEN = " \t\r\n\f\v\xa0\u200b\u200e\u200f\u2060\ufeff\0"
+"""What editors and spreadsheets leave around an address."""
+_ODD = re.compile(r"[\0-\x20\x7f-\xa0\u200b\u200e\u200f\u2028\u2029\u2060\ufeff]")
 _BETWEEN = re.compile(r"[\s,]+")
 
 
@@ -40,11 +43,11 @@ class Seeds:
     def __iter__(self) -> Iterator[str]:
         self.unusable = 0
         for line in self._lines():
-            text = line.strip()
+            text = line.strip(_UNSEEN)
             if not text or text.startswith("#"):
                 continue
             url = with_host_spelled(text if _SCHEME.match(text) else f"https://{text}")
-            is_other = _OTHER.match(text) or any(blank in url for blank in " \t")
+            is_other = _OTHER.match(text) or _ODD.search(url)
             host = host_of(url) or ""
             if is_other or not (is_name(host) or is_address(host)) or not can_be_asked(url):
                 self.unusable += 1

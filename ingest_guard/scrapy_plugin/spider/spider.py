@@ -28,6 +28,7 @@ from scrapy.http import HtmlResponse, Response
 from scrapy.linkextractors import IGNORED_EXTENSIONS
 from scrapy.settings import BaseSettings
 from scrapy.spiders import SitemapSpider
+from scrapy.utils.asyncio import run_in_thread
 from scrapy.utils.url import url_has_any_extension
 
 from ingest_guard._version import __version__
@@ -208,7 +209,11 @@ class ImageTextSpider(SitemapSpider):
     async def parse(self, response: Response, **arguments: Any) -> AsyncIterator[Any]:
         """Yield the images of a page, and a request for each link to follow."""
         del arguments
-        if not isinstance(response, HtmlResponse) or not self.hosts.allows(response.url):
+        if not isinstance(response, HtmlResponse):
+            self._state.count("spider/not_pages")
+            return
+        if not self.hosts.allows(response.url):
+            self._state.count("spider/pages_elsewhere")
             return
         if await self._read(response) is None:
             self._state.count("spider/pages_unread")
@@ -265,21 +270,23 @@ class ImageTextSpider(SitemapSpider):
                 entry["loc"] = url
                 yield entry
 
-    def _parse_sitemap(self, response: Response) -> Iterable[Request]:
+    async def _parse_sitemap(self, response: Response) -> AsyncIterator[Request]:  # type: ignore[override]
+        """Yield a request for each sitemap, or each page, that a robots.txt or a sitemap names."""
         if response.url.endswith("/robots.txt"):
-            found = filter(can_be_asked, sitemaps.in_robots(response.body, response.url))
-            return (Request(url, callback=self._parse_sitemap) for url in found)
-        addresses = sitemaps.in_text(super()._get_sitemap_body(response) or response.body)
-        if addresses is None:
-            return super()._parse_sitemap(response)
-        entries = self.sitemap_filter({"loc": url} for url in addresses)
-        return (Request(url, callback=call) for url, call in self._get_urls_and_callbacks_from_urlset(entries))
-
-    def _get_sitemap_body(self, response: Response) -> bytes | None:
-        body: bytes | None = super()._get_sitemap_body(response)
-        if body is None and sitemaps.is_xml(response.body):
-            body = response.body
-        return sitemaps.mend(body) if body else body
+            for url in filter(can_be_asked, sitemaps.in_robots(response.body, response.url)):
+                yield Request(url, callback=self._parse_sitemap)
+            return
+        found = await run_in_thread(sitemaps.read_sitemap, response.body, self._state.policy.limits.bytes)
+        if found is None:
+            self._state.count("spider/sitemaps_unread")
+            return
+        entries = self.sitemap_filter(found.entries)
+        if found.is_index:
+            async for url in _in_turns(iter(self._get_urls_from_sitemapindex(entries))):
+                yield Request(url, callback=self._parse_sitemap)
+            return
+        async for url, callback in _in_turns(iter(self._get_urls_and_callbacks_from_urlset(entries))):
+            yield Request(url, callback=callback)
 
     def _may_follow(self, url: str) -> bool:
         if not self.hosts.allows(url) or self._filters.blocks_host(url):

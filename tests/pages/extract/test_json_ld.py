@@ -61,6 +61,26 @@ def test_images_anywhere() -> None:
 
 
 @pytest.mark.parametrize(
+    ("thing", "found"),
+    [
+        ({"name": "T", "image": {"@list": ["a.jpg"]}}, [("a.jpg", "T")]),
+        ({"name": "T", "image": {"@set": [{"url": "a.jpg"}]}}, [("a.jpg", "T")]),
+        ({"schema:name": "T", "schema:image": "a.jpg"}, [("a.jpg", "T")]),
+        ({"@type": "schema:ImageObject", "schema:contentUrl": "a.jpg", "schema:caption": "C"}, [("a.jpg", "C")]),
+        ({"https://schema.org/name": "T", "http://schema.org/image": {"@list": ["a.jpg"]}}, [("a.jpg", "T")]),
+        ([{"name": "T", "image": {"@id": "http://h/#i"}}, {"@id": "#i", "url": "a.jpg"}], [("a.jpg", "T")]),
+        ([{"name": "T", "image": {"@id": "#i"}}, {"@id": "http://h/#i", "url": "a.jpg"}], [("a.jpg", "T")]),
+        ([{"name": "T", "image": {"@id": "http://h/#i"}}, {"@id": "http://o/#i", "url": "a.jpg"}], []),
+    ],
+)
+def test_spellings_of_one_graph(thing: object, found: list[tuple[str, str]]) -> None:
+    """Names with a prefix, sets and lists with names, and references of which one is relative to the page."""
+    page = f'<script type="application/ld+json">{json.dumps(thing)}</script>'.encode()
+    seen = extract_images(page, "http://h/")
+    assert [(image.url.removeprefix("http://h/"), image.alt) for image in seen] == found
+
+
+@pytest.mark.parametrize(
     "wrapped",
     [
         "<!-- {} -->",

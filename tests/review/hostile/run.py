@@ -204,9 +204,13 @@ def tool_tests():
     yield "item: items_without_image: pass lets no bytes field with a listed picture out", "WEAK", passes
 
 
+DOCUMENTED = ("recall: with round corners", "recall: an animation of eight strips", "load: an image of 100 kB")
+"""Out of reach of the views, and a cost that the shares of domains bound: docs/recall.md."""
+
+
 def main() -> None:
     word = sys.argv[1] if len(sys.argv) > 1 else ""
-    held = total = 0
+    held = total = documented = 0
     groups = (text_tests, file_tests, crawl_tests, lambda: [("crawl: ImagesPipeline with a field of its own stores no listed picture", "HIGH", images_pipeline)], load_tests, recall_tests, tool_tests)
     for group in groups:
         for name, grave, test in group():
@@ -217,9 +221,10 @@ def main() -> None:
                 ok = bool(test())
             except Exception as error:  # noqa: BLE001 - a test that breaks has not held
                 ok, name = False, f"{name} [{type(error).__name__}: {str(error)[:80]}]"
-            held += ok
-            print(f"{'held' if ok else 'OPEN':5} {'' if ok else grave:7} {name}", flush=True)
-    print(f"OK: {held} of {total} held")
+            is_documented = not ok and name.startswith(DOCUMENTED)
+            held, documented = held + ok, documented + is_documented
+            print(f"{'held' if ok else 'docs' if is_documented else 'OPEN':5} {'' if ok else grave:7} {name}", flush=True)
+    print(f"OK: {held} of {total} held, {documented} documented")
 
 
 if __name__ == "__main__":

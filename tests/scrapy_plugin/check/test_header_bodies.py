@@ -8,9 +8,15 @@ from urllib.parse import quote, quote_from_bytes
 import pytest
 from support.pictures import drawn, encode
 
-from ingest_guard.scrapy_plugin.check.header_bodies import MOST_BODIES, MOST_BYTES, header_bodies
+from ingest_guard.scrapy_plugin.check.header_bodies import (
+    LONGEST_VALUE,
+    MOST_BODIES,
+    MOST_BYTES,
+    MOST_STARTS,
+    header_bodies,
+)
 
-PICTURES = {kind: encode(drawn(6, (80, 60)), kind) for kind in ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "AVIF")}
+PICTURES = {kind: encode(drawn(6, (48, 44)), kind) for kind in ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "AVIF")}
 
 
 def b64(data: bytes) -> bytes:
@@ -137,18 +143,31 @@ HOSTILE = [
 ]
 
 
+@pytest.mark.parametrize("size", [LONGEST_VALUE, 8000])
 @pytest.mark.parametrize("unit", HOSTILE)
-def test_hostile_headers_take_no_time(unit: bytes) -> None:
-    """Half a megabyte of anything is read at once, and gives some bodies at most."""
+def test_hostile_headers_take_no_time(unit: bytes, size: int) -> None:
+    """As many bytes of anything as are looked at take a moment of the event loop's time, and give some bodies."""
+    value = unit * (size // len(unit))
+    values = [value] * (MOST_BYTES // len(value))
     started = time.process_time()
-    found = header_bodies([[unit * (MOST_BYTES // 2 // len(unit))]])
-    assert time.process_time() - started < 20.0
+    found = header_bodies([values])
+    assert time.process_time() - started < 0.5
     assert len(found.bodies) + len(found.guesses) <= MOST_BODIES + 1
+    assert found.starts <= MOST_STARTS + 1
+
+
+@pytest.mark.parametrize("unit", [b"data:;base64,A ", b"/9j/ ", b'data:a,"', b"iVBORw0KGgo "])
+def test_more_beginnings_than_are_looked_at(unit: bytes) -> None:
+    """Beginnings of bodies cost time even where there is none behind them: many are a doubt, some are not."""
+    assert header_bodies([[unit * (MOST_STARTS + 1)]]).is_too_much
+    assert not header_bodies([[unit * 20]]).is_too_much
 
 
 def test_more_than_can_be_looked_at() -> None:
-    """Too many bytes, or too many bodies, are said."""
-    assert header_bodies([[b"x" * (MOST_BYTES + 1)]]).is_too_much
+    """Too many bytes in all or in one value, or too many bodies, are said."""
+    assert header_bodies([[b"x" * LONGEST_VALUE] for _ in range(5)]).is_too_much
+    assert not header_bodies([[b"x" * LONGEST_VALUE] for _ in range(4)]).is_too_much
+    assert header_bodies([[b"x" * (LONGEST_VALUE + 1)]]).is_too_much
     many = b", ".join(b"<data:image/png;base64," + b64(b"picture number %d of many" % n) + b">" for n in range(99))
     assert header_bodies([[many]]).is_too_much
     assert header_bodies([[b'data:x,number-%d-of-many"' % n + b" " * 40] for n in range(99)]).is_too_much

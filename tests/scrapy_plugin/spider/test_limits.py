@@ -266,7 +266,9 @@ _REASONS = {
     "downloader/exception_type_count/twisted.internet.error.DNSLookupError": "without an answer",
     "httperror/response_ignored_count": "errors",
     "ingest_guard/not_scannable": "the guard dropped",
-    "ingest_guard/spider/pages_refused": "too costly",
+    "ingest_guard/spider/pages_unread": "too costly",
+    "ingest_guard/spider/pages_elsewhere": "where a redirect led",
+    "ingest_guard/spider/not_pages": "no HTML page",
 }
 
 
@@ -287,7 +289,7 @@ def test_refusals_are_no_silence_of_a_host() -> None:
     names = ("scrapy.exceptions.IgnoreRequest", "ingest_guard.scrapy_plugin.core.exceptions.ImageBlocked")
     stats = {f"downloader/exception_type_count/{name}": 3 for name in names}
     assert no_pages.reasons(stats) == []
-    assert no_pages.sentence(stats) == "No page could be read: what the hosts answered is no HTML page"
+    assert no_pages.sentence(stats) == "No page could be read: nothing was counted that says why; the log may"
 
 
 def test_the_projects_settings_win() -> None:
@@ -307,3 +309,13 @@ def test_outside_of_a_project_there_is_no_place_for_a_cache(tmp_path: Path, monk
     monkeypatch.setenv("SCRAPY_SETTINGS_MODULE", "ingest_guard.scrapy_plugin.spider.standalone")
     assert cache_folders(Settings()) == []
     assert cache_folders(Settings({"HTTPCACHE_DIR": str(tmp_path / "cache")})) == [tmp_path / "cache"]
+
+
+@pytest.mark.parametrize("unseen", ["\xa0", "\u200b", "\ufeff", "\0", "\u2060", " \t"])
+def test_what_cannot_be_seen_is_no_part_of_a_seed(unseen: str, tmp_path: Path) -> None:
+    """Around an address it is left out; inside, the line is none."""
+    file = tmp_path / "seeds.txt"
+    file.write_text(f"https://a.example/\n{unseen}https://b.example/x{unseen}\nhttps://c.example/{unseen}x\n", "utf-8")
+    seeds = Seeds(file)
+    assert list(seeds) == ["https://a.example/", "https://b.example/x"]
+    assert seeds.unusable == 1

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import asyncio
 import gzip
+import time
+from collections import Counter
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,7 +14,7 @@ from scrapy import Request
 from scrapy.http import HtmlResponse, Response, TextResponse, XmlResponse
 from scrapy.utils.sitemap import Sitemap
 
-from ingest_guard.scrapy_plugin.spider.sitemaps import in_robots, in_text, is_xml, mend
+from ingest_guard.scrapy_plugin.spider.sitemaps import in_robots, in_text, mend, read_sitemap
 from ingest_guard.scrapy_plugin.spider.spider import ImageTextSpider
 
 _ROBOTS = "https://site.example/robots.txt"
@@ -89,7 +92,7 @@ def test_no_body_is_an_error(body: bytes) -> None:
     assert isinstance(mend(body), bytes)
     assert in_text(body) is None or isinstance(in_text(body), list)
     assert list(in_robots(body, _ROBOTS)) is not None
-    assert isinstance(is_xml(body), bool)
+    assert read_sitemap(body, 1000) is None or body
 
 
 def _xml(*addresses: str) -> bytes:
@@ -105,6 +108,11 @@ _ANSWERS = {
     "xml": XmlResponse(f"{_MAP}.xml", body=_xml(*_PAGES)),
     "xml as text": TextResponse(f"{_MAP}.php", body=_xml(*_PAGES)),
     "xml as html": HtmlResponse(_MAP, body=b"\n" + _xml(*_PAGES)),
+    "xml in gzip as xml": XmlResponse(f"{_MAP}.xml", body=gzip.compress(_xml(*_PAGES))),
+    "xml in gzip as html": HtmlResponse(f"{_MAP}.php", body=gzip.compress(_xml(*_PAGES))),
+    "xml in gzip as anything": Response(f"{_MAP}?page=1", body=gzip.compress(_xml(*_PAGES))),
+    "text in gzip as text": TextResponse(f"{_MAP}.txt", body=gzip.compress("\n".join(_PAGES).encode())),
+    "entities in gzip": Response(f"{_MAP}.gz", body=gzip.compress(_xml(*_PAGES).replace(b"&", b"&#38;"))),
     "xml in gzip": Response(f"{_MAP}.xml.gz", body=gzip.compress(_xml(*_PAGES))),
 }
 
@@ -112,28 +120,84 @@ _ANSWERS = {
 def _spider() -> Any:
     spider = ImageTextSpider("https://site.example/")
     spider._max_size, spider._warn_size = 1 << 20, 1 << 20
+    limits = SimpleNamespace(bytes=1 << 20)
+    counts: Counter[str] = Counter()
+    spider.__dict__["_state"] = SimpleNamespace(
+        policy=SimpleNamespace(limits=limits), count=lambda name: counts.update([name]), counts=counts
+    )
     spider.__dict__["_filters"] = SimpleNamespace(blocks_host=lambda _: False)
     spider.__dict__["_pending"] = SimpleNamespace(is_full=lambda: False)
     return spider
+
+
+def _parsed(answer: Response) -> list[Request]:
+    async def collect(spider: Any) -> list[Request]:
+        return [request async for request in spider._parse_sitemap(answer)]
+
+    return asyncio.run(collect(_spider()))
 
 
 @pytest.mark.parametrize("name", _ANSWERS)
 def test_pages_of_a_sitemap_are_asked_for(name: str) -> None:
     """In text or XML, packed or not, whatever type it is served as."""
     answer = _ANSWERS[name].replace(request=Request(_ANSWERS[name].url))
-    found = list(_spider()._parse_sitemap(answer))
+    found = _parsed(answer)
     assert [request.url for request in found] == _PAGES
 
 
 def test_a_robots_txt_leads_to_sitemaps() -> None:
     """A line that is no address is passed over: its error would end the crawl of the others."""
     body = b"Sitemap: /one.xml # comment\nSitemap: http:// \nSitemap: https://site.example/two.xml\n"
-    found = list(_spider()._parse_sitemap(TextResponse(_ROBOTS, body=body)))
+    found = _parsed(TextResponse(_ROBOTS, body=body))
     assert {"https://site.example/one.xml", "https://site.example/two.xml"} <= {request.url for request in found}
 
 
 def test_only_pages_within_the_domains_are_asked_for() -> None:
     """As for links: other hosts and lines that are no address are left out."""
     body = b"https://site.example/a\nhttps://other.example/b\nnot an address\n"
-    found = list(_spider()._parse_sitemap(TextResponse(f"{_MAP}.txt", body=body)))
+    found = _parsed(TextResponse(f"{_MAP}.txt", body=body))
     assert [request.url for request in found] == ["https://site.example/a"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"<html><body>no map",
+        b"no address",
+        b"<rss/>",
+        b"<?xml version='1.0'?>",
+        gzip.compress(b"<html>"),
+        gzip.compress(_xml(*_PAGES))[:-9],
+        b"\x00" * 99,
+    ],
+)
+def test_what_is_no_sitemap_is_counted(body: bytes) -> None:
+    """It gives no request and ends nothing."""
+    spider = _spider()
+
+    async def collect() -> list[Request]:
+        return [request async for request in spider._parse_sitemap(Response(f"{_MAP}.xml", body=body))]
+
+    assert asyncio.run(collect()) == []
+    assert dict(spider._state.counts) == {"spider/sitemaps_unread": 1}
+
+
+def test_an_index_leads_to_sitemaps() -> None:
+    """Those that it names are read as sitemaps again."""
+    body = b"<sitemapindex><sitemap><loc>https://site.example/1.xml.gz</loc></sitemap></sitemapindex>"
+    found = _parsed(Response(f"{_MAP}.xml", body=body))
+    assert [request.url for request in found] == ["https://site.example/1.xml.gz"]
+    assert found[0].callback.__name__ == "_parse_sitemap"
+
+
+@pytest.mark.parametrize(
+    "unit", [b"&", b"&eacute;", b"<![CDATA[", b"<![CDATA[]]>", b"&#1", b"]]>", b"<url><loc>/a</loc></url>"]
+)
+def test_a_sitemap_takes_no_time(unit: bytes) -> None:
+    """However many references, sections and addresses it has; of these the first 50,000 count."""
+    body = b"<urlset>" + unit * ((4 << 20) // len(unit)) + b"</urlset>"
+    started = time.process_time()
+    found = read_sitemap(gzip.compress(body, 1), 8 << 20)
+    assert time.process_time() - started < 6
+    assert found is None or len(found.entries) <= 50_000
