@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from contextlib import ExitStack
 from pathlib import Path
 
 import click
 import numpy as np
 import numpy.typing as npt
 
-from ingest_guard.blocklist.transfer import encryption
 from ingest_guard.cli.blocklist import options
 from ingest_guard.cli.main import MATCHED, NOT_SCANNED, OK
 from ingest_guard.cli.recheck import make_plan, make_policy
@@ -28,7 +25,7 @@ from ingest_guard.dataset.neighbours.seeds import (
     read_uids_file,
     read_vectors,
 )
-from ingest_guard.dataset.recheck import tombstones as tombstone_files
+from ingest_guard.dataset.recheck import sealed_lines
 from ingest_guard.errors import PolicyError
 
 _MOST_NEIGHBOURS = 1_000
@@ -93,8 +90,8 @@ def command(
         raise click.UsageError("name who may open the candidates (--recipients-file, --recipient), or say --unsealed")
     if not k and above is None:
         raise click.UsageError("-k 0 asks for nothing; say --above, too")
-    tombstone_files.require_recipients(everyone)
-    _require_outside(output, source)
+    sealed_lines.require_recipients(everyone)
+    sealed_lines.refuse_inside("-o", output, *([source] if source.is_dir() else []), what="candidates")
     files = find_embeddings(source, embeddings, embedding_column)
     if seeds is not None:
         found_seeds = _of_file(files, seeds)
@@ -123,14 +120,8 @@ def _of_file(files: list[EmbeddingFile], path: Path) -> Seeds:
 
 
 def _of_tombstones(files: list[EmbeddingFile], path: Path, identity: Path | None) -> Seeds:
-    with ExitStack() as stack:
-        file = stack.enter_context(path.open("rb"))
-        if file.peek(len(encryption.MAGIC)).startswith(encryption.MAGIC):
-            if identity is None:
-                raise click.UsageError("the tombstones are sealed; name the identity that opens them: --identity FILE")
-            uids, rows = read_tombstones(stack.enter_context(encryption.decrypted(file, identity, str(path))), path)
-        else:
-            uids, rows = read_tombstones(file, path)
+    with sealed_lines.open_lines(path, identity, what="tombstones") as file:
+        uids, rows = read_tombstones(file, path)
     if rows:
         raise PolicyError(
             f"--tombstones {path} names records by their rows in tables that have lost them since: search the tables "
@@ -142,14 +133,3 @@ def _of_tombstones(files: list[EmbeddingFile], path: Path, identity: Path | None
 def _gathered(files: list[EmbeddingFile], rows: Rows) -> tuple[npt.NDArray[np.float32], Rows, int]:
     vectors, unusable = gather(files, rows)
     return vectors, rows, unusable
-
-
-def _require_outside(output: Path, source: Path) -> None:
-    folder = source if source.is_dir() else source.parent
-    where = output.absolute().parent.resolve()
-    if source.is_dir() and folder.resolve() in (where, *where.parents):
-        raise PolicyError(
-            f"-o {output}: candidates are not for publication, and this lies in {folder}; choose another place"
-        )
-    if os.path.lexists(output):
-        raise PolicyError(f"-o {output} exists; candidates are never written over: choose a new name")

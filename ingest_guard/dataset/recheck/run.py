@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ingest_guard._clock import now
-from ingest_guard.dataset.recheck import provenance, tombstones, writing
+from ingest_guard.dataset.recheck import provenance, sealed_lines, tombstones, writing
 from ingest_guard.dataset.recheck.plan import Opened, Plan
 from ingest_guard.dataset.recheck.search import Searched, search, search_pages
 from ingest_guard.dataset.recheck.summary import Report
@@ -144,7 +144,7 @@ def _replace_shards(
 
 def _tombstone_path(source: Path, target: Path, folder: Path, output: Output) -> Path:
     """Return where the tombstones go, once it is known that they can."""
-    tombstones.require_recipients(output.recipients)
+    sealed_lines.require_recipients(output.recipients)
     if output.clean is not None:
         inside = output.clean.absolute().parent.resolve()
         if source.is_dir() and source.resolve() in (inside, *inside.parents):
@@ -152,7 +152,8 @@ def _tombstone_path(source: Path, target: Path, folder: Path, output: Output) ->
     chosen = output.tombstones or tombstones.default_path(target, sealed=bool(output.recipients))
     if output.writes:
         # The folder of a single shard may be for anything.
-        tombstones.refuse_inside(chosen, *({folder, target} if source.is_dir() else {target}))
+        places = {folder, target} if source.is_dir() else {target}
+        sealed_lines.refuse_inside("--tombstones", chosen, *places, what="tombstones")
         tombstones.remove_leftovers(chosen, target)
     return chosen
 
