@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
@@ -11,14 +10,16 @@ import numpy.typing as npt
 
 from ingest_guard.cli.blocklist import options
 from ingest_guard.cli.main import MATCHED, NOT_SCANNED, OK
-from ingest_guard.cli.recheck import make_plan, make_policy
+from ingest_guard.cli.record_options import MOST_NEIGHBOURS, make_plan, make_policy, require_sealing, row_progress
+from ingest_guard.dataset.embeddings.embedding_files import EmbeddingFile, find_embeddings
 from ingest_guard.dataset.neighbours.candidates import write_candidates
-from ingest_guard.dataset.neighbours.embeddings import EmbeddingFile, find_embeddings
+from ingest_guard.dataset.neighbours.removal import remove_found
 from ingest_guard.dataset.neighbours.run import Seeds, find_neighbours, head_of
 from ingest_guard.dataset.neighbours.search import Wanted
 from ingest_guard.dataset.neighbours.seeds import (
     Rows,
     find_listed,
+    find_tombstones,
     find_uids,
     gather,
     read_tombstones,
@@ -26,9 +27,10 @@ from ingest_guard.dataset.neighbours.seeds import (
     read_vectors,
 )
 from ingest_guard.dataset.recheck import sealed_lines
+from ingest_guard.dataset.recheck.cleaning import Target, cleaning
+from ingest_guard.dataset.recheck.plan import Plan
 from ingest_guard.errors import PolicyError
-
-_MOST_NEIGHBOURS = 1_000
+from ingest_guard.signing.keys import read_signing_key
 
 
 @click.command("neighbours")
@@ -44,7 +46,7 @@ _MOST_NEIGHBOURS = 1_000
 @click.option(
     "-k",
     "k",
-    type=click.IntRange(0, _MOST_NEIGHBOURS),
+    type=click.IntRange(0, MOST_NEIGHBOURS),
     default=100,
     show_default=True,
     help="Nearest rows of each seed.",
@@ -57,6 +59,8 @@ _MOST_NEIGHBOURS = 1_000
 @click.option("--recipients-file", type=options.FILE, metavar="FILE", help="More recipients, one in each line.")
 @click.option("--unsealed", is_flag=True, help="Write the candidates in the clear.")
 @click.option("--identity", type=options.FILE, metavar="FILE", help="The age identity that opens sealed tombstones.")
+@click.option("--remove", type=options.FOLDER, metavar="OUT", help="A new folder: the data set without what was found.")
+@click.option("--sign-key", type=options.FILE, metavar="FILE", help="Sign the manifest of OUT with this Ed25519 key.")
 @click.option("--jobs", type=click.IntRange(1), help="Cores to use; by default all.")
 def command(
     source: Path,
@@ -74,60 +78,62 @@ def command(
     recipients_file: Path | None,
     unsealed: bool,
     identity: Path | None,
+    remove: Path | None,
+    sign_key: Path | None,
     jobs: int | None,
 ) -> int:
     """Find the records in DIR whose embeddings lie near to those of seeds: exactly, in one pass, without any picture.
 
     The candidates go to a file, sealed to the recipients, and the terminal shows counts alone: with the data set they
-    are a directory of abuse imagery. To remove them is cheaper than to judge them.
+    are a directory of abuse imagery. To remove them is cheaper than to judge them: --remove OUT writes the data set
+    without them and without the seeds.
 
     Exit code: 0 nothing found, 1 candidates found, 2 wrong use, 3 some rows could not be compared, 4 the search failed.
     """
     if (seeds is not None) + (tombstones is not None) + (blocklist is not None or policy_file is not None) != 1:
         raise click.UsageError("name the seeds once: --seeds, --tombstones, or --blocklist (or --policy)")
-    everyone = options.all_recipients(recipients, recipients_file)
-    if bool(everyone) == unsealed:
-        raise click.UsageError("name who may open the candidates (--recipients-file, --recipient), or say --unsealed")
+    everyone = require_sealing(recipients, recipients_file, unsealed=unsealed)
     if not k and above is None:
         raise click.UsageError("-k 0 asks for nothing; say --above, too")
-    sealed_lines.require_recipients(everyone)
-    sealed_lines.refuse_inside("-o", output, *([source] if source.is_dir() else []), what="candidates")
-    files = find_embeddings(source, embeddings, embedding_column)
-    if seeds is not None:
-        found_seeds = _of_file(files, seeds)
-    elif tombstones is not None:
-        found_seeds = _of_tombstones(files, tombstones, identity)
-    else:
-        plan = make_plan(source, make_policy(policy_file, blocklist, None, None), since=None, columns="")
-        rows = find_listed(files, plan.open())
-        found_seeds = Seeds(*_gathered(files, rows))
-    if not len(found_seeds.vectors):
-        raise PolicyError("no seed has a vector in this data set, so there is nothing to look for")
-    total = sum(each.rows for each in files)
-    with click.progressbar(length=total, label="rows", file=sys.stderr, hidden=not sys.stderr.isatty()) as bar:
-        found, summary = find_neighbours(files, found_seeds, Wanted(k, above), threads=jobs or 0, progress=bar.update)
-    write_candidates(output, head_of(summary), files, found, everyone)
+    signer = read_signing_key(sign_key) if sign_key else None
+    folders = [source, remove] if source.is_dir() else [remove]
+    sealed_lines.refuse_inside("-o", output, *(each for each in folders if each is not None), what="candidates")
+    with cleaning(source, Target(remove, embeddings=embeddings)) as records:
+        files = find_embeddings(source, embeddings, embedding_column)
+        records.require_fit({each.name: each.rows for each in files})
+        plan = None
+        if seeds is None and tombstones is None:
+            plan = make_plan(source, make_policy(policy_file, blocklist, None, None), since=None, columns="")
+        found_seeds = _find_seeds(files, seeds, tombstones, identity, plan)
+        if not len(found_seeds.vectors):
+            raise PolicyError("no seed has a vector in this data set, so there is nothing to look for")
+        total = sum(each.rows for each in files)
+        with row_progress(total) as progress:
+            wanted = Wanted(k, above)
+            found, summary = find_neighbours(files, found_seeds, wanted, threads=jobs or 0, progress=progress)
+        write_candidates(output, head_of(summary), files, found, everyone)
+        if remove is not None:
+            removed = remove_found(records, found, found_seeds, summary, signer)
     for line in summary.lines():
         click.echo(line)
+    if remove is not None:
+        click.echo(f"{removed:,} records removed, seeds among them: {remove} is the data set without them")
     click.echo(f"candidates (sensitive, not for publication): {output}")
     return MATCHED if summary.found else NOT_SCANNED if summary.not_compared else OK
 
 
-def _of_file(files: list[EmbeddingFile], path: Path) -> Seeds:
-    if path.suffix == ".npy":
-        return Seeds(read_vectors(path, files[0].width))
-    return Seeds(*_gathered(files, find_uids(files, read_uids_file(path))))
-
-
-def _of_tombstones(files: list[EmbeddingFile], path: Path, identity: Path | None) -> Seeds:
-    with sealed_lines.open_lines(path, identity, what="tombstones") as file:
-        uids, rows = read_tombstones(file, path)
-    if rows:
-        raise PolicyError(
-            f"--tombstones {path} names records by their rows in tables that have lost them since: search the tables "
-            "of before, with --seeds and vectors, or with uids"
-        )
-    return Seeds(*_gathered(files, find_uids(files, uids)))
+def _find_seeds(
+    files: list[EmbeddingFile], seeds: Path | None, tombstones: Path | None, identity: Path | None, plan: Plan | None
+) -> Seeds:
+    if plan is not None:
+        return Seeds("blocklist", *_gathered(files, find_listed(files, plan.open())))
+    if tombstones is not None:
+        with sealed_lines.open_lines(tombstones, identity, what="tombstones") as file:
+            named = read_tombstones(file, tombstones)
+        return Seeds("tombstones", *_gathered(files, find_tombstones(files, named)))
+    if seeds is not None and seeds.suffix == ".npy":
+        return Seeds("vectors", read_vectors(seeds, files[0].width))
+    return Seeds("uids", *_gathered(files, find_uids(files, read_uids_file(seeds or Path()))))
 
 
 def _gathered(files: list[EmbeddingFile], rows: Rows) -> tuple[npt.NDArray[np.float32], Rows, int]:

@@ -1,22 +1,15 @@
 """``ingest-guard recheck``: compare published records with a newer blocklist, and write shards without the matches."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import click
 
 from ingest_guard.cli.blocklist import options
 from ingest_guard.cli.main import MATCHED, NOT_SCANNED, OK
-from ingest_guard.dataset.recheck import added_entries, provenance
-from ingest_guard.dataset.recheck.plan import Plan
+from ingest_guard.cli.record_options import MOST_NEIGHBOURS, make_plan, make_policy, require_sealing, row_progress
 from ingest_guard.dataset.recheck.run import Output, recheck
-from ingest_guard.dataset.tables.columns import read_given
-from ingest_guard.dataset.tables.fingerprints import EXACT_SIZES
-from ingest_guard.guard.allow_list import AllowList
-from ingest_guard.policy import Policy
-from ingest_guard.policy.lists import KeySource
 from ingest_guard.signing.keys import read_signing_key
 
 
@@ -50,6 +43,20 @@ from ingest_guard.signing.keys import read_signing_key
 @click.option("--recipient", "recipients", multiple=True, metavar="age1...", help="Seal the tombstones to. Repeatable.")
 @click.option("--recipients-file", type=options.FILE, metavar="FILE", help="More recipients, one in each line.")
 @click.option("--sign-key", type=options.FILE, metavar="FILE", help="Sign the new manifest with this Ed25519 key.")
+@click.option(
+    "--neighbours",
+    type=click.IntRange(1, MOST_NEIGHBOURS),
+    metavar="K",
+    help="Remove the K records nearest to each match as well, by their embeddings.",
+)
+@click.option(
+    "--above", type=click.FloatRange(0.05, 1), help="With --neighbours: all records of this cosine similarity as well."
+)
+@click.option(
+    "--embeddings", type=options.FOLDER, help="Where the files of embeddings are; by default beside the tables."
+)
+@click.option("--embedding-column", metavar="NAME", help="The column, or the array in npz files, with the embeddings.")
+@click.option("--unsealed", is_flag=True, help="With --neighbours: note in the clear what was removed.")
 @click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Processes that compare shards.")
 @options.key
 @click.option("--json", "as_json", is_flag=True, help="Print the counts as JSON.")
@@ -68,6 +75,11 @@ def command(
     recipients: tuple[str, ...],
     recipients_file: Path | None,
     sign_key: Path | None,
+    neighbours: int | None,
+    above: float | None,
+    embeddings: Path | None,
+    embedding_column: str | None,
+    unsealed: bool,
     jobs: int,
     key_env: str | None,
     key_file: Path | None,
@@ -76,56 +88,42 @@ def command(
     """Compare the fingerprints of the records in DIR with a blocklist, and write shards without those that match.
 
     Nothing is fetched. DIR holds Parquet or JSON Lines, of a crawl or of other people's making. Which records went is
-    noted in a tombstone file beside CLEAN (or DIR): it is sensitive, and not for publication.
+    noted in a tombstone file beside CLEAN (or DIR): it is sensitive, and not for publication. Row-aligned files of
+    embeddings (npy, npz) lose the same rows.
 
     Exit code: 0 nothing removed, 1 something matched and was removed (with --dry-run: would be), 2 wrong use, 3 some
     records could not be compared, 4 the recheck failed.
     """
     if (clean is not None) + in_place + dry_run != 1:
         raise click.UsageError("name one: -o CLEAN, --in-place or --dry-run")
+    everyone = tuple(options.all_recipients(recipients, recipients_file))
+    further = None
+    if neighbours is not None:
+        from ingest_guard.dataset.neighbours.removal import RemovedNeighbours  # noqa: PLC0415 - needs an extra
+        from ingest_guard.dataset.neighbours.search import Wanted  # noqa: PLC0415 - as above
+
+        if clean is not None or in_place:
+            everyone = require_sealing(recipients, recipients_file, unsealed=unsealed)
+        wanted = Wanted(neighbours, above)
+        further = RemovedNeighbours(source, wanted, embeddings, embedding_column, progress=row_progress)
+    elif above is not None or embedding_column is not None or unsealed:
+        raise click.UsageError("--above, --embedding-column and --unsealed are for --neighbours K")
     plan = make_plan(source, make_policy(policy_file, blocklist, key_env, key_file), since=since, columns=columns)
     signer = sign_key or plan.policy.dataset.sign_key
     output = Output(
         clean,
         in_place,
         tombstones,
-        options.all_recipients(recipients, recipients_file),
+        everyone,
         not_compared,
         read_signing_key(signer) if signer else None,
         jobs,
+        embeddings,
     )
-    report = recheck(source, plan, output)
+    report = recheck(source, plan, output, further)
     if as_json:
         click.echo(json.dumps(report.to_json(), indent=2))
     else:
         for line in report.lines():
             click.echo(line)
     return MATCHED if report.removed else NOT_SCANNED if report.not_compared else OK
-
-
-def make_plan(source: Path, policy: Policy, *, since: str | None, columns: str) -> Plan:
-    """Return what is compared with what; PolicyError where an option names something that does not exist."""
-    plan = Plan(policy)
-    known = {*EXACT_SIZES, *plan.near_algorithms()} if columns else ()
-    earlier: tuple[added_entries.Earlier, ...] = ()
-    if since == "manifest":
-        allowed = AllowList.read(policy)
-        folder = source if source.is_dir() else source.parent
-        earlier = provenance.since_manifest(folder, policy.blocklist, allowed.digest if allowed.count else None)
-    elif since is not None:
-        earlier = (added_entries.Earlier(added_entries.resolve(policy.blocklist, since)),)
-    return replace(plan, since=earlier, columns=read_given(columns, known))
-
-
-def make_policy(file: Path | None, blocklist: Path | None, key_env: str | None, key_file: Path | None) -> Policy:
-    """Return the policy that options name; UsageError where they name none, or two keys."""
-    if file is None and blocklist is None:
-        raise click.UsageError("name what to compare with: --blocklist FOLDER or --policy FILE")
-    if key_env is not None and key_file is not None:
-        raise click.UsageError("name the key once: either --key-env or --key-file")
-    update: dict[str, Any] = {} if blocklist is None else {"blocklist": blocklist.resolve()}
-    if key_env is not None or key_file is not None:
-        update["list_key"] = KeySource(env=key_env, file=key_file and key_file.resolve())
-    if file is None:
-        return Policy(**update)
-    return Policy.load(file).model_copy(update=update)

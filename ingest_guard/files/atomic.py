@@ -26,6 +26,12 @@ def hidden_name(path: Path, number: int | None = None) -> Path:
     return path.with_name(f".{path.name}.{os.getpid() if number is None else number}.part")
 
 
+def is_hidden_name(name: str, of: str) -> bool:
+    """Return whether a file name is one under which a file of another name is written until it is whole."""
+    found = _HIDDEN.fullmatch(name)
+    return found is not None and found["name"] == of and "/" not in name
+
+
 @contextmanager
 def whole_file(path: Path, mode: int | None = None, *, replace: bool = True) -> Iterator[BinaryIO]:
     """Open a hidden file for writing; it gets its name when it is whole and on the disk, and goes when something fails.

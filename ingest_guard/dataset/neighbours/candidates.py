@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ingest_guard.dataset.neighbours.embeddings import EmbeddingFile
+from ingest_guard.dataset.embeddings.embedding_files import EmbeddingFile
 from ingest_guard.dataset.neighbours.seeds import name_rows
 from ingest_guard.dataset.recheck.sealed_lines import write_lines
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from ingest_guard._clock import now
+from ingest_guard.dataset.embeddings.embedding_files import EmbeddingFile
 from ingest_guard.dataset.neighbours import candidates
-from ingest_guard.dataset.neighbours.embeddings import EmbeddingFile
 from ingest_guard.dataset.neighbours.search import Search, Wanted, normalised
 from ingest_guard.dataset.neighbours.seeds import Rows
 from ingest_guard.errors import DatasetError
@@ -20,12 +21,17 @@ _PLANTED_COSINE = 0.97
 _PLANTED = 16
 
 
+Origin = Literal["blocklist", "tombstones", "uids", "vectors"]
+
+
 @dataclass(frozen=True, slots=True)
 class Seeds:
     """What is looked for.
 
     Attributes
     ----------
+    origin
+        Where they come from.
     vectors
         (number, dimensions), float32.
     rows
@@ -34,6 +40,7 @@ class Seeds:
         Records among the seeds without a vector that could be compared.
     """
 
+    origin: Origin
     vectors: npt.NDArray[np.float32]
     rows: Rows = field(default_factory=dict)
     unusable: int = 0
@@ -47,8 +54,8 @@ class Summary:
     ----------
     tables, compared, not_compared
         Tables; rows that were compared, and that could not be (zeros, or no numbers).
-    seeds, unusable_seeds
-        Vectors that were searched for; seeds without one.
+    seeds, seeds_from, unusable_seeds
+        Vectors that were searched for, and where they come from; seeds without one.
     candidates
         Lowest similarity of a band -> records in it.
     wanted
@@ -59,6 +66,7 @@ class Summary:
     compared: int
     not_compared: int
     seeds: int
+    seeds_from: Origin
     unusable_seeds: int
     candidates: dict[float, int]
     wanted: Wanted
@@ -97,7 +105,7 @@ def find_neighbours(
     Parameters
     ----------
     files
-        From :func:`~ingest_guard.dataset.neighbours.embeddings.find_embeddings`.
+        From :func:`~ingest_guard.dataset.embeddings.embedding_files.find_embeddings`.
     seeds, wanted
         What is looked for, and what of it.
     threads
@@ -123,7 +131,14 @@ def find_neighbours(
     found = _by_table(files, state.hits.row, state.hits.similarity, seeds.rows)
     counts = candidates.count_bands(found)
     return found, Summary(
-        len(files), state.compared, state.not_compared, len(seeds.vectors), seeds.unusable, counts, wanted
+        tables=len(files),
+        compared=state.compared,
+        not_compared=state.not_compared,
+        seeds=len(seeds.vectors),
+        seeds_from=seeds.origin,
+        unusable_seeds=seeds.unusable,
+        candidates=counts,
+        wanted=wanted,
     )
 
 

@@ -34,6 +34,8 @@ class Report:
         Algorithm -> texts in the tables that are no value of it.
     all_views
         Records with the hashes of all frames and views; the others are compared by the native view of the first frame.
+    further
+        What else was removed, in words: neighbours of the records that the lists know.
     tombstones, manifest
         Where the tombstones are; whether there is a manifest of the records that are left.
     seconds
@@ -55,6 +57,7 @@ class Report:
     near_entries: dict[str, int] = field(default_factory=dict)
     unread: Counter[str] = field(default_factory=Counter)
     all_views: int = 0
+    further: list[str] = field(default_factory=list)
     tombstones: Path | None = None
     manifest: bool = False
     seconds: tuple[float, float] = (0.0, 0.0)
@@ -84,6 +87,7 @@ class Report:
             what = "removed" if self.dropped else "kept; --not-compared remove takes them out"
             lines.append(f"{self.not_compared:,} records have nothing that could be compared ({what})")
         lines += [f"{count:,} texts are no {name} value" for name, count in sorted(self.unread.items())]
+        lines += self.further
         lines += self.recall()
         if self.tombstones is not None:
             lines.append(f"tombstones (sensitive, not for publication): {self.tombstones}")

@@ -7,6 +7,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -20,11 +21,15 @@ from ingest_guard.policy.policy import Policy
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Write records in three shards, and a list that knows one of each of two."""
+    """Write records in three shards with their embeddings, and a list that knows one of each of two."""
     original = tmp_path / "data" / "original"
     write_lines(original / "a.jsonl", [record(number) for number in range(40)])
     pq.write_table(pa.Table.from_pylist([record(number) for number in range(40, 80)]), original / "b.parquet")
     write_lines(original / "c.jsonl", [record(number) for number in range(80, 90)])
+    vectors = np.random.default_rng(8).standard_normal((40, 4)).astype(np.float16)
+    np.save(original / "a.npy", vectors)
+    np.savez(original / "b.npz", l14_img=vectors, l14_txt=vectors[::-1])
+    np.save(original / "c.npy", vectors[:10])
     make_blocklist(tmp_path / "blocklist", {"l": [("md5", value(7, "md5")), ("md5", value(50, "md5"))]})
     return tmp_path
 
@@ -45,17 +50,21 @@ def watched(folder: Path, mode: str) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("mode", ["in_place", "clean"])
 def test_killed_at_any_point(folder: Path, mode: str) -> None:
-    """Each shard is the old or the new one; none is new before its tombstone is written; the next run ends it."""
+    """Each file is the old or the new one; none is new before its tombstone is written; the next run ends it.
+
+    A shard and its embeddings do not change in one step, so a kill in between leaves one old and one new; the next run
+    never takes the one for the other.
+    """
     old = shards(folder / "data" / "original")
     recheck(folder / "data" / "original", Plan(Policy(blocklist=folder / "blocklist")), Output(folder / "expected"))
     new = {name: data for name, data in shards(folder / "expected").items() if name in old}
-    assert {name for name in old if old[name] != new[name]} == {"a.jsonl", "b.parquet"}
+    assert {name for name in old if old[name] != new[name]} == {"a.jsonl", "a.npy", "b.npz", "b.parquet"}
     gone = sorted(uids([record(7), record(50)]))
     seen = watched(folder, mode)
     kills = [each for each in seen if each["kill"]]
     # Each file written, its flush to the disk and its rename: two shards, the tombstones, the note, the manifest.
     before = Counter(each["before"] for each in kills if each.get("before"))
-    wanted = {"in_place": {"os.rename": 2}, "clean": {"os.rename": 1, "shutil.copyfile": 1, "os.mkdir": 1}}[mode]
+    wanted = {"in_place": {"os.rename": 4}, "clean": {"os.rename": 1, "shutil.copyfile": 1, "os.mkdir": 1}}[mode]
     assert before >= Counter({"open": 5, "os.fsync": 6, "os.link": 1, **wanted})
     for each in kills:
         if mode == "in_place":
