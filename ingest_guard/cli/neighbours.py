@@ -12,9 +12,11 @@ from ingest_guard.cli.blocklist import options
 from ingest_guard.cli.main import MATCHED, NOT_SCANNED, OK
 from ingest_guard.cli.record_options import MOST_NEIGHBOURS, make_plan, make_policy, require_sealing, row_progress
 from ingest_guard.dataset.embeddings.embedding_files import EmbeddingFile, find_embeddings
-from ingest_guard.dataset.neighbours.candidates import write_candidates
+from ingest_guard.dataset.neighbours.calibrate import calibrate
+from ingest_guard.dataset.neighbours.candidates import Bands, write_candidates
+from ingest_guard.dataset.neighbours.checkpoint import Checkpoint
 from ingest_guard.dataset.neighbours.removal import remove_found
-from ingest_guard.dataset.neighbours.run import Seeds, find_neighbours, head_of
+from ingest_guard.dataset.neighbours.run import Seeds, Summary, find_neighbours, head_of
 from ingest_guard.dataset.neighbours.search import Wanted
 from ingest_guard.dataset.neighbours.seeds import (
     Rows,
@@ -52,15 +54,14 @@ from ingest_guard.signing.keys import read_signing_key
     help="Nearest rows of each seed.",
 )
 @click.option("--above", type=click.FloatRange(0.05, 1), help="All rows of at least this cosine similarity as well.")
-@click.option(
-    "-o", "--output", type=options.FILE, metavar="CANDIDATES", required=True, help="Where to write what was found."
-)
+@click.option("-o", "--output", type=options.FILE, metavar="CANDIDATES", help="Where to write what was found.")
 @click.option("--recipient", "recipients", multiple=True, metavar="age1...", help="Seal the candidates to. Repeatable.")
 @click.option("--recipients-file", type=options.FILE, metavar="FILE", help="More recipients, one in each line.")
 @click.option("--unsealed", is_flag=True, help="Write the candidates in the clear.")
 @click.option("--identity", type=options.FILE, metavar="FILE", help="The age identity that opens sealed tombstones.")
 @click.option("--remove", type=options.FOLDER, metavar="OUT", help="A new folder: the data set without what was found.")
 @click.option("--sign-key", type=options.FILE, metavar="FILE", help="Sign the manifest of OUT with this Ed25519 key.")
+@click.option("--calibrate", "calibrates", is_flag=True, help="Show how similar random records are; nothing else.")
 @click.option("--jobs", type=click.IntRange(1), help="Cores to use; by default all.")
 def command(
     source: Path,
@@ -73,13 +74,14 @@ def command(
     policy_file: Path | None,
     k: int,
     above: float | None,
-    output: Path,
+    output: Path | None,
     recipients: tuple[str, ...],
     recipients_file: Path | None,
     unsealed: bool,
     identity: Path | None,
     remove: Path | None,
     sign_key: Path | None,
+    calibrates: bool,
     jobs: int | None,
 ) -> int:
     """Find the records in DIR whose embeddings lie near to those of seeds: exactly, in one pass, without any picture.
@@ -90,11 +92,17 @@ def command(
 
     Exit code: 0 nothing found, 1 candidates found, 2 wrong use, 3 some rows could not be compared, 4 the search failed.
     """
+    if calibrates:
+        for line in calibrate(find_embeddings(source, embeddings, embedding_column)).lines():
+            click.echo(line)
+        return OK
+    if output is None:
+        raise click.UsageError("name where to write what was found: -o CANDIDATES")
     if (seeds is not None) + (tombstones is not None) + (blocklist is not None or policy_file is not None) != 1:
         raise click.UsageError("name the seeds once: --seeds, --tombstones, or --blocklist (or --policy)")
-    everyone = require_sealing(recipients, recipients_file, unsealed=unsealed)
     if not k and above is None:
         raise click.UsageError("-k 0 asks for nothing; say --above, too")
+    everyone = require_sealing(recipients, recipients_file, unsealed=unsealed)
     signer = read_signing_key(sign_key) if sign_key else None
     folders = [source, remove] if source.is_dir() else [remove]
     sealed_lines.refuse_inside("-o", output, *(each for each in folders if each is not None), what="candidates")
@@ -104,25 +112,40 @@ def command(
         plan = None
         if seeds is None and tombstones is None:
             plan = make_plan(source, make_policy(policy_file, blocklist, None, None), since=None, columns="")
-        found_seeds = _find_seeds(files, seeds, tombstones, identity, plan)
-        if not len(found_seeds.vectors):
-            raise PolicyError("no seed has a vector in this data set, so there is nothing to look for")
-        total = sum(each.rows for each in files)
-        with row_progress(total) as progress:
-            wanted = Wanted(k, above)
-            found, summary = find_neighbours(files, found_seeds, wanted, threads=jobs or 0, progress=progress)
+        wanted = _find_seeds(files, seeds, tombstones, identity, plan)
+        checkpoint = Checkpoint(files, wanted.vectors, Wanted(k, above))
+        found, summary = _search(files, wanted, Wanted(k, above), checkpoint, jobs or 0)
         write_candidates(output, head_of(summary), files, found, everyone)
         if remove is not None:
-            removed = remove_found(records, found, found_seeds, summary, signer)
+            summary.removed = remove_found(records, found, wanted, summary, signer)
+        checkpoint.remove()
     for line in summary.lines():
         click.echo(line)
-    if remove is not None:
-        click.echo(f"{removed:,} records removed, seeds among them: {remove} is the data set without them")
     click.echo(f"candidates (sensitive, not for publication): {output}")
     return MATCHED if summary.found else NOT_SCANNED if summary.not_compared else OK
 
 
+def _search(
+    files: list[EmbeddingFile], seeds: Seeds, wanted: Wanted, checkpoint: Checkpoint, threads: int
+) -> tuple[Bands, Summary]:
+    if not checkpoint.resumable:
+        click.echo("no storage in memory is there (XDG_RUNTIME_DIR, /dev/shm): this search cannot be resumed", err=True)
+    elif done := checkpoint.load()[0]:
+        click.echo(f"going on after {done:,} of {len(files):,} files, which an earlier run has searched", err=True)
+    with row_progress(sum(each.rows for each in files)) as progress:
+        return find_neighbours(files, seeds, wanted, threads=threads, progress=progress, checkpoint=checkpoint)
+
+
 def _find_seeds(
+    files: list[EmbeddingFile], seeds: Path | None, tombstones: Path | None, identity: Path | None, plan: Plan | None
+) -> Seeds:
+    found = _read_seeds(files, seeds, tombstones, identity, plan)
+    if not len(found.vectors):
+        raise PolicyError("no seed has a vector in this data set, so there is nothing to look for")
+    return found
+
+
+def _read_seeds(
     files: list[EmbeddingFile], seeds: Path | None, tombstones: Path | None, identity: Path | None, plan: Plan | None
 ) -> Seeds:
     if plan is not None:

@@ -18,6 +18,7 @@ from ingest_guard.cli.main import main
 from ingest_guard.dataset.attestation.manifest import Manifest
 from ingest_guard.dataset.attestation.promises import format_manifest
 from ingest_guard.dataset.attestation.verify import verify
+from ingest_guard.dataset.neighbours import checkpoint as checkpoint_module
 from ingest_guard.dataset.neighbours import run as run_module
 
 WIDTH, ROWS = 32, 200
@@ -74,6 +75,13 @@ class Ran:
 
     def __init__(self, code: int, out: str, error: str) -> None:
         self.code, self.out, self.error = code, out, error
+
+
+@pytest.fixture(autouse=True)
+def memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep where searches stand in a folder of the test's."""
+    (tmp_path / "memory").mkdir()
+    monkeypatch.setattr(checkpoint_module, "_memory_folder", lambda: tmp_path / "memory")
 
 
 @pytest.fixture
@@ -218,6 +226,7 @@ def test_wrong_use(data: Path, tmp_path: Path, run: Any) -> None:
     (tmp_path / "no.npy").write_bytes(b"no array")
     good = ("-o", out, "--unsealed")
     for arguments, message in (
+        (("--seeds", uids, "--unsealed"), "-o CANDIDATES"),
         ((*good,), "name the seeds once"),
         (("--seeds", uids, "--tombstones", uids, *good), "name the seeds once"),
         (("--seeds", uids, "-o", out), "say --unsealed"),
@@ -240,10 +249,7 @@ def test_wrong_use(data: Path, tmp_path: Path, run: Any) -> None:
         (("--tombstones", tmp_path / "pages.jsonl", *good), "names no record that a list knew"),
         (("--seeds", uids, "--remove", data / "out", *good), "lies in"),
         (("--seeds", uids, "--remove", tmp_path / "full", *good), "no empty folder"),
-        (
-            ("--seeds", uids, "--remove", tmp_path / "r", "-o", tmp_path / "r" / "c", "--unsealed"),
-            "not for publication",
-        ),
+        (("--seeds", uids, "--remove", new, "-o", new / "c", "--unsealed"), "not for publication"),
         (("--tombstones", tmp_path / "none.jsonl", *good), "names no record"),
         (("--blocklist", tmp_path / "nowhere", *good), ""),
     ):
@@ -398,3 +404,27 @@ def test_seeds_from_tombstones_with_rows(data: Path, tmp_path: Path, run: Any, r
     assert "had 200 rows then and has 199 now" in refused.error
     (data / "metadata_1.parquet").unlink()
     assert "is not there now" in run(data, *arguments, "-o", tmp_path / "d").error
+
+
+def test_calibration(data: Path, run: Any) -> None:
+    """--calibrate shows shares alone, and needs neither seeds nor a file."""
+    done = run(data, "--calibrate")
+    assert done.code == 0
+    assert "598 random records, 178,503 pairs" in done.out
+    assert "0.00 and above: 100 %" in done.out
+    assert "2 more have no embedding" in done.out
+
+
+def test_a_killed_search_is_resumed(data: Path, tmp_path: Path, run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next run says how many files it need not search; when it has ended, nothing is left in memory."""
+    memory = tmp_path / "memory"
+    arguments = ("--seeds", tmp_path / "uids.txt", "-k", 0, "--above", 0.8, "--unsealed", "-o")
+    assert run(data, *arguments, tmp_path / "nowhere" / "c").code == 4
+    assert len(list(memory.iterdir())) == 1
+    done = run(data, *arguments, tmp_path / "c")
+    assert "going on after 3 of 3 files" in done.error
+    assert done.code == 1
+    assert read((tmp_path / "c").read_bytes()) == EXPECTED
+    assert not list(memory.iterdir())
+    monkeypatch.setattr(checkpoint_module, "_memory_folder", lambda: None)
+    assert "cannot be resumed" in run(data, *arguments, tmp_path / "d").error

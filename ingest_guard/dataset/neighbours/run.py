@@ -13,13 +13,10 @@ import numpy.typing as npt
 from ingest_guard._clock import now
 from ingest_guard.dataset.embeddings.embedding_files import EmbeddingFile
 from ingest_guard.dataset.neighbours import candidates
-from ingest_guard.dataset.neighbours.search import Search, Wanted, normalised
+from ingest_guard.dataset.neighbours.checkpoint import Checkpoint
+from ingest_guard.dataset.neighbours.search import PLANTED_COSINE, Pass, Search, Wanted, normalised, plant
 from ingest_guard.dataset.neighbours.seeds import Rows
 from ingest_guard.errors import DatasetError
-
-_PLANTED_COSINE = 0.97
-_PLANTED = 16
-
 
 Origin = Literal["blocklist", "tombstones", "uids", "vectors"]
 
@@ -60,6 +57,8 @@ class Summary:
         Lowest similarity of a band -> records in it.
     wanted
         What was asked for.
+    removed
+        Records that left the data set, seeds among them; None where none were to.
     """
 
     tables: int
@@ -70,6 +69,7 @@ class Summary:
     unusable_seeds: int
     candidates: dict[float, int]
     wanted: Wanted
+    removed: int | None = None
 
     @property
     def found(self) -> int:
@@ -89,6 +89,8 @@ class Summary:
             lines.append(f"{self.not_compared:,} rows have no embedding that could be compared")
         if self.unusable_seeds:
             lines.append(f"{self.unusable_seeds:,} seeds have no embedding that could be compared")
+        if self.removed is not None:
+            lines.append(f"{self.removed:,} records removed, seeds among them")
         return lines
 
 
@@ -99,6 +101,7 @@ def find_neighbours(
     *,
     threads: int = 0,
     progress: Callable[[int], None] = lambda _: None,
+    checkpoint: Checkpoint | None = None,
 ) -> tuple[candidates.Bands, Summary]:
     """Search all rows once, and return the candidates.
 
@@ -112,6 +115,8 @@ def find_neighbours(
         Cores to use; 0: all of this process.
     progress
         Called with the number of rows that were searched since.
+    checkpoint
+        Where the search stands after each file; one that was killed goes on there.
 
     Raises
     ------
@@ -120,12 +125,17 @@ def find_neighbours(
     """
     threads = threads or len(os.sched_getaffinity(0))
     search = Search(seeds.vectors, wanted, threads)
-    first = 0
-    for file in files:
+    done, state = checkpoint.load() if checkpoint is not None else (0, Pass())
+    search.resume(state)
+    first = sum(each.rows for each in files[:done])
+    progress(first)
+    for number, file in enumerate(files[done:], done + 1):
         for start, block in file.blocks():
             search.scan(block, first + start)
             progress(len(block))
         first += file.rows
+        if checkpoint is not None:
+            checkpoint.save(number, search.state())
     _require_planted_found(seeds.vectors, threads)
     state = search.state()
     found = _by_table(files, state.hits.row, state.hits.similarity, seeds.rows)
@@ -180,20 +190,18 @@ def _by_table(
 
 
 def _require_planted_found(vectors: npt.NDArray[np.float32], threads: int) -> None:
-    """Search for rows that are known to be near, in memory: a search that misses them has found nothing out."""
-    rng = np.random.default_rng(len(vectors))
-    units, _ = normalised(vectors[:_PLANTED])
-    noise, _ = normalised(rng.standard_normal(units.shape, np.float32))
-    # At a right angle to the seed, so that the cosine is known.
-    noise, _ = normalised(noise - np.einsum("ij,ij->i", noise, units)[:, None] * units)
-    planted = _PLANTED_COSINE * units + np.sqrt(1 - _PLANTED_COSINE**2) * noise
-    rows = rng.standard_normal((4 * _PLANTED, units.shape[1]), np.float32)
-    at = np.arange(len(units)) * 3
+    """Search for rows that are known to be near, in memory: a search that misses them has found nothing out.
+
+    Each piece of the data has such rows, too; here they go the whole way, from half floats to hits.
+    """
+    units, _ = normalised(vectors)
+    planted = plant(units)
+    at = np.arange(len(planted)) * 3
+    rows = np.random.default_rng(len(vectors)).standard_normal((at[-1] + 3, units.shape[1]), np.float32)
     rows[at] = planted
-    test = Search(units, Wanted(0, above=_PLANTED_COSINE - 0.01), threads)
+    test = Search(units[: len(planted)], Wanted(0, above=PLANTED_COSINE - 0.01), threads)
     test.scan(rows.astype(np.float16), 0)
     hits = test.state().hits
-    if not set(zip(range(len(units)), at.tolist(), strict=True)) <= set(
-        zip(hits.seed.tolist(), hits.row.tolist(), strict=True)
-    ):
+    expected = set(zip(range(len(planted)), at.tolist(), strict=True))
+    if not expected <= set(zip(hits.seed.tolist(), hits.row.tolist(), strict=True)):
         raise DatasetError("the search did not find rows that were planted in it: do not trust what it has found")
