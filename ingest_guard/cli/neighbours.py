@@ -10,7 +10,14 @@ import numpy.typing as npt
 
 from ingest_guard.cli.blocklist import options
 from ingest_guard.cli.main import MATCHED, NOT_SCANNED, OK
-from ingest_guard.cli.record_options import MOST_NEIGHBOURS, make_plan, make_policy, require_sealing, row_progress
+from ingest_guard.cli.record_options import (
+    MOST_NEIGHBOURS,
+    find_given,
+    make_plan,
+    make_policy,
+    require_sealing,
+    row_progress,
+)
 from ingest_guard.dataset.embeddings.embedding_files import EmbeddingFile, find_embeddings
 from ingest_guard.dataset.neighbours.calibrate import calibrate
 from ingest_guard.dataset.neighbours.candidates import Bands, write_candidates
@@ -31,6 +38,7 @@ from ingest_guard.dataset.neighbours.seeds import (
 from ingest_guard.dataset.recheck import sealed_lines
 from ingest_guard.dataset.recheck.cleaning import Target, cleaning
 from ingest_guard.dataset.recheck.plan import Plan
+from ingest_guard.dataset.tables.presets import NAMES as PRESETS
 from ingest_guard.errors import PolicyError
 from ingest_guard.signing.keys import read_signing_key
 
@@ -41,6 +49,7 @@ from ingest_guard.signing.keys import read_signing_key
     "--embeddings", type=options.FOLDER, help="Where the files of embeddings are; by default beside the tables."
 )
 @click.option("--embedding-column", metavar="NAME", help="The column, or the array in npz files, with the embeddings.")
+@click.option("--preset", type=click.Choice(PRESETS), help="The columns of a published data set.")
 @click.option("--seeds", type=options.FILE, metavar="FILE", help="Vectors (npy), or uids of records, one in each line.")
 @click.option("--tombstones", type=options.FILE, metavar="FILE", help="Records that a recheck has removed.")
 @click.option("--blocklist", type=options.FOLDER, help="Records that this blocklist knows.")
@@ -68,6 +77,7 @@ def command(
     *,
     embeddings: Path | None,
     embedding_column: str | None,
+    preset: str | None,
     seeds: Path | None,
     tombstones: Path | None,
     blocklist: Path | None,
@@ -102,16 +112,19 @@ def command(
         raise click.UsageError("name the seeds once: --seeds, --tombstones, or --blocklist (or --policy)")
     if not k and above is None:
         raise click.UsageError("-k 0 asks for nothing; say --above, too")
-    everyone = require_sealing(recipients, recipients_file, unsealed=unsealed)
+    everyone = tuple(options.all_recipients(recipients, recipients_file))
+    require_sealing(everyone, unsealed=unsealed)
     signer = read_signing_key(sign_key) if sign_key else None
     folders = [source, remove] if source.is_dir() else [remove]
     sealed_lines.refuse_inside("-o", output, *(each for each in folders if each is not None), what="candidates")
     with cleaning(source, Target(remove, embeddings=embeddings)) as records:
-        files = find_embeddings(source, embeddings, embedding_column)
+        files = find_embeddings(source, embeddings, embedding_column, find_given(source, "", preset, ()))
         records.require_fit({each.name: each.rows for each in files})
         plan = None
         if seeds is None and tombstones is None:
-            plan = make_plan(source, make_policy(policy_file, blocklist, None, None), since=None, columns="")
+            plan = make_plan(
+                source, make_policy(policy_file, blocklist, None, None), since=None, columns="", preset=preset
+            )
         wanted = _find_seeds(files, seeds, tombstones, identity, plan)
         checkpoint = Checkpoint(files, wanted.vectors, Wanted(k, above))
         found, summary = _search(files, wanted, Wanted(k, above), checkpoint, jobs or 0)

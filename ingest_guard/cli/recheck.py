@@ -1,16 +1,34 @@
 """``ingest-guard recheck``: compare published records with a newer blocklist, and write shards without the matches."""
 
+from __future__ import annotations
+
 import json
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import click
+from click.core import ParameterSource
 
 from ingest_guard.cli.blocklist import options
 from ingest_guard.cli.main import MATCHED, NOT_SCANNED, OK
-from ingest_guard.cli.record_options import MOST_NEIGHBOURS, make_plan, make_policy, require_sealing, row_progress
+from ingest_guard.cli.record_options import (
+    MOST_NEIGHBOURS,
+    find_given,
+    make_plan,
+    make_policy,
+    require_sealing,
+    row_progress,
+)
+from ingest_guard.dataset.recheck.cleaning import Target
+from ingest_guard.dataset.recheck.difference import DifferenceReport, remove_difference
+from ingest_guard.dataset.recheck.plan import Plan
 from ingest_guard.dataset.recheck.run import Output, recheck
+from ingest_guard.dataset.recheck.summary import Report
+from ingest_guard.dataset.tables.presets import NAMES as PRESETS
 from ingest_guard.signing.keys import read_signing_key
+
+if TYPE_CHECKING:
+    from ingest_guard.dataset.neighbours.removal import RemovedNeighbours
 
 
 @click.command("recheck")
@@ -31,6 +49,13 @@ from ingest_guard.signing.keys import read_signing_key
     metavar="NAME=COLUMN,...",
     default="",
     help="Columns of other people's tables: an algorithm, or uid, url, alt, final_url, page_url, pdq_quality.",
+)
+@click.option("--preset", type=click.Choice(PRESETS), help="The columns of a published data set.")
+@click.option(
+    "--difference",
+    type=click.Path(path_type=Path, exists=True),
+    metavar="OTHER",
+    help="Instead of a blocklist: remove the records that OTHER, a cleaned release of the same data set, lacks.",
 )
 @click.option(
     "--not-compared",
@@ -70,6 +95,8 @@ def command(
     dry_run: bool,
     since: str | None,
     columns: str,
+    preset: str | None,
+    difference: Path | None,
     not_compared: Literal["keep", "remove"],
     tombstones: Path | None,
     recipients: tuple[str, ...],
@@ -96,34 +123,50 @@ def command(
     """
     if (clean is not None) + in_place + dry_run != 1:
         raise click.UsageError("name one: -o CLEAN, --in-place or --dry-run")
-    everyone = tuple(options.all_recipients(recipients, recipients_file))
-    further = None
-    if neighbours is not None:
-        from ingest_guard.dataset.neighbours.removal import RemovedNeighbours  # noqa: PLC0415 - needs an extra
-        from ingest_guard.dataset.neighbours.search import Wanted  # noqa: PLC0415 - as above
-
-        if clean is not None or in_place:
-            everyone = require_sealing(recipients, recipients_file, unsealed=unsealed)
-        wanted = Wanted(neighbours, above)
-        further = RemovedNeighbours(source, wanted, embeddings, embedding_column, progress=row_progress)
-    elif above is not None or embedding_column is not None or unsealed:
-        raise click.UsageError("--above, --embedding-column and --unsealed are for --neighbours K")
-    plan = make_plan(source, make_policy(policy_file, blocklist, key_env, key_file), since=since, columns=columns)
-    signer = sign_key or plan.policy.dataset.sign_key
-    output = Output(
-        clean,
-        in_place,
-        tombstones,
-        everyone,
-        not_compared,
-        read_signing_key(signer) if signer else None,
-        jobs,
-        embeddings,
-    )
-    report = recheck(source, plan, output, further)
+    key = read_signing_key(sign_key) if sign_key else None
+    report: Report | DifferenceReport
+    if difference is not None:
+        _require_nothing_else(click.get_current_context())
+        given = find_given(source, columns, preset, ())
+        report = remove_difference(source, difference, Target(clean, in_place, embeddings), given, key)
+    else:
+        policy = make_policy(policy_file, blocklist, key_env, key_file)
+        everyone = tuple(options.all_recipients(recipients, recipients_file))
+        if neighbours is not None and not dry_run:
+            require_sealing(everyone, unsealed=unsealed)
+        elif neighbours is None and (above is not None or embedding_column is not None or unsealed):
+            raise click.UsageError("--above, --embedding-column and --unsealed are for --neighbours K")
+        plan = make_plan(source, policy, since=since, columns=columns, preset=preset)
+        further = None if neighbours is None else _find_further(source, plan, neighbours, above)
+        if further is not None:
+            further.embeddings, further.column = embeddings, embedding_column
+        signer = key or (read_signing_key(plan.policy.dataset.sign_key) if plan.policy.dataset.sign_key else None)
+        output = Output(clean, in_place, tombstones, everyone, not_compared, signer, jobs, embeddings)
+        report = recheck(source, plan, output, further)
     if as_json:
         click.echo(json.dumps(report.to_json(), indent=2))
     else:
         for line in report.lines():
             click.echo(line)
     return MATCHED if report.removed else NOT_SCANNED if report.not_compared else OK
+
+
+_WITH_DIFFERENCE = frozenset(
+    {"source", "difference", "clean", "in_place", "dry_run", "columns", "preset", "embeddings", "sign_key", "as_json"}
+)
+
+
+def _require_nothing_else(context: click.Context) -> None:
+    """Raise UsageError where an option is given that says nothing to --difference."""
+    for name in context.params.keys() - _WITH_DIFFERENCE:
+        if context.get_parameter_source(name) is not ParameterSource.DEFAULT:
+            option = next(each.opts[0] for each in context.command.params if each.name == name)
+            raise click.UsageError(f"{option} is not for --difference, which needs no list and makes no tombstones")
+
+
+def _find_further(source: Path, plan: Plan, k: int, above: float | None) -> RemovedNeighbours:
+    """Return what goes along with the matches: their neighbours."""
+    from ingest_guard.dataset.neighbours import removal, search  # noqa: PLC0415 - needs an extra
+
+    wanted = search.Wanted(k, above)
+    return removal.RemovedNeighbours(source, wanted, columns=plan.columns, progress=row_progress)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -11,11 +11,12 @@ from typing import Any
 
 import click
 
-from ingest_guard.cli.blocklist import options
 from ingest_guard.dataset.recheck import added_entries, provenance, sealed_lines
 from ingest_guard.dataset.recheck.plan import Plan
 from ingest_guard.dataset.tables.columns import read_given
 from ingest_guard.dataset.tables.fingerprints import EXACT_SIZES
+from ingest_guard.dataset.tables.presets import preset_columns
+from ingest_guard.dataset.tables.shard_files import find_shards, open_table
 from ingest_guard.guard.allow_list import AllowList
 from ingest_guard.policy import Policy
 from ingest_guard.policy.lists import KeySource
@@ -24,13 +25,26 @@ MOST_NEIGHBOURS = 1_000
 """Of one seed: what lies further away is no neighbourhood."""
 
 
-def require_sealing(recipients: tuple[str, ...], recipients_file: Path | None, *, unsealed: bool) -> tuple[str, ...]:
-    """Return who may open what is found; UsageError where nobody is named and that is not said, or both are."""
-    everyone = tuple(options.all_recipients(recipients, recipients_file))
-    if bool(everyone) == unsealed:
+def require_sealing(recipients: tuple[str, ...], *, unsealed: bool) -> None:
+    """Raise UsageError where it is not said who may open what is found, or both are said: recipients, and none."""
+    if bool(recipients) == unsealed:
         raise click.UsageError("name who may open what is found (--recipients-file, --recipient), or say --unsealed")
-    sealed_lines.require_recipients(everyone)
-    return everyone
+    sealed_lines.require_recipients(recipients)
+
+
+def find_given(source: Path, columns: str, preset: str | None, algorithms: Collection[str]) -> dict[str, str]:
+    """Return what columns stand for, by options: those of a preset, and over them those that are named.
+
+    Raises
+    ------
+    PolicyError
+        An option is misspelt, or the first table of `source` lacks what the preset is for.
+    """
+    found: dict[str, str] = {}
+    if preset is not None:
+        name, table = next(iter(find_shards(source)[1].items()))
+        found = preset_columns(preset, open_table(table).columns(), name)
+    return {**found, **read_given(columns, algorithms)}
 
 
 @contextmanager
@@ -40,10 +54,10 @@ def row_progress(rows: int) -> Iterator[Callable[[int], None]]:
         yield bar.update
 
 
-def make_plan(source: Path, policy: Policy, *, since: str | None, columns: str) -> Plan:
+def make_plan(source: Path, policy: Policy, *, since: str | None, columns: str, preset: str | None) -> Plan:
     """Return what is compared with what; PolicyError where an option names something that does not exist."""
     plan = Plan(policy)
-    known = {*EXACT_SIZES, *plan.near_algorithms()} if columns else ()
+    known = {*EXACT_SIZES, *plan.near_algorithms()} if columns else set()
     earlier: tuple[added_entries.Earlier, ...] = ()
     if since == "manifest":
         allowed = AllowList.read(policy)
@@ -51,7 +65,7 @@ def make_plan(source: Path, policy: Policy, *, since: str | None, columns: str) 
         earlier = provenance.since_manifest(folder, policy.blocklist, allowed.digest if allowed.count else None)
     elif since is not None:
         earlier = (added_entries.Earlier(added_entries.resolve(policy.blocklist, since)),)
-    return replace(plan, since=earlier, columns=read_given(columns, known))
+    return replace(plan, since=earlier, columns=find_given(source, columns, preset, known))
 
 
 def make_policy(file: Path | None, blocklist: Path | None, key_env: str | None, key_file: Path | None) -> Policy:

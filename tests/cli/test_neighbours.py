@@ -428,3 +428,25 @@ def test_a_killed_search_is_resumed(data: Path, tmp_path: Path, run: Any, monkey
     assert not list(memory.iterdir())
     monkeypatch.setattr(checkpoint_module, "_memory_folder", lambda: None)
     assert "cannot be resumed" in run(data, *arguments, tmp_path / "d").error
+
+
+def test_a_preset_names_records(data: Path, tmp_path: Path, run: Any, recheck: Any) -> None:
+    """With PD12M's columns, records are named by their id, seeds are found by hash, and the share is said."""
+    for table in range(3):
+        file = data / f"metadata_{table}.parquet"
+        rows = pq.read_table(file)
+        names = pa.array([f"{table}-{row}" for row in range(ROWS)])
+        pq.write_table(pa.table({"id": names, "hash": rows["md5"]}), file)
+    make_blocklist(tmp_path / "list", {"l": [("md5", md5(1, SEED))]})
+    arguments = ("--preset", "pd12m", "-k", 0, "--above", 0.8, "--unsealed", "-o")
+    expected = [f"1-{row}" for row in NEAR]
+    done = run(data, "--blocklist", tmp_path / "list", *arguments, tmp_path / "a")
+    assert "99.6 % of the rows could be compared" in done.out
+    (tmp_path / "uids.txt").write_text(f"1-{SEED}")
+    run(data, "--seeds", tmp_path / "uids.txt", *arguments, tmp_path / "b")
+    for name in "ab":
+        assert [each["uid"] for each in read((tmp_path / name).read_bytes())] == expected
+    more = ("--preset", "pd12m", "--neighbours", 4, "--above", 0.8, "--unsealed", "-o", tmp_path / "clean")
+    assert recheck(data, "--blocklist", tmp_path / "list", *more).code == 1
+    lines = (tmp_path / "clean.tombstones.jsonl").read_text().splitlines()[1:]
+    assert {json.loads(line)["uid"] for line in lines} == {f"1-{SEED}", *expected}

@@ -7,8 +7,8 @@ refused by name where it does not fit its table.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import ModuleType
 
@@ -39,6 +39,8 @@ class EmbeddingFile:
         for ``npy``.
     rows, width
         Its shape.
+    columns
+        Role -> column of the table, where its own names do not say it.
     """
 
     name: str
@@ -47,6 +49,7 @@ class EmbeddingFile:
     member: str
     rows: int
     width: int
+    columns: Mapping[str, str] = field(default_factory=dict)
 
     def blocks(self) -> Iterator[tuple[int, Floats]]:
         """Yield (index of the first row, rows) from front to back; an ``npy`` file as one memory map.
@@ -70,7 +73,12 @@ class EmbeddingFile:
                 yield 0, arrays.memory_map(self.path, (self.rows, self.width))
 
 
-def find_embeddings(source: Path, embeddings: Path | None = None, column: str | None = None) -> list[EmbeddingFile]:
+def find_embeddings(
+    source: Path,
+    embeddings: Path | None = None,
+    column: str | None = None,
+    columns: Mapping[str, str] | None = None,
+) -> list[EmbeddingFile]:
     """Return the embeddings of all tables of a data set, in the order of the tables.
 
     Parameters
@@ -82,6 +90,9 @@ def find_embeddings(source: Path, embeddings: Path | None = None, column: str | 
     column
         The column with the embeddings, or the array in ``npz`` files, where there are several.
 
+    columns
+        Role -> column of the tables, where their own names do not say it.
+
     Raises
     ------
     PolicyError
@@ -90,7 +101,7 @@ def find_embeddings(source: Path, embeddings: Path | None = None, column: str | 
         A file cannot be read or does not fit its table, or their widths differ.
     """
     _, tables = find_shards(source)
-    found = [_of_table(name, path, embeddings, column) for name, path in tables.items()]
+    found = [replace(_of_table(name, path, embeddings, column), columns=columns or {}) for name, path in tables.items()]
     for each in found:
         if each.width != found[0].width:
             raise DatasetError(

@@ -76,7 +76,7 @@ class RemovedNeighbours:
 
     Attributes
     ----------
-    source, embeddings, column
+    source, embeddings, column, columns
         As of :func:`~ingest_guard.dataset.embeddings.embedding_files.find_embeddings`.
     wanted, threads
         As of :func:`~ingest_guard.dataset.neighbours.run.find_neighbours`.
@@ -88,6 +88,7 @@ class RemovedNeighbours:
     wanted: Wanted
     embeddings: Path | None = None
     column: str | None = None
+    columns: Mapping[str, str] = field(default_factory=dict)
     threads: int = 0
     progress: Progress = lambda _: nullcontext(lambda _: None)
     _files: list[EmbeddingFile] = field(default_factory=list)
@@ -96,7 +97,7 @@ class RemovedNeighbours:
 
     def prepare(self) -> None:
         """Find the embeddings of all tables; raises as the function that does."""
-        self._files = find_embeddings(self.source, self.embeddings, self.column)
+        self._files = find_embeddings(self.source, self.embeddings, self.column, self.columns)
 
     def find(self, removed: Mapping[str, Mapping[int, Removed]]) -> dict[str, dict[int, Removed]]:
         """Return the neighbours of the records that lists know: by table, by row."""

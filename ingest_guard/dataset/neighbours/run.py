@@ -16,6 +16,7 @@ from ingest_guard.dataset.neighbours import candidates
 from ingest_guard.dataset.neighbours.checkpoint import Checkpoint
 from ingest_guard.dataset.neighbours.search import PLANTED_COSINE, Pass, Search, Wanted, normalised, plant
 from ingest_guard.dataset.neighbours.seeds import Rows
+from ingest_guard.dataset.recheck.summary import share
 from ingest_guard.errors import DatasetError
 
 Origin = Literal["blocklist", "tombstones", "uids", "vectors"]
@@ -85,6 +86,7 @@ class Summary:
             f"{self.found:,} candidates",
         ]
         lines += [f"  similarity {band:.2f} and above: {count:,}" for band, count in self.candidates.items()]
+        lines.append(f"{share(self.compared, self.compared + self.not_compared)} of the rows could be compared")
         if self.not_compared:
             lines.append(f"{self.not_compared:,} rows have no embedding that could be compared")
         if self.unusable_seeds:

@@ -210,7 +210,9 @@ def gather(files: Sequence[EmbeddingFile], rows: Rows) -> tuple[npt.NDArray[np.f
 
 def _uids(file: EmbeddingFile) -> Iterator[tuple[int, list[str | None]]]:
     table = open_table(file.table)
-    columns = find_columns(table.columns(), (), {}, file.name)
+    present = table.columns()
+    given = {role: column for role, column in file.columns.items() if column in present}
+    columns = find_columns(present, (), given, file.name)
     names = naming_columns(columns)
     nothing = FingerprintReader(Columns({}, {}), {}, 0, 0)
     for start, _, batch in table.pieces(nothing, names):

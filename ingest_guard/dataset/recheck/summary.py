@@ -71,6 +71,8 @@ class Report:
         """Return this as JSON takes it."""
         data = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "version"}
         path = None if self.tombstones is None else str(self.tombstones)
+        compared = (self.records - self.not_compared) / self.records if self.compared and self.records else 0.0
+        data["compared_share"] = compared
         return {"blocklist": self.version, **data, "kept": self.kept, "recall": self.recall(), "tombstones": path}
 
     def lines(self) -> list[str]:
@@ -83,6 +85,9 @@ class Report:
         ]
         lines += [f"  list {name}: {count:,}" for name, count in sorted(self.lists.items())]
         lines += [f"  by {name}: {count:,}" for name, count in sorted(self.algorithms.items())]
+        if self.compared:
+            compared = share(self.records - self.not_compared, self.records)
+            lines.append(f"{compared} of the records could be compared")
         if self.not_compared:
             what = "removed" if self.dropped else "kept; --not-compared remove takes them out"
             lines.append(f"{self.not_compared:,} records have nothing that could be compared ({what})")
@@ -106,3 +111,11 @@ class Report:
         if self.records and not self.near_entries:
             lines.append("no perceptual hash was compared: only files that are the same byte for byte are found")
         return lines
+
+
+def share(part: int, whole: int) -> str:
+    """Return a share in per cent, rounded down, so that 100 % is all; of nothing it is 100 %."""
+    if not whole:
+        return "100 %"
+    tenths = part * 1000 // whole
+    return f"{tenths // 10}.{tenths % 10} %" if tenths % 10 else f"{tenths // 10} %"
