@@ -23,7 +23,7 @@ from ingest_guard.dataset.neighbours.calibrate import calibrate
 from ingest_guard.dataset.neighbours.candidates import Bands, write_candidates
 from ingest_guard.dataset.neighbours.checkpoint import Checkpoint
 from ingest_guard.dataset.neighbours.removal import remove_found
-from ingest_guard.dataset.neighbours.run import Seeds, Summary, find_neighbours, head_of
+from ingest_guard.dataset.neighbours.run import Seeds, Summary, head_of, neighbours
 from ingest_guard.dataset.neighbours.search import Wanted
 from ingest_guard.dataset.neighbours.seeds import (
     Rows,
@@ -146,7 +146,7 @@ def _search(
     elif done := checkpoint.load()[0]:
         click.echo(f"going on after {done:,} of {len(files):,} files, which an earlier run has searched", err=True)
     with row_progress(sum(each.rows for each in files)) as progress:
-        return find_neighbours(files, seeds, wanted, threads=threads, progress=progress, checkpoint=checkpoint)
+        return neighbours(files, seeds, wanted, threads=threads, progress=progress, checkpoint=checkpoint)
 
 
 def _find_seeds(

@@ -15,7 +15,7 @@ from ingest_guard._clock import now
 from ingest_guard.dataset.attestation.model import NeighbourSearch
 from ingest_guard.dataset.embeddings.embedding_files import EmbeddingFile, find_embeddings
 from ingest_guard.dataset.neighbours.candidates import Bands
-from ingest_guard.dataset.neighbours.run import Seeds, Summary, find_neighbours
+from ingest_guard.dataset.neighbours.run import Seeds, Summary, neighbours
 from ingest_guard.dataset.neighbours.search import Wanted
 from ingest_guard.dataset.neighbours.seeds import Rows, gather, name_rows
 from ingest_guard.dataset.recheck import provenance
@@ -79,7 +79,7 @@ class RemovedNeighbours:
     source, embeddings, column, columns
         As of :func:`~ingest_guard.dataset.embeddings.embedding_files.find_embeddings`.
     wanted, threads
-        As of :func:`~ingest_guard.dataset.neighbours.run.find_neighbours`.
+        As of :func:`~ingest_guard.dataset.neighbours.run.neighbours`.
     progress
         Shows a number of rows; what it yields is called with the number of rows that were searched since.
     """
@@ -107,9 +107,7 @@ class RemovedNeighbours:
             return {}
         seeds = Seeds("blocklist", vectors, rows, self._unusable)
         with self.progress(sum(each.rows for each in self._files)) as progress:
-            found, self._summary = find_neighbours(
-                self._files, seeds, self.wanted, threads=self.threads, progress=progress
-            )
+            found, self._summary = neighbours(self._files, seeds, self.wanted, threads=self.threads, progress=progress)
         return {each.name: _removed(each, found[each.name][0]) for each in self._files if each.name in found}
 
     def steps(self) -> tuple[NeighbourSearch, ...]:

@@ -96,7 +96,7 @@ class Summary:
         return lines
 
 
-def find_neighbours(
+def neighbours(
     files: Sequence[EmbeddingFile],
     seeds: Seeds,
     wanted: Wanted,
@@ -138,8 +138,14 @@ def find_neighbours(
         first += file.rows
         if checkpoint is not None:
             checkpoint.save(number, search.state())
-    _require_planted_found(seeds.vectors, threads)
-    state = search.state()
+    return conclude(files, seeds, search.state(), wanted)
+
+
+def conclude(
+    files: Sequence[EmbeddingFile], seeds: Seeds, state: Pass, wanted: Wanted
+) -> tuple[candidates.Bands, Summary]:
+    """Return the candidates of a search that has seen all files; DatasetError where planted rows are not found."""
+    _require_planted_found(seeds.vectors)
     found = _by_table(files, state.hits.row, state.hits.similarity, seeds.rows)
     counts = candidates.count_bands(found)
     return found, Summary(
@@ -191,7 +197,7 @@ def _by_table(
     return found
 
 
-def _require_planted_found(vectors: npt.NDArray[np.float32], threads: int) -> None:
+def _require_planted_found(vectors: npt.NDArray[np.float32]) -> None:
     """Search for rows that are known to be near, in memory: a search that misses them has found nothing out.
 
     Each piece of the data has such rows, too; here they go the whole way, from half floats to hits.
@@ -201,7 +207,7 @@ def _require_planted_found(vectors: npt.NDArray[np.float32], threads: int) -> No
     at = np.arange(len(planted)) * 3
     rows = np.random.default_rng(len(vectors)).standard_normal((at[-1] + 3, units.shape[1]), np.float32)
     rows[at] = planted
-    test = Search(units[: len(planted)], Wanted(0, above=PLANTED_COSINE - 0.01), threads)
+    test = Search(units[: len(planted)], Wanted(0, above=PLANTED_COSINE - 0.01))
     test.scan(rows.astype(np.float16), 0)
     hits = test.state().hits
     expected = set(zip(range(len(planted)), at.tolist(), strict=True))

@@ -132,6 +132,13 @@ class Search:
         self._kept = _Best(len(self.seeds), self.wanted)
         self._kept.add(state.hits)
 
+    def take_in(self, other: Pass) -> None:
+        """Add what was found elsewhere in other rows."""
+        with self._lock:
+            self._kept.add(other.hits)
+        self._state.compared += other.compared
+        self._state.not_compared += other.not_compared
+
     def scan(self, rows: npt.NDArray[np.floating], first: int) -> npt.NDArray[np.int64]:
         """Compare all rows of one array, and return the indexes in it of those that cannot be compared.
 

@@ -144,13 +144,13 @@ class Reissued:
     more: tuple[Step, ...] = ()
 
 
-def reissue(source: Path, target: Path, said: Reissued, key: Ed25519PrivateKey | None = None) -> bool:
+def reissue(source: Path | None, target: Path, said: Reissued, key: Ed25519PrivateKey | None = None) -> bool:
     """Write the manifest of cleaned shards, with where they come from; return whether there is one now.
 
     Parameters
     ----------
     source
-        The folder with the old manifest.
+        The folder with the old manifest; None: the records come from elsewhere.
     target
         The folder with the shards: the same, or a new one.
     said
@@ -163,16 +163,16 @@ def reissue(source: Path, target: Path, said: Reissued, key: Ed25519PrivateKey |
     AttestationError
         The old manifest cannot be read, or the new one not be written.
     """
-    attested = has_manifest(source)
+    attested = source is not None and has_manifest(source)
     if source == target and not attested:
         return False
-    old = Manifest.load(source) if attested else Manifest.foreign()
-    signed = (source / SIGNATURE).is_file()
+    old = Manifest.load(source) if source is not None and attested else Manifest.foreign()
+    signed = (target / SIGNATURE).is_file()
     rows = old.rows if attested else said.records
     if source == target and signed and key is None and not said.removed and rows == said.records:
         # Nothing changed, and the key that signed it is not here.
         return True
-    digest = manifest_digest(source) if attested else None
+    digest = manifest_digest(source) if source is not None and attested else None
     # After a run that was killed, more are gone than this one found.
     derived = old.derive(said.step(rows, rows - said.records + said.removed), Source(manifest=digest, rows=rows))
     for each in said.more:

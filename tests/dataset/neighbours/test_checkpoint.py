@@ -14,7 +14,7 @@ import pytest
 from ingest_guard.dataset.embeddings.embedding_files import EmbeddingFile, find_embeddings
 from ingest_guard.dataset.neighbours import checkpoint as module
 from ingest_guard.dataset.neighbours.checkpoint import Checkpoint
-from ingest_guard.dataset.neighbours.run import Seeds, find_neighbours
+from ingest_guard.dataset.neighbours.run import Seeds, neighbours
 from ingest_guard.dataset.neighbours.search import Hits, Pass, Wanted
 
 WANTED = Wanted(5, 0.4)
@@ -56,7 +56,7 @@ def test_a_search_goes_on_after_a_kill(
 ) -> None:
     """Whenever it is killed, the next run searches the rest alone, and finds what one run finds."""
     seeds = Seeds("vectors", np.random.default_rng(2).standard_normal((3, 6)).astype(np.float32))
-    expected, whole = find_neighbours(files, seeds, WANTED)
+    expected, whole = neighbours(files, seeds, WANTED)
     read: list[str] = []
     blocks = EmbeddingFile.blocks
 
@@ -69,7 +69,7 @@ def test_a_search_goes_on_after_a_kill(
     with monkeypatch.context() as patch:
         patch.setattr(EmbeddingFile, "blocks", watched)
         try:
-            find_neighbours(files, seeds, WANTED, checkpoint=Checkpoint(files, seeds.vectors, WANTED))
+            neighbours(files, seeds, WANTED, checkpoint=Checkpoint(files, seeds.vectors, WANTED))
         except Killed:
             assert done < 4
         assert read == [each.name for each in files[:done]]
@@ -78,7 +78,7 @@ def test_a_search_goes_on_after_a_kill(
     shown: list[int] = []
     monkeypatch.setattr(EmbeddingFile, "blocks", lambda self: (read.append(self.name), blocks(self))[1])
     checkpoint = Checkpoint(files, seeds.vectors, WANTED)
-    found, summary = find_neighbours(files, seeds, WANTED, checkpoint=checkpoint, progress=shown.append)
+    found, summary = neighbours(files, seeds, WANTED, checkpoint=checkpoint, progress=shown.append)
     assert read == [each.name for each in files[done:]]
     assert bands(found) == bands(expected)
     assert (summary.compared, summary.candidates) == (whole.compared, whole.candidates)
@@ -188,6 +188,6 @@ def test_without_such_storage_nothing_is_written(
     seeds = Seeds("vectors", np.ones((1, 6), np.float32))
     checkpoint = Checkpoint(files, seeds.vectors, WANTED)
     assert not checkpoint.resumable
-    _, summary = find_neighbours(files, seeds, WANTED, checkpoint=checkpoint)
+    _, summary = neighbours(files, seeds, WANTED, checkpoint=checkpoint)
     assert summary.compared == 120
     assert not list(tmp_path.glob("ingest*"))
