@@ -52,7 +52,7 @@ def whole_file(path: Path, mode: int | None = None, *, replace: bool = True) -> 
     OSError
         The file cannot be written; what had the name before still has it.
     """
-    _remove_abandoned(path)
+    remove_abandoned(path)
     hidden = hidden_name(path, secrets.randbits(48))
     try:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -150,7 +150,7 @@ def remove_hidden(folder: Path, pattern: re.Pattern[str] | None = None) -> int:
     return removed
 
 
-def _remove_abandoned(path: Path) -> None:
+def remove_abandoned(path: Path) -> None:
     """Remove what killed writers of a file left: hidden files of its name that no process holds the lock of."""
     for entry in path.parent.iterdir():
         found = _HIDDEN.fullmatch(entry.name)

@@ -345,6 +345,7 @@ def test_a_recheck_removes_neighbours_as_well(data: Path, tmp_path: Path, rechec
     clean = tmp_path / "clean"
     arguments = ("--blocklist", tmp_path / "list", "--neighbours", 4, "--above", 0.9)
     assert "say --unsealed" in recheck(data, *arguments, "-o", clean).error
+    assert "into a new folder (-o) alone" in recheck(data, *arguments, "--in-place", "--unsealed").error
     rehearsal = recheck(data, *arguments, "--dry-run")
     assert rehearsal.code == 1
     assert "4 removed" in rehearsal.out

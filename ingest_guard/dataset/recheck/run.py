@@ -102,7 +102,7 @@ def recheck(source: Path, plan: Plan, output: Output, further: Further | None = 
     output
         What to write, and where.
     further
-        What else is removed, given what the blocklist knows.
+        What else is removed, given what the blocklist knows; into a new folder alone.
 
     Raises
     ------
@@ -113,6 +113,11 @@ def recheck(source: Path, plan: Plan, output: Output, further: Further | None = 
     """
     if output.clean is not None and output.in_place:
         raise PolicyError("choose one: a folder for the cleaned shards (-o), or --in-place")
+    if further is not None and output.in_place:
+        raise PolicyError(
+            "neighbours are removed into a new folder (-o) alone: after a kill in place, records that lists know would "
+            "be gone, and their neighbours could not be found any more"
+        )
     find_shards(source)
     tombstone_path = _tombstone_path(source, output)
     with cleaning(source, output.target) as records:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from ingest_guard.errors import BlocklistError, DatasetError, PolicyError
-from ingest_guard.files.atomic import whole_file
+from ingest_guard.files.atomic import remove_abandoned, whole_file
 
 _MODE = 0o600
 
@@ -112,4 +112,6 @@ def refuse_inside(option: str, path: Path, *folders: Path, what: str) -> None:
                 "of the records"
             )
     if os.path.lexists(path):
+        # A run that was killed right after it gave the file its name has left a second, hidden one.
+        remove_abandoned(path)
         raise PolicyError(f"{option} {path} exists; {what} are never written over: choose a new name")
