@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 import stat
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -451,3 +452,22 @@ def test_a_preset_names_records(data: Path, tmp_path: Path, run: Any, recheck: A
     assert recheck(data, "--blocklist", tmp_path / "list", *more).code == 1
     lines = (tmp_path / "clean.tombstones.jsonl").read_text().splitlines()[1:]
     assert {json.loads(line)["uid"] for line in lines} == {f"1-{SEED}", *expected}
+
+
+def test_a_package_that_is_not_installed(data: Path, tmp_path: Path, run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error says what to install."""
+    monkeypatch.setitem(sys.modules, "threadpoolctl", None)
+    done = run(data, "--seeds", tmp_path / "uids.txt", "-o", tmp_path / "c", "--unsealed")
+    assert done.code == 4
+    assert "ingest-guard[neighbours]" in done.error
+
+
+def test_one_table(data: Path, tmp_path: Path, run: Any) -> None:
+    """A single table is searched and cleaned with its embeddings, and what lies beside it stays where it is."""
+    np.save(tmp_path / "v.npy", np.load(data / "img_emb_1.npy")[[SEED]])
+    arguments = ("--seeds", tmp_path / "v.npy", "-k", 0, "--above", 0.8, "--unsealed")
+    done = run(data / "metadata_1.parquet", *arguments, "-o", tmp_path / "c", "--remove", tmp_path / "clean")
+    assert done.code == 1
+    assert {path.name for path in (tmp_path / "clean").iterdir()} >= {"metadata_1.parquet", "img_emb_1.npy"}
+    assert not (tmp_path / "clean" / "img_emb_0.npy").exists()
+    assert len(np.load(tmp_path / "clean" / "img_emb_1.npy")) == ROWS - 4

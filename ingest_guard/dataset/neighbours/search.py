@@ -15,10 +15,10 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from threading import Lock
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from threadpoolctl import threadpool_limits
 
 from ingest_guard.errors import DatasetError
 
@@ -111,10 +111,11 @@ class Search:
     Raises
     ------
     DatasetError
-        A seed is zero or no number, or there are none.
+        A seed is zero or no number, or there are none; or threadpoolctl is not installed.
     """
 
     def __init__(self, seeds: npt.NDArray[np.floating], wanted: Wanted, threads: int = 1) -> None:
+        self._limits = _load_limits()
         units, usable = normalised(np.ascontiguousarray(seeds, np.float32))
         if not len(units) or not usable.all():
             raise DatasetError("the seeds are no vectors that could be compared: one is zero, or no number")
@@ -150,7 +151,7 @@ class Search:
             Index of its first row among the rows of all files.
         """
         pieces = range(0, len(rows), _PIECE)
-        with threadpool_limits(1, user_api="blas"):
+        with self._limits(1, user_api="blas"):
             if self._threads == 1 or len(pieces) == 1:
                 bad = [self._piece(rows, start, first) for start in pieces]
             else:
@@ -211,6 +212,16 @@ class Search:
         with self._lock:
             self._kept.add(*waiting)
             return self._kept.bounds
+
+
+def _load_limits() -> Any:
+    try:
+        from threadpoolctl import threadpool_limits  # noqa: PLC0415 - an extra
+    except ImportError:
+        raise DatasetError(
+            'the search for neighbours takes threadpoolctl: pip install "ingest-guard[neighbours]"'
+        ) from None
+    return threadpool_limits
 
 
 def normalised(rows: Floats) -> tuple[Floats, npt.NDArray[np.bool_]]:
