@@ -168,7 +168,8 @@ def _read_seeds(
             named = read_tombstones(file, tombstones)
         return Seeds("tombstones", *_gathered(files, find_tombstones(files, named)))
     if seeds is not None and seeds.suffix == ".npy":
-        return Seeds("vectors", read_vectors(seeds, files[0].width))
+        vectors, unusable = read_vectors(seeds, files[0].width)
+        return Seeds("vectors", vectors, unusable=unusable)
     return Seeds("uids", *_gathered(files, find_uids(files, read_uids_file(seeds or Path()))))
 
 

@@ -225,6 +225,10 @@ def test_wrong_use(data: Path, tmp_path: Path, run: Any) -> None:
     np.save(tmp_path / "wide.npy", np.ones((1, WIDTH + 1), np.float32))
     np.save(tmp_path / "whole.npy", np.ones((1, WIDTH), np.int32))
     (tmp_path / "no.npy").write_bytes(b"no array")
+    with (tmp_path / "packed.npy").open("wb") as file:
+        np.savez(file, a=np.ones((1, WIDTH), np.float32))
+    np.save(tmp_path / "nan.npy", np.full((1, WIDTH), np.nan, np.float32))
+    np.save(tmp_path / "none.npy", np.ones((0, WIDTH), np.float32))
     good = ("-o", out, "--unsealed")
     for arguments, message in (
         (("--seeds", uids, "--unsealed"), "-o CANDIDATES"),
@@ -240,9 +244,12 @@ def test_wrong_use(data: Path, tmp_path: Path, run: Any) -> None:
         (("--seeds", tmp_path / "two words.txt", *good), "line 1 is no uid"),
         (("--seeds", tmp_path / "empty.txt", *good), "names no uid"),
         (("--seeds", tmp_path / "binary.txt", *good), "cannot be read as text"),
-        (("--seeds", tmp_path / "wide.npy", *good), "the embeddings have 32 dimensions"),
+        (("--seeds", tmp_path / "wide.npy", *good), "the embeddings have 32"),
         (("--seeds", tmp_path / "whole.npy", *good), "holds int32"),
-        (("--seeds", tmp_path / "no.npy", *good), "cannot be read as an array"),
+        (("--seeds", tmp_path / "packed.npy", *good), "no file of embeddings"),
+        (("--seeds", tmp_path / "nan.npy", *good), "no seed has a vector"),
+        (("--seeds", tmp_path / "none.npy", *good), "no seed has a vector"),
+        (("--seeds", tmp_path / "no.npy", *good), "no file of embeddings"),
         (("--tombstones", tmp_path / "t.jsonl", *good), "holds no tombstones"),
         (("--tombstones", tmp_path / "rows.jsonl", *good), "by their rows"),
         (("--tombstones", tmp_path / "other-rows.jsonl", *good), "had 9 rows then and has 200 now"),

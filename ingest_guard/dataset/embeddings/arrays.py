@@ -6,6 +6,7 @@ to back.
 
 from __future__ import annotations
 
+import math
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,9 +17,9 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
-from ingest_guard.errors import DatasetError
+from ingest_guard.errors import DatasetError, IngestGuardError
 
-_BLOCK_BYTES = 1 << 24
+_BLOCK_BYTES = 1 << 26
 _MOST_DIMENSIONS = 1 << 14
 _END = ".npy"
 _FORMAT_1 = (1, 0)
@@ -45,7 +46,7 @@ class Header:
     @property
     def row_bytes(self) -> int:
         """Bytes of one row."""
-        return int(np.prod(self.shape[1:], dtype=np.int64)) * self.dtype.itemsize
+        return math.prod(self.shape[1:]) * self.dtype.itemsize
 
     @property
     def bytes(self) -> int:
@@ -187,7 +188,9 @@ def reading(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise DatasetError(f"{path} cannot be read: {error.strerror or type(error).__name__}") from None
-    except (ValueError, EOFError, zipfile.BadZipFile, NotImplementedError, MemoryError, OverflowError) as error:
+    except IngestGuardError:
+        raise
+    except Exception as error:  # noqa: BLE001 - a damaged file makes its readers raise anything
         raise DatasetError(f"{path} is no file of embeddings, or is damaged ({type(error).__name__})") from None
 
 
@@ -228,6 +231,7 @@ def _raw_blocks(file: IO[bytes], header: Header, path: Path) -> Iterator[tuple[i
 
 
 def _blocks(file: IO[bytes], header: Header, path: Path, rows: int) -> Iterator[tuple[int, Floats]]:
+    rows = max(1, min(rows, _BLOCK_BYTES // header.row_bytes))
     for start in range(0, header.shape[0], rows):
         count = min(rows, header.shape[0] - start)
         data = file.read(count * header.row_bytes)

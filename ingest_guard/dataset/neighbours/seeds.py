@@ -16,6 +16,7 @@ from typing import BinaryIO
 import numpy as np
 import numpy.typing as npt
 
+from ingest_guard.dataset.embeddings import arrays
 from ingest_guard.dataset.embeddings.embedding_files import EmbeddingFile
 from ingest_guard.dataset.neighbours.search import normalised
 from ingest_guard.dataset.recheck.plan import Opened
@@ -32,8 +33,8 @@ _MOST_SEEDS = 100_000
 _LONGEST_LINE = 1 << 16
 
 
-def read_vectors(path: Path, width: int) -> npt.NDArray[np.float32]:
-    """Return the vectors in an ``npy`` file, (number, `width`).
+def read_vectors(path: Path, width: int) -> tuple[npt.NDArray[np.float32], int]:
+    """Return the vectors in an ``npy`` file, (number, `width`), and how many more cannot be compared.
 
     Raises
     ------
@@ -41,16 +42,19 @@ def read_vectors(path: Path, width: int) -> npt.NDArray[np.float32]:
         It cannot be read, is no array of numbers in rows, or its rows have another width.
     """
     try:
-        found = np.load(path, allow_pickle=False, mmap_mode="r")
-        if found.ndim != 2 or found.dtype.kind != "f" or found.shape[1] != width:  # noqa: PLR2004 - rows and dimensions
-            raise PolicyError(
-                f"--seeds {path} holds {found.dtype} of the shape {found.shape}; the embeddings have {width} dimensions"
-            )
-        if len(found) > _MOST_SEEDS:
-            raise PolicyError(f"--seeds {path} holds {len(found):,} vectors; at most {_MOST_SEEDS:,} are searched for")
-        return np.asarray(found, np.float32)
-    except (OSError, ValueError, EOFError) as error:
-        raise PolicyError(f"--seeds {path} cannot be read as an array ({type(error).__name__})") from None
+        with arrays.reading(path):
+            shape = arrays.require_vectors(arrays.header_of(path), path)
+            if shape[1] != width:
+                raise PolicyError(f"--seeds {path} holds {shape[1]} dimensions, and the embeddings have {width}")
+            if shape[0] > _MOST_SEEDS:
+                raise PolicyError(
+                    f"--seeds {path} holds {shape[0]:,} vectors; at most {_MOST_SEEDS:,} are searched for"
+                )
+            vectors = np.array(arrays.memory_map(path, shape), np.float32)
+            _, usable = normalised(vectors)
+            return vectors[usable], int(len(vectors) - usable.sum())
+    except DatasetError as error:
+        raise PolicyError(f"--seeds: {error}") from None
 
 
 def read_uids_file(path: Path) -> frozenset[str]:

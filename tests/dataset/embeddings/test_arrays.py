@@ -157,3 +157,73 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     """What cannot be opened is an error of the data set."""
     with pytest.raises(DatasetError, match="cannot be read"):
         arrays.count_rows(tmp_path / "x.npy")
+
+
+def npy(header: bytes, data: bytes = b"") -> bytes:
+    """Return the bytes of an array with a header of one's own."""
+    return b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + data
+
+
+HOSTILE = {
+    "a key that is a number": npy(b"{1: 2, 'descr': '<f2'}"),
+    "an unfinished text": npy(b"{'descr': '''<f2"),
+    "nested deeply": npy(b"(" * 9000),
+    "an expression": npy(b"{'descr': '<f2', 'fortran_order': False, 'shape': (exit(), 2)}"),
+    "a shape of texts": npy(b"{'descr': '<f2', 'fortran_order': False, 'shape': ('a', 'b')}"),
+    "a negative shape": npy(b"{'descr': '<f2', 'fortran_order': False, 'shape': (-1, 2)}"),
+    "a shape beyond 64 bits": npy(b"{'descr': '<f2', 'fortran_order': False, 'shape': (1, 4294967296, 4294967296)}"),
+    "more rows than there is room": npy(b"{'descr': '<f2', 'fortran_order': False, 'shape': (9223372036854775807, 2)}"),
+    "a type that is none": npy(b"{'descr': '<q9', 'fortran_order': False, 'shape': (1, 2)}", bytes(4)),
+    "a type within itself": npy(b"{'descr': [('a', [])], 'fortran_order': False, 'shape': (1, 2)}"),
+    "a subarray": npy(b"{'descr': ('<f2', (2,)), 'fortran_order': False, 'shape': (1, 2)}", bytes(4)),
+    "a header that is cut off": npy(b"{'descr': '<f2'")[:12],
+    "another version": b"\x93NUMPY\x09\x00" + bytes(20),
+    "a long header": b"\x93NUMPY\x02\x00\xff\xff\xff\x7f" + bytes(100),
+}
+
+
+def read_through(path: Path) -> None:
+    """Read an array to its end."""
+    with arrays.reading(path):
+        if path.suffix == ".npy":
+            arrays.require_vectors(arrays.header_of(path), path)
+        else:
+            shape = arrays.require_vectors(arrays.header_of_member(path, "a"), path)
+            list(arrays.member_blocks(path, "a", shape, 10))
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+@pytest.mark.parametrize("ending", ["npy", "npz"])
+def test_hostile_headers(tmp_path: Path, kind: str, ending: str) -> None:
+    """Whatever a header says, it ends in an error that names the file, and takes no memory."""
+    path = tmp_path / f"x.{ending}"
+    if ending == "npy":
+        path.write_bytes(HOSTILE[kind])
+    else:
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("a.npy", HOSTILE[kind])
+    with pytest.raises(DatasetError, match=r"x\.np"):
+        read_through(path)
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_damaged_archives(tmp_path: Path, method: int) -> None:
+    """A member whose bytes are damaged, or that is encrypted, is an error however it is packed."""
+    np.save(tmp_path / "a.npy", np.random.default_rng(3).standard_normal((500, 4)))
+    with zipfile.ZipFile(tmp_path / "x.npz", "w", method) as archive:
+        archive.write(tmp_path / "a.npy", "a.npy")
+    whole = (tmp_path / "x.npz").read_bytes()
+    for at in (60, 300, len(whole) // 2, len(whole) - 60, len(whole) - 10):
+        damaged = bytearray(whole)
+        damaged[at : at + 8] = bytes(each ^ 0xFF for each in damaged[at : at + 8])
+        (tmp_path / "x.npz").write_bytes(damaged)
+        with pytest.raises(DatasetError, match=r"x\.npz"):
+            arrays.write_without(tmp_path / "x.npz", np.array([1]), tmp_path / "y.npz")
+        with pytest.raises(DatasetError, match=r"x\.npz"):
+            read_through(tmp_path / "x.npz")
+    encrypted = bytearray(whole)
+    encrypted[6] |= 1
+    encrypted[whole.rindex(b"PK\x01\x02") + 8] |= 1
+    (tmp_path / "x.npz").write_bytes(encrypted)
+    with pytest.raises(DatasetError, match=r"x\.npz"):
+        arrays.count_rows(tmp_path / "x.npz")
