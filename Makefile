@@ -19,7 +19,7 @@ ifneq ($(shell cat .venv/.made-at 2>/dev/null),$(shell pwd -P))
 $(shell rm -f .venv/.demo .venv/.test .venv/.test-all .venv/.bench)
 endif
 
-.PHONY: help demo test test-proof lint format clean bench-fingerprint bench-recall bench-lookup bench-crawl bench-import bench-workers bench-memory bench-recheck bench-extract bench-hostile bench-pages bench-records matrix matrix-quick scrapy-suite
+.PHONY: help demo test test-proof lint format clean bench-fingerprint bench-recall bench-lookup bench-crawl bench-import bench-workers bench-memory bench-recheck bench-neighbours bench-extract bench-hostile bench-pages bench-records matrix matrix-quick scrapy-suite
 
 help: ## Show this help
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 28
@@ -71,6 +71,9 @@ bench-records: .venv/.bench ## Measure records a second from the pipelines to th
 
 bench-recheck: .venv/.bench ## Measure a recheck of a million records, and hold it against a brute force
 	@$(PYTHON) -m benchmarks.bench_recheck $(BENCH_ARGS)
+
+bench-neighbours: .venv/.bench ## Measure the search for nearest neighbours against faiss and the product alone
+	@$(PYTHON) -m benchmarks.bench_neighbours $(BENCH_ARGS)
 
 bench-memory: .venv/.bench ## Measure the memory of a crawl of 10,000 images
 	@$(PYTHON) -m benchmarks.bench_memory $(BENCH_ARGS)

@@ -1,7 +1,8 @@
 """For those who work with data sets: extract images from pages, read and write shards, recheck, verify, report.
 
-Each name is loaded when it is first asked for, so that nothing costs an import that is not used. ``clean`` and
-``doomed`` need pyspark (the extra ``spark``), Parquet needs pyarrow (``parquet``), the report needs ``report``.
+Each name is loaded when it is first asked for, so that nothing costs an import that is not used. ``clean``,
+``doomed``, ``write_clean`` and ``neighbours_over`` need pyspark (the extra ``spark``), the search for neighbours needs
+``neighbours``, Parquet needs pyarrow (``parquet``), the report needs ``report``.
 """
 
 from __future__ import annotations
@@ -12,10 +13,14 @@ if TYPE_CHECKING:
     from ingest_guard.dataset.attestation.files import write_manifest
     from ingest_guard.dataset.attestation.manifest import Manifest
     from ingest_guard.dataset.attestation.verify import verify
+    from ingest_guard.dataset.embeddings.embedding_files import find_embeddings
+    from ingest_guard.dataset.neighbours.over_spark import neighbours_over
+    from ingest_guard.dataset.neighbours.run import Seeds, neighbours
+    from ingest_guard.dataset.neighbours.search import Wanted
     from ingest_guard.dataset.recheck.added_entries import Earlier
     from ingest_guard.dataset.recheck.plan import Plan
     from ingest_guard.dataset.recheck.run import Output, recheck
-    from ingest_guard.dataset.recheck.spark import clean, doomed
+    from ingest_guard.dataset.recheck.spark import clean, doomed, write_clean
     from ingest_guard.dataset.recheck.summary import Report
     from ingest_guard.dataset.records.layouts import outfit
     from ingest_guard.dataset.report.page import build_report
@@ -31,16 +36,22 @@ __all__ = [
     "PageImage",
     "Plan",
     "Report",
+    "Seeds",
+    "Wanted",
     "build_report",
     "clean",
     "doomed",
     "extract_images",
+    "find_embeddings",
     "iter_batches",
+    "neighbours",
+    "neighbours_over",
     "outfit",
     "read_rows",
     "recheck",
     "shard_files",
     "verify",
+    "write_clean",
     "write_manifest",
     "write_parquet",
 ]
@@ -53,16 +64,22 @@ _HOME = {
     "PageImage": "pages.extract",
     "Plan": "dataset.recheck.plan",
     "Report": "dataset.recheck.summary",
+    "Seeds": "dataset.neighbours.run",
+    "Wanted": "dataset.neighbours.search",
     "build_report": "dataset.report.page",
     "clean": "dataset.recheck.spark",
     "doomed": "dataset.recheck.spark",
     "extract_images": "pages.extract",
+    "find_embeddings": "dataset.embeddings.embedding_files",
     "iter_batches": "dataset.shards.read",
+    "neighbours": "dataset.neighbours.run",
+    "neighbours_over": "dataset.neighbours.over_spark",
     "outfit": "dataset.records.layouts",
     "read_rows": "dataset.shards.read",
     "recheck": "dataset.recheck.run",
     "shard_files": "dataset.shards.names",
     "verify": "dataset.attestation.verify",
+    "write_clean": "dataset.recheck.spark",
     "write_manifest": "dataset.attestation.files",
     "write_parquet": "dataset.shards.writer",
 }

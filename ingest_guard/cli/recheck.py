@@ -1,23 +1,34 @@
 """``ingest-guard recheck``: compare published records with a newer blocklist, and write shards without the matches."""
 
+from __future__ import annotations
+
 import json
-from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import click
+from click.core import ParameterSource
 
 from ingest_guard.cli.blocklist import options
 from ingest_guard.cli.main import MATCHED, NOT_SCANNED, OK
-from ingest_guard.dataset.recheck import added_entries, provenance
+from ingest_guard.cli.record_options import (
+    MOST_NEIGHBOURS,
+    find_given,
+    make_plan,
+    make_policy,
+    require_sealing,
+    row_progress,
+)
+from ingest_guard.dataset.recheck.cleaning import Target
+from ingest_guard.dataset.recheck.difference import DifferenceReport, remove_difference
 from ingest_guard.dataset.recheck.plan import Plan
 from ingest_guard.dataset.recheck.run import Output, recheck
-from ingest_guard.dataset.tables.columns import read_given
-from ingest_guard.dataset.tables.fingerprints import EXACT_SIZES
-from ingest_guard.guard.allow_list import AllowList
-from ingest_guard.policy import Policy
-from ingest_guard.policy.lists import KeySource
+from ingest_guard.dataset.recheck.summary import Report
+from ingest_guard.dataset.tables.presets import NAMES as PRESETS
 from ingest_guard.signing.keys import read_signing_key
+
+if TYPE_CHECKING:
+    from ingest_guard.dataset.neighbours.removal import RemovedNeighbours
 
 
 @click.command("recheck")
@@ -39,6 +50,13 @@ from ingest_guard.signing.keys import read_signing_key
     default="",
     help="Columns of other people's tables: an algorithm, or uid, url, alt, final_url, page_url, pdq_quality.",
 )
+@click.option("--preset", type=click.Choice(PRESETS), help="The columns of a published data set.")
+@click.option(
+    "--difference",
+    type=click.Path(path_type=Path, exists=True),
+    metavar="OTHER",
+    help="Instead of a blocklist: remove the records that OTHER, a cleaned release of the same data set, lacks.",
+)
 @click.option(
     "--not-compared",
     type=click.Choice(["keep", "remove"]),
@@ -50,6 +68,20 @@ from ingest_guard.signing.keys import read_signing_key
 @click.option("--recipient", "recipients", multiple=True, metavar="age1...", help="Seal the tombstones to. Repeatable.")
 @click.option("--recipients-file", type=options.FILE, metavar="FILE", help="More recipients, one in each line.")
 @click.option("--sign-key", type=options.FILE, metavar="FILE", help="Sign the new manifest with this Ed25519 key.")
+@click.option(
+    "--neighbours",
+    type=click.IntRange(1, MOST_NEIGHBOURS),
+    metavar="K",
+    help="Remove the K records nearest to each match as well, by their embeddings.",
+)
+@click.option(
+    "--above", type=click.FloatRange(0.05, 1), help="With --neighbours: all records of this cosine similarity as well."
+)
+@click.option(
+    "--embeddings", type=options.FOLDER, help="Where the files of embeddings are; by default beside the tables."
+)
+@click.option("--embedding-column", metavar="NAME", help="The column, or the array in npz files, with the embeddings.")
+@click.option("--unsealed", is_flag=True, help="With --neighbours: note in the clear what was removed.")
 @click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Processes that compare shards.")
 @options.key
 @click.option("--json", "as_json", is_flag=True, help="Print the counts as JSON.")
@@ -63,11 +95,18 @@ def command(
     dry_run: bool,
     since: str | None,
     columns: str,
+    preset: str | None,
+    difference: Path | None,
     not_compared: Literal["keep", "remove"],
     tombstones: Path | None,
     recipients: tuple[str, ...],
     recipients_file: Path | None,
     sign_key: Path | None,
+    neighbours: int | None,
+    above: float | None,
+    embeddings: Path | None,
+    embedding_column: str | None,
+    unsealed: bool,
     jobs: int,
     key_env: str | None,
     key_file: Path | None,
@@ -76,25 +115,34 @@ def command(
     """Compare the fingerprints of the records in DIR with a blocklist, and write shards without those that match.
 
     Nothing is fetched. DIR holds Parquet or JSON Lines, of a crawl or of other people's making. Which records went is
-    noted in a tombstone file beside CLEAN (or DIR): it is sensitive, and not for publication.
+    noted in a tombstone file beside CLEAN (or DIR): it is sensitive, and not for publication. Row-aligned files of
+    embeddings (npy, npz) lose the same rows.
 
     Exit code: 0 nothing removed, 1 something matched and was removed (with --dry-run: would be), 2 wrong use, 3 some
     records could not be compared, 4 the recheck failed.
     """
     if (clean is not None) + in_place + dry_run != 1:
         raise click.UsageError("name one: -o CLEAN, --in-place or --dry-run")
-    plan = make_plan(source, make_policy(policy_file, blocklist, key_env, key_file), since=since, columns=columns)
-    signer = sign_key or plan.policy.dataset.sign_key
-    output = Output(
-        clean,
-        in_place,
-        tombstones,
-        options.all_recipients(recipients, recipients_file),
-        not_compared,
-        read_signing_key(signer) if signer else None,
-        jobs,
-    )
-    report = recheck(source, plan, output)
+    key = read_signing_key(sign_key) if sign_key else None
+    report: Report | DifferenceReport
+    if difference is not None:
+        _require_nothing_else(click.get_current_context())
+        given = find_given(source, columns, preset, ())
+        report = remove_difference(source, difference, Target(clean, in_place, embeddings), given, key)
+    else:
+        policy = make_policy(policy_file, blocklist, key_env, key_file)
+        everyone = tuple(options.all_recipients(recipients, recipients_file))
+        if neighbours is not None and not dry_run:
+            require_sealing(everyone, unsealed=unsealed)
+        elif neighbours is None and (above is not None or embedding_column is not None or unsealed):
+            raise click.UsageError("--above, --embedding-column and --unsealed are for --neighbours K")
+        plan = make_plan(source, policy, since=since, columns=columns, preset=preset)
+        further = None if neighbours is None else _find_further(source, plan, neighbours, above)
+        if further is not None:
+            further.embeddings, further.column = embeddings, embedding_column
+        signer = key or (read_signing_key(plan.policy.dataset.sign_key) if plan.policy.dataset.sign_key else None)
+        output = Output(clean, in_place, tombstones, everyone, not_compared, signer, jobs, embeddings)
+        report = recheck(source, plan, output, further)
     if as_json:
         click.echo(json.dumps(report.to_json(), indent=2))
     else:
@@ -103,29 +151,22 @@ def command(
     return MATCHED if report.removed else NOT_SCANNED if report.not_compared else OK
 
 
-def make_plan(source: Path, policy: Policy, *, since: str | None, columns: str) -> Plan:
-    """Return what is compared with what; PolicyError where an option names something that does not exist."""
-    plan = Plan(policy)
-    known = {*EXACT_SIZES, *plan.near_algorithms()} if columns else ()
-    earlier: tuple[added_entries.Earlier, ...] = ()
-    if since == "manifest":
-        allowed = AllowList.read(policy)
-        folder = source if source.is_dir() else source.parent
-        earlier = provenance.since_manifest(folder, policy.blocklist, allowed.digest if allowed.count else None)
-    elif since is not None:
-        earlier = (added_entries.Earlier(added_entries.resolve(policy.blocklist, since)),)
-    return replace(plan, since=earlier, columns=read_given(columns, known))
+_WITH_DIFFERENCE = frozenset(
+    {"source", "difference", "clean", "in_place", "dry_run", "columns", "preset", "embeddings", "sign_key", "as_json"}
+)
 
 
-def make_policy(file: Path | None, blocklist: Path | None, key_env: str | None, key_file: Path | None) -> Policy:
-    """Return the policy that options name; UsageError where they name none, or two keys."""
-    if file is None and blocklist is None:
-        raise click.UsageError("name what to compare with: --blocklist FOLDER or --policy FILE")
-    if key_env is not None and key_file is not None:
-        raise click.UsageError("name the key once: either --key-env or --key-file")
-    update: dict[str, Any] = {} if blocklist is None else {"blocklist": blocklist.resolve()}
-    if key_env is not None or key_file is not None:
-        update["list_key"] = KeySource(env=key_env, file=key_file and key_file.resolve())
-    if file is None:
-        return Policy(**update)
-    return Policy.load(file).model_copy(update=update)
+def _require_nothing_else(context: click.Context) -> None:
+    """Raise UsageError where an option is given that says nothing to --difference."""
+    for name in context.params.keys() - _WITH_DIFFERENCE:
+        if context.get_parameter_source(name) is not ParameterSource.DEFAULT:
+            option = next(each.opts[0] for each in context.command.params if each.name == name)
+            raise click.UsageError(f"{option} is not for --difference, which needs no list and makes no tombstones")
+
+
+def _find_further(source: Path, plan: Plan, k: int, above: float | None) -> RemovedNeighbours:
+    """Return what goes along with the matches: their neighbours."""
+    from ingest_guard.dataset.neighbours import removal, search  # noqa: PLC0415 - needs an extra
+
+    wanted = search.Wanted(k, above)
+    return removal.RemovedNeighbours(source, wanted, columns=plan.columns, progress=row_progress)

@@ -26,6 +26,12 @@ def hidden_name(path: Path, number: int | None = None) -> Path:
     return path.with_name(f".{path.name}.{os.getpid() if number is None else number}.part")
 
 
+def is_hidden_name(name: str, of: str) -> bool:
+    """Return whether a file name is one under which a file of another name is written until it is whole."""
+    found = _HIDDEN.fullmatch(name)
+    return found is not None and found["name"] == of and "/" not in name
+
+
 @contextmanager
 def whole_file(path: Path, mode: int | None = None, *, replace: bool = True) -> Iterator[BinaryIO]:
     """Open a hidden file for writing; it gets its name when it is whole and on the disk, and goes when something fails.
@@ -46,7 +52,7 @@ def whole_file(path: Path, mode: int | None = None, *, replace: bool = True) -> 
     OSError
         The file cannot be written; what had the name before still has it.
     """
-    _remove_abandoned(path)
+    remove_abandoned(path)
     hidden = hidden_name(path, secrets.randbits(48))
     try:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -144,7 +150,7 @@ def remove_hidden(folder: Path, pattern: re.Pattern[str] | None = None) -> int:
     return removed
 
 
-def _remove_abandoned(path: Path) -> None:
+def remove_abandoned(path: Path) -> None:
     """Remove what killed writers of a file left: hidden files of its name that no process holds the lock of."""
     for entry in path.parent.iterdir():
         found = _HIDDEN.fullmatch(entry.name)

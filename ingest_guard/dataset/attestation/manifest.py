@@ -23,12 +23,15 @@ from ingest_guard.dataset.attestation.model import (
     CheckSet,
     CheckSetId,
     Count,
+    Difference,
     Digest,
+    NeighbourSearch,
     Part,
     Recheck,
     Run,
     Shard,
     Source,
+    Step,
     Time,
 )
 from ingest_guard.errors import AttestationError
@@ -83,6 +86,8 @@ class Manifest(Part):
     runs: tuple[Run, ...] = ()
     derived_from: Source | None = None
     rechecks: tuple[Recheck, ...] = ()
+    searches: tuple[NeighbourSearch, ...] = ()
+    differences: tuple[Difference, ...] = ()
     croissant: Digest | None = None
     promised: tuple[str, ...] = PROMISED
     not_promised: tuple[str, ...] = NOT_PROMISED
@@ -116,7 +121,7 @@ class Manifest(Part):
         """Return the manifest of records that were made elsewhere: nothing is known of how they were collected."""
         return cls(created=now(), check_set=None, records="foreign", outfit=outfit)
 
-    def derive(self, recheck: Recheck, source: Source) -> Self:
+    def derive(self, step: Step, source: Source) -> Self:
         """Return the manifest for shards that were made from this one's by leaving records out.
 
         What was promised of the records stays promised, so runs and check sets are kept. Shards, Croissant file and
@@ -124,7 +129,7 @@ class Manifest(Part):
 
         Parameters
         ----------
-        recheck
+        step
             What the records were compared with.
         source
             The manifest's digest (:func:`~ingest_guard.dataset.attestation.files.manifest_digest`; None for records
@@ -143,9 +148,13 @@ class Manifest(Part):
                 "shards": (),
                 "croissant": None,
                 "derived_from": source,
-                "rechecks": (*self.rechecks, recheck),
             }
-        )
+        ).add_step(step)
+
+    def add_step(self, step: Step) -> Self:
+        """Return the same manifest with one more step by which records were left out."""
+        name = {Recheck: "rechecks", NeighbourSearch: "searches", Difference: "differences"}[type(step)]
+        return self.model_copy(update={name: (*getattr(self, name), step)})
 
     def counted(self) -> Self:
         """Return the same manifest with the sums of its runs' numbers."""

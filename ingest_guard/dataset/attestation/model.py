@@ -133,6 +133,39 @@ class Recheck(Part):
     counts: dict[str, Count]
 
 
+class NeighbourSearch(Part):
+    """One removal of the records whose embeddings lie near to those of known ones.
+
+    ``seeds``: how many vectors were searched for, and ``seeds_from`` where they came from. ``k``: the nearest rows of
+    each that were removed; ``above``: the cosine similarity from which on all were. ``counts``: ``compared``,
+    ``removed``, ``not_compared``.
+    """
+
+    at: Time
+    guard: str = GUARD
+    seeds: Count
+    seeds_from: Literal["blocklist", "tombstones", "uids", "vectors"]
+    k: Count
+    above: Annotated[float, Field(ge=0, le=1)] | None = None
+    counts: dict[str, Count]
+
+
+class Difference(Part):
+    """One removal of the records that another release of the same data set no longer has.
+
+    ``key``: what the records were compared by. ``counts``: ``compared``, ``removed``, ``not_compared``.
+    """
+
+    at: Time
+    guard: str = GUARD
+    key: Literal["uid", "url and text"]
+    counts: dict[str, Count]
+
+
+Step = Recheck | NeighbourSearch | Difference
+"""How records were left out of a data set."""
+
+
 class Source(Part):
     """What a data set was made from: the SHA-256 of the manifest that it had, and how many records."""
 

@@ -1,9 +1,9 @@
 """A manifest in plain words: its headline, its numbers, and the whole of it for a terminal."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from ingest_guard.dataset.attestation.manifest import Manifest
-from ingest_guard.dataset.attestation.model import CheckSet, ListFacts, Recheck, Run
+from ingest_guard.dataset.attestation.model import CheckSet, ListFacts, NeighbourSearch, Recheck, Run
 
 FOREIGN = "These records were not made by this guard: nothing is known of how they were collected or checked before."
 
@@ -47,6 +47,11 @@ def account(manifest: Manifest) -> Iterator[str]:
         yield f"{numbered(unknown, 'run')} did not end well: what was counted there is not in these numbers."
     for recheck in manifest.rechecks:
         yield f"{_format_recheck(recheck)}."
+    for search in manifest.searches:
+        yield f"{_format_search(search)}."
+    for each in manifest.differences:
+        counted = _counted(each.counts)
+        yield f"Compared on {each.at} with another release, which lacks records, by {each.key}: {counted}."
 
 
 def format_manifest(manifest: Manifest) -> Iterator[str]:
@@ -95,9 +100,22 @@ def _format_list(facts: ListFacts) -> str:
 
 def _format_recheck(recheck: Recheck) -> str:
     lists = ", ".join(sorted({each.id for each in recheck.blocklist.lists}))
-    counted = ", ".join(f"{name} {number:,}" for name, number in recheck.counts.items())
     scope = "all frames and views" if recheck.fingerprints == "all" else "the first frame's native view alone"
+    counted = _counted(recheck.counts)
     return f"Compared again on {recheck.at} with {lists} by {', '.join(recheck.algorithms)}, {scope}: {counted}"
+
+
+def _format_search(search: NeighbourSearch) -> str:
+    wanted = [f"the {search.k:,} nearest of each"] if search.k else []
+    wanted += [f"all of a cosine similarity from {search.above} on"] if search.above is not None else []
+    return (
+        f"Embeddings compared on {search.at} with {numbered(search.seeds, 'seed')} ({search.seeds_from}), "
+        f"{' and '.join(wanted)} removed: {_counted(search.counts)}"
+    )
+
+
+def _counted(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {number:,}" for name, number in counts.items())
 
 
 def _rechecked(manifest: Manifest) -> str:

@@ -6,8 +6,6 @@ seed. It is readable for its owner alone, sealed to those who may open it, and l
 
 from __future__ import annotations
 
-import io
-import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -16,13 +14,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ingest_guard.blocklist.transfer import encryption
-from ingest_guard.dataset.neighbours.embeddings import EmbeddingFile
+from ingest_guard.dataset.embeddings.embedding_files import EmbeddingFile
 from ingest_guard.dataset.neighbours.seeds import name_rows
-from ingest_guard.errors import BlocklistError, DatasetError
-from ingest_guard.files.atomic import whole_file
+from ingest_guard.dataset.recheck.sealed_lines import write_lines
 
-_MODE = 0o600
 _BANDS = 20
 """Bands of similarity from 0 to 1: each is 0.05 wide."""
 NOTICE = (
@@ -71,26 +66,13 @@ def write_candidates(
     DatasetError
         It cannot be written.
     """
-    lines = _lines(head, files, found)
-    try:
-        with whole_file(path, _MODE, replace=False) as file:
-            if recipients:
-                encryption.encrypt(io.BufferedReader(encryption.Blocks(lines)), file, recipients)
-            else:
-                file.writelines(lines)
-    except (OSError, BlocklistError) as error:
-        why = getattr(error, "strerror", None) or str(error)
-        raise DatasetError(f"{path}: the candidates cannot be written ({why})") from None
+    write_lines(path, _lines(head, files, found), recipients, what="candidates")
 
 
-def _lines(head: Mapping[str, Any], files: Sequence[EmbeddingFile], found: Bands) -> Iterator[bytes]:
-    yield _line({"candidates": 1, "notice": NOTICE, **head})
+def _lines(head: Mapping[str, Any], files: Sequence[EmbeddingFile], found: Bands) -> Iterator[Mapping[str, Any]]:
+    yield {"candidates": 1, "notice": NOTICE, **head}
     for file in files:
         rows, bands = found.get(file.name, (np.empty(0, np.int64), np.empty(0, np.int64)))
         if len(rows):
             for uid, row, band in zip(name_rows(file, rows), rows.tolist(), bands.tolist(), strict=True):
-                yield _line({"uid": uid, "shard": file.name, "row": row, "band": band_name(band)})
-
-
-def _line(content: Mapping[str, Any]) -> bytes:
-    return (json.dumps(content) + "\n").encode()
+                yield {"uid": uid, "shard": file.name, "row": row, "band": band_name(band)}

@@ -5,19 +5,21 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from ingest_guard._clock import now
+from ingest_guard.dataset.embeddings.embedding_files import EmbeddingFile
 from ingest_guard.dataset.neighbours import candidates
-from ingest_guard.dataset.neighbours.embeddings import EmbeddingFile
-from ingest_guard.dataset.neighbours.search import Search, Wanted, normalised
+from ingest_guard.dataset.neighbours.checkpoint import Checkpoint
+from ingest_guard.dataset.neighbours.search import PLANTED_COSINE, Pass, Search, Wanted, normalised, plant
 from ingest_guard.dataset.neighbours.seeds import Rows
+from ingest_guard.dataset.recheck.summary import share
 from ingest_guard.errors import DatasetError
 
-_PLANTED_COSINE = 0.97
-_PLANTED = 16
+Origin = Literal["blocklist", "tombstones", "uids", "vectors"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,8 @@ class Seeds:
 
     Attributes
     ----------
+    origin
+        Where they come from.
     vectors
         (number, dimensions), float32.
     rows
@@ -34,6 +38,7 @@ class Seeds:
         Records among the seeds without a vector that could be compared.
     """
 
+    origin: Origin
     vectors: npt.NDArray[np.float32]
     rows: Rows = field(default_factory=dict)
     unusable: int = 0
@@ -47,21 +52,25 @@ class Summary:
     ----------
     tables, compared, not_compared
         Tables; rows that were compared, and that could not be (zeros, or no numbers).
-    seeds, unusable_seeds
-        Vectors that were searched for; seeds without one.
+    seeds, seeds_from, unusable_seeds
+        Vectors that were searched for, and where they come from; seeds without one.
     candidates
         Lowest similarity of a band -> records in it.
     wanted
         What was asked for.
+    removed
+        Records that left the data set, seeds among them; None where none were to.
     """
 
     tables: int
     compared: int
     not_compared: int
     seeds: int
+    seeds_from: Origin
     unusable_seeds: int
     candidates: dict[float, int]
     wanted: Wanted
+    removed: int | None = None
 
     @property
     def found(self) -> int:
@@ -77,33 +86,39 @@ class Summary:
             f"{self.found:,} candidates",
         ]
         lines += [f"  similarity {band:.2f} and above: {count:,}" for band, count in self.candidates.items()]
+        lines.append(f"{share(self.compared, self.compared + self.not_compared)} of the rows could be compared")
         if self.not_compared:
             lines.append(f"{self.not_compared:,} rows have no embedding that could be compared")
         if self.unusable_seeds:
             lines.append(f"{self.unusable_seeds:,} seeds have no embedding that could be compared")
+        if self.removed is not None:
+            lines.append(f"{self.removed:,} records removed, seeds among them")
         return lines
 
 
-def find_neighbours(
+def neighbours(
     files: Sequence[EmbeddingFile],
     seeds: Seeds,
     wanted: Wanted,
     *,
     threads: int = 0,
     progress: Callable[[int], None] = lambda _: None,
+    checkpoint: Checkpoint | None = None,
 ) -> tuple[candidates.Bands, Summary]:
     """Search all rows once, and return the candidates.
 
     Parameters
     ----------
     files
-        From :func:`~ingest_guard.dataset.neighbours.embeddings.find_embeddings`.
+        From :func:`~ingest_guard.dataset.embeddings.embedding_files.find_embeddings`.
     seeds, wanted
         What is looked for, and what of it.
     threads
         Cores to use; 0: all of this process.
     progress
         Called with the number of rows that were searched since.
+    checkpoint
+        Where the search stands after each file; one that was killed goes on there.
 
     Raises
     ------
@@ -112,18 +127,36 @@ def find_neighbours(
     """
     threads = threads or len(os.sched_getaffinity(0))
     search = Search(seeds.vectors, wanted, threads)
-    first = 0
-    for file in files:
+    done, state = checkpoint.load() if checkpoint is not None else (0, Pass())
+    search.resume(state)
+    first = sum(each.rows for each in files[:done])
+    progress(first)
+    for number, file in enumerate(files[done:], done + 1):
         for start, block in file.blocks():
             search.scan(block, first + start)
             progress(len(block))
         first += file.rows
-    _require_planted_found(seeds.vectors, threads)
-    state = search.state()
+        if checkpoint is not None:
+            checkpoint.save(number, search.state())
+    return conclude(files, seeds, search.state(), wanted)
+
+
+def conclude(
+    files: Sequence[EmbeddingFile], seeds: Seeds, state: Pass, wanted: Wanted
+) -> tuple[candidates.Bands, Summary]:
+    """Return the candidates of a search that has seen all files; DatasetError where planted rows are not found."""
+    _require_planted_found(seeds.vectors)
     found = _by_table(files, state.hits.row, state.hits.similarity, seeds.rows)
     counts = candidates.count_bands(found)
     return found, Summary(
-        len(files), state.compared, state.not_compared, len(seeds.vectors), seeds.unusable, counts, wanted
+        tables=len(files),
+        compared=state.compared,
+        not_compared=state.not_compared,
+        seeds=len(seeds.vectors),
+        seeds_from=seeds.origin,
+        unusable_seeds=seeds.unusable,
+        candidates=counts,
+        wanted=wanted,
     )
 
 
@@ -164,21 +197,19 @@ def _by_table(
     return found
 
 
-def _require_planted_found(vectors: npt.NDArray[np.float32], threads: int) -> None:
-    """Search for rows that are known to be near, in memory: a search that misses them has found nothing out."""
-    rng = np.random.default_rng(len(vectors))
-    units, _ = normalised(vectors[:_PLANTED])
-    noise, _ = normalised(rng.standard_normal(units.shape, np.float32))
-    # At a right angle to the seed, so that the cosine is known.
-    noise, _ = normalised(noise - np.einsum("ij,ij->i", noise, units)[:, None] * units)
-    planted = _PLANTED_COSINE * units + np.sqrt(1 - _PLANTED_COSINE**2) * noise
-    rows = rng.standard_normal((4 * _PLANTED, units.shape[1]), np.float32)
-    at = np.arange(len(units)) * 3
+def _require_planted_found(vectors: npt.NDArray[np.float32]) -> None:
+    """Search for rows that are known to be near, in memory: a search that misses them has found nothing out.
+
+    Each piece of the data has such rows, too; here they go the whole way, from half floats to hits.
+    """
+    units, _ = normalised(vectors)
+    planted = plant(units)
+    at = np.arange(len(planted)) * 3
+    rows = np.random.default_rng(len(vectors)).standard_normal((at[-1] + 3, units.shape[1]), np.float32)
     rows[at] = planted
-    test = Search(units, Wanted(0, above=_PLANTED_COSINE - 0.01), threads)
+    test = Search(units[: len(planted)], Wanted(0, above=PLANTED_COSINE - 0.01))
     test.scan(rows.astype(np.float16), 0)
     hits = test.state().hits
-    if not set(zip(range(len(units)), at.tolist(), strict=True)) <= set(
-        zip(hits.seed.tolist(), hits.row.tolist(), strict=True)
-    ):
+    expected = set(zip(range(len(planted)), at.tolist(), strict=True))
+    if not expected <= set(zip(hits.seed.tolist(), hits.row.tolist(), strict=True)):
         raise DatasetError("the search did not find rows that were planted in it: do not trust what it has found")

@@ -9,16 +9,18 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 
-from ingest_guard.dataset.neighbours.embeddings import EmbeddingFile
+from ingest_guard.dataset.embeddings import arrays
+from ingest_guard.dataset.embeddings.embedding_files import EmbeddingFile
 from ingest_guard.dataset.neighbours.search import normalised
 from ingest_guard.dataset.recheck.plan import Opened
-from ingest_guard.dataset.recheck.search import naming_columns, read_uids, search
+from ingest_guard.dataset.recheck.search import NEIGHBOUR, PAGE, naming_columns, read_uids, search
 from ingest_guard.dataset.tables.columns import Columns, find_columns
 from ingest_guard.dataset.tables.fingerprints import FingerprintReader
 from ingest_guard.dataset.tables.shard_files import open_table
@@ -31,8 +33,8 @@ _MOST_SEEDS = 100_000
 _LONGEST_LINE = 1 << 16
 
 
-def read_vectors(path: Path, width: int) -> npt.NDArray[np.float32]:
-    """Return the vectors in an ``npy`` file, (number, `width`).
+def read_vectors(path: Path, width: int) -> tuple[npt.NDArray[np.float32], int]:
+    """Return the vectors in an ``npy`` file, (number, `width`), and how many more cannot be compared.
 
     Raises
     ------
@@ -40,16 +42,19 @@ def read_vectors(path: Path, width: int) -> npt.NDArray[np.float32]:
         It cannot be read, is no array of numbers in rows, or its rows have another width.
     """
     try:
-        found = np.load(path, allow_pickle=False, mmap_mode="r")
-        if found.ndim != 2 or found.dtype.kind != "f" or found.shape[1] != width:  # noqa: PLR2004 - rows and dimensions
-            raise PolicyError(
-                f"--seeds {path} holds {found.dtype} of the shape {found.shape}; the embeddings have {width} dimensions"
-            )
-        if len(found) > _MOST_SEEDS:
-            raise PolicyError(f"--seeds {path} holds {len(found):,} vectors; at most {_MOST_SEEDS:,} are searched for")
-        return np.asarray(found, np.float32)
-    except (OSError, ValueError, EOFError) as error:
-        raise PolicyError(f"--seeds {path} cannot be read as an array ({type(error).__name__})") from None
+        with arrays.reading(path):
+            shape = arrays.require_vectors(arrays.header_of(path), path)
+            if shape[1] != width:
+                raise PolicyError(f"--seeds {path} holds {shape[1]} dimensions, and the embeddings have {width}")
+            if shape[0] > _MOST_SEEDS:
+                raise PolicyError(
+                    f"--seeds {path} holds {shape[0]:,} vectors; at most {_MOST_SEEDS:,} are searched for"
+                )
+            vectors = np.array(arrays.memory_map(path, shape), np.float32)
+            _, usable = normalised(vectors)
+            return vectors[usable], int(len(vectors) - usable.sum())
+    except DatasetError as error:
+        raise PolicyError(f"--seeds: {error}") from None
 
 
 def read_uids_file(path: Path) -> frozenset[str]:
@@ -75,16 +80,34 @@ def read_uids_file(path: Path) -> frozenset[str]:
     return _some(found, f"--seeds {path} names no uid")
 
 
-def read_tombstones(file: BinaryIO, name: Path) -> tuple[frozenset[str], dict[str, set[int]]]:
-    """Return what a recheck has removed: uids, and rows of tables where records have no uid.
+@dataclass(slots=True)
+class Tombstones:
+    """What a recheck has removed because a list knows it.
+
+    Attributes
+    ----------
+    uids
+        The records by uid.
+    rows
+        Table -> rows of records without a uid.
+    counts
+        Table -> its records before the recheck, of those tables.
+    """
+
+    uids: set[str] = field(default_factory=set)
+    rows: dict[str, set[int]] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
+
+
+def read_tombstones(file: BinaryIO, name: Path) -> Tombstones:
+    """Return what a recheck has removed; records that went with their page, or as neighbours, are no seeds.
 
     Raises
     ------
     PolicyError
         It is no file of tombstones.
     """
-    uids: set[str] = set()
-    rows: dict[str, set[int]] = {}
+    found = Tombstones()
     for number, line in enumerate(iter(lambda: file.readline(_LONGEST_LINE), b"")):
         try:
             entry = json.loads(line)
@@ -92,13 +115,51 @@ def read_tombstones(file: BinaryIO, name: Path) -> tuple[frozenset[str], dict[st
             entry = None
         if not isinstance(entry, dict) or (number == 0 and "tombstones" not in entry):
             raise PolicyError(f"--tombstones {name} holds no tombstones (line {number + 1})")
-        if isinstance(uid := entry.get("uid"), str):
-            uids.add(uid)
-        elif isinstance(row := entry.get("row"), int) and isinstance(shard := entry.get("shard"), str):
-            rows.setdefault(shard, set()).add(row)
-    if not uids and not rows:
-        raise PolicyError(f"--tombstones {name} names no record")
-    return frozenset(uids), rows
+        if number == 0:
+            counts = entry.get("rows")
+            found.counts = {k: v for k, v in counts.items() if isinstance(v, int)} if isinstance(counts, dict) else {}
+        elif not _is_listed(entry.get("matches")):
+            continue
+        elif isinstance(uid := entry.get("uid"), str):
+            found.uids.add(uid)
+        elif isinstance(row := entry.get("row"), int) and row >= 0 and isinstance(shard := entry.get("shard"), str):
+            found.rows.setdefault(shard, set()).add(row)
+        else:
+            raise PolicyError(f"--tombstones {name} holds no tombstones (line {number + 1})")
+    if not found.uids and not found.rows:
+        raise PolicyError(f"--tombstones {name} names no record that a list knew")
+    return found
+
+
+def find_tombstones(files: Sequence[EmbeddingFile], tombstones: Tombstones) -> Rows:
+    """Return the rows of the data set of before that a recheck has removed.
+
+    Raises
+    ------
+    PolicyError
+        Records are named by their rows, and the tables are not those of before.
+    """
+    tables = {each.name: each.rows for each in files}
+    for shard in tombstones.rows:
+        before, now = tombstones.counts.get(shard), tables.get(shard)
+        if before is None or before != now:
+            had = "an unknown number of" if before is None else f"{before:,}"
+            has = "is not there" if now is None else f"has {now:,}"
+            raise PolicyError(
+                f"--tombstones names records by their rows in {shard}, which had {had} rows then and {has} now: search "
+                "the tables of before"
+            )
+    found = dict(find_uids(files, frozenset(tombstones.uids))) if tombstones.uids else {}
+    for shard, rows in tombstones.rows.items():
+        found[shard] = np.union1d(found.get(shard, np.empty(0, np.int64)), np.array(sorted(rows), np.int64))
+    return found
+
+
+def _is_listed(matches: object) -> bool:
+    """Return whether a tombstone's matches name a list, or nothing is known of them."""
+    if not isinstance(matches, list) or not matches:
+        return True
+    return any(isinstance(each, dict) and each.get("algorithm") not in (PAGE, NEIGHBOUR) for each in matches)
 
 
 def find_uids(files: Sequence[EmbeddingFile], wanted: frozenset[str]) -> Rows:
@@ -153,7 +214,9 @@ def gather(files: Sequence[EmbeddingFile], rows: Rows) -> tuple[npt.NDArray[np.f
 
 def _uids(file: EmbeddingFile) -> Iterator[tuple[int, list[str | None]]]:
     table = open_table(file.table)
-    columns = find_columns(table.columns(), (), {}, file.name)
+    present = table.columns()
+    given = {role: column for role, column in file.columns.items() if column in present}
+    columns = find_columns(present, (), given, file.name)
     names = naming_columns(columns)
     nothing = FingerprintReader(Columns({}, {}), {}, 0, 0)
     for start, _, batch in table.pieces(nothing, names):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from ingest_guard.dataset.attestation import inventory
 from ingest_guard.dataset.attestation.facts import describe_blocklist, policy_digest
 from ingest_guard.dataset.attestation.files import SIGNATURE, manifest_digest, write_manifest
 from ingest_guard.dataset.attestation.manifest import NAME, Manifest
-from ingest_guard.dataset.attestation.model import AllowListFacts, BlocklistFacts, Recheck, Source
+from ingest_guard.dataset.attestation.model import AllowListFacts, BlocklistFacts, Recheck, Source, Step
 from ingest_guard.dataset.attestation.verify import verify
 from ingest_guard.dataset.recheck.added_entries import Earlier, version_folder
 from ingest_guard.dataset.recheck.plan import Opened
@@ -123,19 +124,37 @@ def _compared(facts: BlocklistFacts) -> dict[tuple[str, str | None, str], float]
     }
 
 
-def reissue(source: Path, target: Path, opened: Opened, report: Report, key: Ed25519PrivateKey | None = None) -> bool:
+@dataclass(frozen=True, slots=True)
+class Reissued:
+    """What a new manifest says of records that were left out.
+
+    Attributes
+    ----------
+    step
+        Makes what is said of it, from the number of records there were, and of those that are gone.
+    records, removed
+        How many records were looked at, and how many of these went.
+    more
+        The same as `step`, of what else was left out.
+    """
+
+    step: Callable[[int, int], Step]
+    records: int
+    removed: int
+    more: tuple[Step, ...] = ()
+
+
+def reissue(source: Path | None, target: Path, said: Reissued, key: Ed25519PrivateKey | None = None) -> bool:
     """Write the manifest of cleaned shards, with where they come from; return whether there is one now.
 
     Parameters
     ----------
     source
-        The folder with the old manifest.
+        The folder with the old manifest; None: the records come from elsewhere.
     target
         The folder with the shards: the same, or a new one.
-    opened
-        What they were compared with.
-    report
-        What came of it.
+    said
+        What it says.
     key
         Who signs.
 
@@ -144,27 +163,20 @@ def reissue(source: Path, target: Path, opened: Opened, report: Report, key: Ed2
     AttestationError
         The old manifest cannot be read, or the new one not be written.
     """
-    attested = has_manifest(source)
+    attested = source is not None and has_manifest(source)
     if source == target and not attested:
         return False
-    old = Manifest.load(source) if attested else Manifest.foreign()
-    signed = (source / SIGNATURE).is_file()
-    rows = old.rows if attested else report.records
-    if source == target and signed and key is None and not report.removed and rows == report.records:
+    old = Manifest.load(source) if source is not None and attested else Manifest.foreign()
+    signed = (target / SIGNATURE).is_file()
+    rows = old.rows if attested else said.records
+    if source == target and signed and key is None and not said.removed and rows == said.records:
         # Nothing changed, and the key that signed it is not here.
         return True
-    digest = manifest_digest(source) if attested else None
-    recheck = Recheck(
-        at=now(),
-        blocklist=describe_blocklist(opened.blocklist, opened.plan.policy),
-        algorithms=tuple(sorted(report.compared)),
-        fingerprints="all" if report.all_views else "native",
-        since=opened.since[0] if opened.since else None,
-        policy_digest=policy_digest(opened.plan.policy),
-        # After a run that was killed, more are gone than this one found.
-        counts={"compared": rows, "removed": rows - report.kept, "not_compared": report.not_compared},
-    )
-    derived = old.derive(recheck, Source(manifest=digest, rows=rows))
+    digest = manifest_digest(source) if source is not None and attested else None
+    # After a run that was killed, more are gone than this one found.
+    derived = old.derive(said.step(rows, rows - said.records + said.removed), Source(manifest=digest, rows=rows))
+    for each in said.more:
+        derived = derived.add_step(each)
     if attested:
         write_manifest(target, derived, key=key)
         return True
@@ -172,3 +184,26 @@ def reissue(source: Path, target: Path, opened: Opened, report: Report, key: Ed2
         write_manifest(target, derived, key=key)
         return True
     return False
+
+
+def describe_recheck(opened: Opened, report: Report, rows: int, removed: int) -> Recheck:
+    """Return what a manifest says of a recheck.
+
+    Parameters
+    ----------
+    opened
+        What the records were compared with.
+    report
+        What came of it.
+    rows, removed
+        How many records there were, and how many of these are gone.
+    """
+    return Recheck(
+        at=now(),
+        blocklist=describe_blocklist(opened.blocklist, opened.plan.policy),
+        algorithms=tuple(sorted(report.compared)),
+        fingerprints="all" if report.all_views else "native",
+        since=opened.since[0] if opened.since else None,
+        policy_digest=policy_digest(opened.plan.policy),
+        counts={"compared": rows, "removed": removed, "not_compared": report.not_compared},
+    )

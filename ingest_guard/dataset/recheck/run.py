@@ -4,25 +4,49 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from ingest_guard._clock import now
-from ingest_guard.dataset.recheck import provenance, tombstones, writing
+from ingest_guard.dataset.attestation.model import Step
+from ingest_guard.dataset.recheck import provenance, sealed_lines, tombstones
+from ingest_guard.dataset.recheck.cleaning import Target, cleaning
 from ingest_guard.dataset.recheck.plan import Opened, Plan
-from ingest_guard.dataset.recheck.search import Searched, search, search_pages
+from ingest_guard.dataset.recheck.search import Removed, Searched, search, search_pages
 from ingest_guard.dataset.recheck.summary import Report
 from ingest_guard.dataset.tables.shard_files import find_shards
-from ingest_guard.errors import DatasetError, PolicyError
+from ingest_guard.errors import PolicyError
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+
+class Further(Protocol):
+    """What is removed along with the records that a blocklist knows: their neighbours, for one."""
+
+    def prepare(self) -> None:
+        """Make sure that it can be done, before the long work; the records are held by now."""
+
+    def find(self, removed: Mapping[str, Mapping[int, Removed]]) -> Mapping[str, Mapping[int, Removed]]:
+        """Return more records that must go: by table, by row.
+
+        Parameters
+        ----------
+        removed
+            The records that the blocklist knows, in the same form.
+        """
+
+    def steps(self) -> tuple[Step, ...]:
+        """Return what the new manifest says of it."""
+
+    def lines(self) -> list[str]:
+        """Return what came of it, for a terminal: counts alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +69,8 @@ class Output:
         Who signs the manifest.
     jobs
         Processes that search.
+    embeddings
+        Where the tables' embeddings are, if not beside them: row-aligned files lose the same rows.
     """
 
     clean: Path | None = None
@@ -54,17 +80,18 @@ class Output:
     not_compared: Literal["keep", "remove"] = "keep"
     sign: Ed25519PrivateKey | None = None
     jobs: int = 1
+    embeddings: Path | None = None
 
     @property
-    def writes(self) -> bool:
-        """Whether anything is written."""
-        return self.in_place or self.clean is not None
+    def target(self) -> Target:
+        """Where the cleaned records go."""
+        return Target(self.clean, self.in_place, self.embeddings)
 
 
-def recheck(source: Path, plan: Plan, output: Output) -> Report:
+def recheck(source: Path, plan: Plan, output: Output, further: Further | None = None) -> Report:
     """Compare all records of a folder with a blocklist, and write the shards without those that it knows.
 
-    Nothing is fetched. Kept records stay as they are.
+    Nothing is fetched. Kept records stay as they are. Row-aligned files of embeddings lose the same rows.
 
     Parameters
     ----------
@@ -74,6 +101,8 @@ def recheck(source: Path, plan: Plan, output: Output) -> Report:
         What to compare with.
     output
         What to write, and where.
+    further
+        What else is removed, given what the blocklist knows; into a new folder alone.
 
     Raises
     ------
@@ -82,77 +111,60 @@ def recheck(source: Path, plan: Plan, output: Output) -> Report:
     DatasetError, BlocklistError, AttestationError
         Something cannot be read or written; no shard is half written then.
     """
-    folder, shards = find_shards(source)
     if output.clean is not None and output.in_place:
         raise PolicyError("choose one: a folder for the cleaned shards (-o), or --in-place")
-    target = output.clean or source
-    with ExitStack() as stack:
-        if output.writes:
-            stack.enter_context(writing.only_one(folder))
-            if writing.was_interrupted(folder):
-                provenance.require_remains(folder, writing.replaced_so_far(folder))
-            else:
-                provenance.require_true(folder)
-        tombstone_path = _tombstone_path(source, target, folder, output)
-        if output.in_place:
-            writing.remove_leftovers(shards.values())
-        partial = writing.partial_folder(target) if output.clean else None
+    if further is not None and output.in_place:
+        raise PolicyError(
+            "neighbours are removed into a new folder (-o) alone: after a kill in place, records that lists know would "
+            "be gone, and their neighbours could not be found any more"
+        )
+    find_shards(source)
+    tombstone_path = _tombstone_path(source, output)
+    with cleaning(source, output.target) as records:
+        if further is not None:
+            further.prepare()
         opened = plan.open()
         started = time.perf_counter()
-        found = _search(shards, plan, opened, output.jobs)
+        found = _search(records.shards, plan, opened, output.jobs)
         _require_usable(found, opened)
-        _add_pages(shards, found, opened)
+        records.require_fit({name: each.rows for name, each in found.items()})
+        _add_pages(records.shards, found, opened)
+        if further is not None:
+            for name, more in further.find({name: each.removed for name, each in found.items()}).items():
+                found[name].removed = dict(more) | found[name].removed
         report = _count(found, opened, output)
+        report.further = [] if further is None else further.lines()
         searched = time.perf_counter()
         deleted = {name: _deleted_rows(each, output) for name, each in found.items()}
-        if output.writes and report.lists:
-            head = {"created": now(), "blocklist": opened.version, "since": list(opened.since)}
+        if output.target.writes and report.actions:
             removed = {name: each.removed for name, each in found.items() if each.removed}
+            unnamed = {
+                name: found[name].rows
+                for name, records_gone in removed.items()
+                if any(each.uid is None for each in records_gone.values())
+            }
+            head = {"created": now(), "blocklist": opened.version, "since": list(opened.since), "rows": unnamed}
             report.tombstones = tombstones.write(tombstone_path, head, removed, output.recipients)
-        if partial:
-            for name, path in shards.items():
-                writing.copy_shard(path, deleted[name], found[name].stamp, partial / name)
-            report.manifest = provenance.reissue(folder, partial, opened, report, output.sign)
-            writing.appear(partial, target)
-        elif output.in_place:
-            _replace_shards(folder, shards, found, deleted)
-            report.manifest = provenance.reissue(folder, folder, opened, report, output.sign)
-            writing.end(folder)
+        said = provenance.Reissued(
+            partial(provenance.describe_recheck, opened, report),
+            report.records,
+            report.removed,
+            () if further is None else further.steps(),
+        )
+        report.manifest = records.write(deleted, lambda old, new: provenance.reissue(old, new, said, output.sign))
         report.seconds = (searched - started, time.perf_counter() - searched)
     return report
 
 
-def _replace_shards(
-    folder: Path,
-    shards: Mapping[str, Path],
-    found: Mapping[str, Searched],
-    deleted: Mapping[str, npt.NDArray[np.int64]],
-) -> None:
-    """Replace each shard that loses records; note in the folder that shards and manifest do not fit meanwhile."""
-    writing.begin(folder)
-    replaced = 0
-    try:
-        for name, path in shards.items():
-            if len(deleted[name]):
-                writing.replace_shard(folder, path, deleted[name], found[name].stamp)
-                replaced += 1
-    except DatasetError:
-        if not replaced:
-            writing.end(folder)
-        raise
-
-
-def _tombstone_path(source: Path, target: Path, folder: Path, output: Output) -> Path:
+def _tombstone_path(source: Path, output: Output) -> Path:
     """Return where the tombstones go, once it is known that they can."""
-    tombstones.require_recipients(output.recipients)
-    if output.clean is not None:
-        inside = output.clean.absolute().parent.resolve()
-        if source.is_dir() and source.resolve() in (inside, *inside.parents):
-            raise PolicyError(f"-o {output.clean} lies in {source}; choose a place outside of the records")
+    sealed_lines.require_recipients(output.recipients)
+    folder, target = source if source.is_dir() else source.parent, output.clean or source
     chosen = output.tombstones or tombstones.default_path(target, sealed=bool(output.recipients))
-    if output.writes:
+    if output.target.writes:
         # The folder of a single shard may be for anything.
-        tombstones.refuse_inside(chosen, *({folder, target} if source.is_dir() else {target}))
+        places = {folder, target} if source.is_dir() else {target}
+        sealed_lines.refuse_inside("--tombstones", chosen, *places, what="tombstones")
         tombstones.remove_leftovers(chosen, target)
     return chosen
 

@@ -18,6 +18,8 @@ from ingest_guard.verdict import Action
 
 PAGE = "page"
 """What stands for an algorithm where a record goes because its page does."""
+NEIGHBOUR = "neighbour"
+"""The same, where a record goes because its embedding lies near to that of a record that a list knows."""
 _UID_ROLES = ("url", "alt")
 
 
@@ -58,8 +60,6 @@ class Searched:
         Digests of the pages that lose all their records.
     all_views
         Records with the hashes of all frames and views.
-    stamp
-        Size, time and inode of the file that was read.
     columns, usable
         The names of its columns; whether any of them can be compared.
     """
@@ -70,7 +70,6 @@ class Searched:
     unread: Counter[str] = field(default_factory=Counter)
     pages: set[bytes] = field(default_factory=set)
     all_views: int = 0
-    stamp: tuple[int, int, int] = (0, 0, 0)
     columns: list[str] = field(default_factory=list)
     usable: bool = False
 
@@ -93,7 +92,7 @@ def search(path: Path, name: str, opened: Opened) -> Searched:
         It has not the columns that were named, or one of a type that holds no fingerprints.
     """
     table = open_table(path)
-    found = Searched(stamp=stamp(path), columns=table.columns())
+    found = Searched(columns=table.columns())
     columns = table_columns(found.columns, opened, name)
     compared = comparable(columns, opened)
     found.usable = compared.has_any

@@ -6,6 +6,10 @@
     >>> clean(frame, plan).write.parquet("s3a://bucket/clean")  # doctest: +SKIP
     >>> doomed(frame, plan).write.parquet("s3a://private/tombstones")  # doctest: +SKIP
 
+or, into a folder that all machines share, with a manifest:
+
+    >>> write_clean(frame, plan, Path("/shared/clean"), source=Path("/shared/out"))  # doctest: +SKIP
+
 Each executor opens the blocklist that the plan names, from a path that all of them have (a shared or a copied folder),
 verifies it as a crawl does, and compares whole Arrow batches. It must be the version that the driver sees: another one
 stops the job. The key of a keyed list is read on each executor, where the policy says; it does not travel.
@@ -13,24 +17,34 @@ stops the job. The key of a keyed list is read on each executor, where the polic
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+import numpy.typing as npt
 
+from ingest_guard.dataset.recheck import provenance, writing
 from ingest_guard.dataset.recheck.plan import Opened, Plan
 from ingest_guard.dataset.recheck.search import Searched, comparable, find_matched, find_on_pages, table_columns
+from ingest_guard.dataset.recheck.summary import Report
 from ingest_guard.dataset.recheck.tombstones import describe_matches
+from ingest_guard.dataset.shards.names import shard_names
 from ingest_guard.errors import DatasetError, PolicyError
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
     from pyspark.sql import DataFrame
 
 DOOMED = "uid string, action string, matches string"
 """Columns of what :func:`doomed` returns; ``matches`` is JSON as in a tombstone file."""
+
+_COUNTED = ("rows", "removed", "not_compared", "all_views")
+_COUNTS = ", ".join(f"{name} long" for name in _COUNTED)
 
 # The plan that this process compared with last; a worker that is used again may get another one.
 _LAST: list[tuple[Plan, Opened]] = []
@@ -55,8 +69,7 @@ def clean(frame: DataFrame, plan: Plan, *, not_compared: str = "keep") -> DataFr
     DatasetError
         On an executor: its blocklist is another version than the driver's.
     """
-    if not_compared not in ("keep", "remove"):
-        raise PolicyError(f"not_compared: expected keep or remove, got {not_compared!r}")
+    _require_known(not_compared)
     task = _task(frame, plan)
     return frame.mapInArrow(_Kept(task, not_compared == "remove"), frame.schema)
 
@@ -67,6 +80,70 @@ def doomed(frame: DataFrame, plan: Plan) -> DataFrame:
     It is sensitive: write it to a place that its owner alone can read, and do not publish it.
     """
     return frame.mapInArrow(_Tombstones(_task(frame, plan)), DOOMED)
+
+
+def write_clean(
+    frame: DataFrame,
+    plan: Plan,
+    target: Path,
+    *,
+    source: Path | None = None,
+    not_compared: Literal["keep", "remove"] = "keep",
+    sign: Ed25519PrivateKey | None = None,
+) -> Report:
+    """Write what :func:`clean` returns as Parquet into a new folder, with a manifest; it appears when it is whole.
+
+    The table is compared twice: once to be written, and once to be counted. Which records went is what :func:`doomed`
+    says; write that first.
+
+    Parameters
+    ----------
+    frame, plan, not_compared
+        As of :func:`clean`.
+    target
+        The folder. The driver and all executors must have it by this path.
+    source
+        The folder of shards that the table was read from, whose manifest goes on; None: they come from elsewhere.
+    sign
+        Who signs the manifest.
+
+    Raises
+    ------
+    PolicyError
+        As of :func:`clean`; or something is in the way of the folder.
+    AttestationError
+        The records of `source` are not what their manifest says, or the new one cannot be written.
+    """
+    _require_known(not_compared)
+    if source is not None:
+        provenance.require_true(source)
+    partial = writing.partial_folder(target)
+    opened, task = plan.open(), _task(frame, plan)
+    strict = not_compared == "remove"
+    frame.mapInArrow(_Kept(task, strict), frame.schema).write.mode("overwrite").parquet(partial.absolute().as_uri())
+    for name in ("_SUCCESS", ".*.crc"):
+        for path in partial.glob(name):
+            path.unlink()
+    counts = frame.mapInArrow(_Counts(task, strict), _COUNTS).groupBy().sum().collect()[0].asDict()
+    records, removed, missed, all_views = (int(counts[f"sum({name})"] or 0) for name in _COUNTED)
+    report = Report(
+        opened.version,
+        opened.since,
+        compared=opened.comparer.names,
+        near_entries=dict(opened.comparer.near_entries),
+        records=records,
+        removed=removed,
+        not_compared=missed,
+        dropped=missed if strict else 0,
+        all_views=all_views,
+        shards=len(shard_names(partial)),
+    )
+    said = provenance.Reissued(
+        functools.partial(provenance.describe_recheck, opened, report), report.records, report.removed
+    )
+    report.manifest = provenance.reissue(source, partial, said, sign)
+    writing.appear(partial, target)
+    return report
 
 
 @dataclass(frozen=True)
@@ -85,6 +162,11 @@ class _Task:
         if known.version != self.version:
             raise DatasetError("an executor has another version of the blocklist than the driver; give all the same")
         return known
+
+
+def _require_known(not_compared: str) -> None:
+    if not_compared not in ("keep", "remove"):
+        raise PolicyError(f"not_compared: expected keep or remove, got {not_compared!r}")
 
 
 def _task(frame: DataFrame, plan: Plan) -> _Task:
@@ -110,7 +192,13 @@ def _compare(batch: pa.RecordBatch, task: _Task) -> Searched:
     prints = opened.reader(comparable(columns, opened)).read(read)
     removed, pages = find_matched(read, prints, columns, opened)
     removed = find_on_pages(read, columns, task.pages) | removed
-    return Searched(removed=removed, pages=pages, not_compared=np.flatnonzero(~opened.comparer.is_compared(prints)))
+    return Searched(
+        rows=batch.num_rows,
+        removed=removed,
+        pages=pages,
+        not_compared=np.flatnonzero(~opened.comparer.is_compared(prints)),
+        all_views=len(np.unique(np.concatenate(prints.all_views))) if prints.all_views else 0,
+    )
 
 
 @dataclass(frozen=True)
@@ -122,12 +210,31 @@ class _Kept:
         import pyarrow as pa  # noqa: PLC0415 - an extra; loaded on executors
 
         for batch in batches:
+            yield batch.filter(pa.array(_stays(_compare(batch, self.task), self.strict)))
+
+
+@dataclass(frozen=True)
+class _Counts:
+    task: _Task
+    strict: bool
+
+    def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        import pyarrow as pa  # noqa: PLC0415 - as above
+
+        for batch in batches:
             compared = _compare(batch, self.task)
-            keep = np.ones(batch.num_rows, bool)
-            keep[list(compared.removed)] = False
-            if self.strict:
-                keep[compared.not_compared] = False
-            yield batch.filter(pa.array(keep))
+            removed = compared.rows - int(_stays(compared, self.strict).sum())
+            counts = (compared.rows, removed, len(compared.not_compared), compared.all_views)
+            yield pa.RecordBatch.from_arrays([pa.array([each], pa.int64()) for each in counts], list(_COUNTED))
+
+
+def _stays(compared: Searched, strict: bool) -> npt.NDArray[np.bool_]:  # noqa: FBT001 - as in the classes above
+    """Return which rows of a batch stay."""
+    keep = np.ones(compared.rows, bool)
+    keep[list(compared.removed)] = False
+    if strict:
+        keep[compared.not_compared] = False
+    return keep
 
 
 @dataclass(frozen=True)

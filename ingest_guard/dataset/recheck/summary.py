@@ -34,6 +34,8 @@ class Report:
         Algorithm -> texts in the tables that are no value of it.
     all_views
         Records with the hashes of all frames and views; the others are compared by the native view of the first frame.
+    further
+        What else was removed, in words: neighbours of the records that the lists know.
     tombstones, manifest
         Where the tombstones are; whether there is a manifest of the records that are left.
     seconds
@@ -55,6 +57,7 @@ class Report:
     near_entries: dict[str, int] = field(default_factory=dict)
     unread: Counter[str] = field(default_factory=Counter)
     all_views: int = 0
+    further: list[str] = field(default_factory=list)
     tombstones: Path | None = None
     manifest: bool = False
     seconds: tuple[float, float] = (0.0, 0.0)
@@ -68,6 +71,8 @@ class Report:
         """Return this as JSON takes it."""
         data = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "version"}
         path = None if self.tombstones is None else str(self.tombstones)
+        compared = (self.records - self.not_compared) / self.records if self.compared and self.records else 0.0
+        data["compared_share"] = compared
         return {"blocklist": self.version, **data, "kept": self.kept, "recall": self.recall(), "tombstones": path}
 
     def lines(self) -> list[str]:
@@ -80,10 +85,14 @@ class Report:
         ]
         lines += [f"  list {name}: {count:,}" for name, count in sorted(self.lists.items())]
         lines += [f"  by {name}: {count:,}" for name, count in sorted(self.algorithms.items())]
+        if self.compared:
+            compared = share(self.records - self.not_compared, self.records)
+            lines.append(f"{compared} of the records could be compared")
         if self.not_compared:
             what = "removed" if self.dropped else "kept; --not-compared remove takes them out"
             lines.append(f"{self.not_compared:,} records have nothing that could be compared ({what})")
         lines += [f"{count:,} texts are no {name} value" for name, count in sorted(self.unread.items())]
+        lines += self.further
         lines += self.recall()
         if self.tombstones is not None:
             lines.append(f"tombstones (sensitive, not for publication): {self.tombstones}")
@@ -102,3 +111,11 @@ class Report:
         if self.records and not self.near_entries:
             lines.append("no perceptual hash was compared: only files that are the same byte for byte are found")
         return lines
+
+
+def share(part: int, whole: int) -> str:
+    """Return a share in per cent, rounded down, so that 100 % is all; of nothing it is 100 %."""
+    if not whole:
+        return "100 %"
+    tenths = part * 1000 // whole
+    return f"{tenths // 10}.{tenths % 10} %" if tenths % 10 else f"{tenths // 10} %"

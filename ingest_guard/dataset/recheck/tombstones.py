@@ -4,19 +4,16 @@ A record's uid is the md5 of its text and address: with the old shards it leads 
 the file is readable for its owner alone (mode 0600), sealed where a recipient is given, and not for publication.
 """
 
-import io
-import json
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ingest_guard.dataset.recheck.sealed_lines import write_lines
 from ingest_guard.dataset.recheck.search import Removed
-from ingest_guard.errors import BlocklistError, DatasetError, PolicyError
-from ingest_guard.files.atomic import remove_hidden, whole_file
+from ingest_guard.files.atomic import remove_hidden
 
-_MODE = 0o600
 NOTICE = (
     "Sensitive: with the old shards this is a directory of addresses of abuse imagery. Not for publication; what one "
     "publishes is the cleaned data set."
@@ -37,27 +34,6 @@ def remove_leftovers(path: Path, clean: Path) -> None:
     """Remove what a killed run left half written in the place of a tombstone file."""
     if path.parent.is_dir():
         remove_hidden(path.parent, re.compile(f"{re.escape(clean.name)}[.]tombstones.*|{re.escape(path.name)}"))
-
-
-def refuse_inside(path: Path, *folders: Path) -> None:
-    """Raise PolicyError where a tombstone file would lie among the records, or over another file."""
-    where = path.absolute().parent.resolve()
-    for folder in folders:
-        if folder.resolve() in (where, *where.parents):
-            raise PolicyError(
-                f"--tombstones {path}: tombstones are not for publication, and this lies in {folder}; choose a place "
-                "outside of the records"
-            )
-    if os.path.lexists(path):
-        raise PolicyError(f"--tombstones {path} exists; tombstones are never written over: choose a new name")
-
-
-def require_recipients(recipients: Sequence[str]) -> None:
-    """Seal nothing to recipients, so that a wrong one is found before the work; BlocklistError."""
-    if recipients:
-        from ingest_guard.blocklist.transfer import encryption  # noqa: PLC0415 - pyrage is an extra
-
-        encryption.encrypt(io.BytesIO(), io.BytesIO(), recipients)
 
 
 def write(
@@ -81,19 +57,8 @@ def write(
     DatasetError
         It cannot be written.
     """
-    try:
-        with whole_file(path, _MODE, replace=False) as file:
-            lines = _lines(head, removed)
-            if recipients:
-                from ingest_guard.blocklist.transfer import encryption  # noqa: PLC0415 - pyrage is an extra
-
-                encryption.encrypt(io.BufferedReader(encryption.Blocks(lines)), file, recipients)
-            else:
-                file.writelines(lines)
-    except (OSError, BlocklistError) as error:
-        why = getattr(error, "strerror", None) or str(error)
-        raise DatasetError(f"{path}: the tombstones cannot be written ({why}); no record was removed") from None
-    return path
+    then = "; no record was removed"
+    return write_lines(path, _lines(head, removed), recipients, what="tombstones", then=then)
 
 
 def describe_matches(record: Removed) -> list[dict[str, str]]:
@@ -104,8 +69,8 @@ def describe_matches(record: Removed) -> list[dict[str, str]]:
     ]
 
 
-def _lines(head: Mapping[str, Any], removed: Mapping[str, Mapping[int, Removed]]) -> Iterator[bytes]:
-    yield _line({"tombstones": 1, "notice": NOTICE, **head})
+def _lines(head: Mapping[str, Any], removed: Mapping[str, Mapping[int, Removed]]) -> Iterator[Mapping[str, Any]]:
+    yield {"tombstones": 1, "notice": NOTICE, **head}
     for shard, records in removed.items():
         for row, record in sorted(records.items()):
             line: dict[str, Any] = {"uid": record.uid, "shard": shard}
@@ -113,8 +78,4 @@ def _lines(head: Mapping[str, Any], removed: Mapping[str, Mapping[int, Removed]]
                 line["row"] = row
             line["action"] = record.action
             line["matches"] = describe_matches(record)
-            yield _line(line)
-
-
-def _line(content: Mapping[str, Any]) -> bytes:
-    return (json.dumps(content) + "\n").encode()
+            yield line

@@ -8,20 +8,21 @@ import hashlib
 import os
 import shutil
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+import numpy as np
+import numpy.typing as npt
+
+from ingest_guard.dataset.recheck import renames
 from ingest_guard.dataset.recheck.search import stamp
 from ingest_guard.dataset.tables.shard_files import open_table
 from ingest_guard.errors import DatasetError, PolicyError
 from ingest_guard.files.atomic import flush, flush_closed, flush_folder, hidden_name, remove_hidden
 
-if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-
+Ints = npt.NDArray[np.int64]
 _PARTIAL = ".recheck-partial"
 _RUNNING = ".recheck-running"
 
@@ -75,44 +76,76 @@ def end(folder: Path) -> None:
         flush_folder(folder)
 
 
-def remove_leftovers(shards: Iterable[Path]) -> int:
-    """Remove what an earlier run left half written beside some shards; return how many files that was."""
-    return sum(remove_hidden(folder) for folder in {path.parent for path in shards})
+def remove_leftovers(files: Iterable[Path]) -> int:
+    """Remove what an earlier run left half written beside some files; return how many files that was."""
+    return sum(remove_hidden(folder) for folder in {path.parent for path in files})
 
 
-def replace_shard(folder: Path, path: Path, rows: npt.NDArray[np.int64], seen: tuple[int, int, int]) -> None:
-    """Replace a shard by itself without some rows. At any moment its name stands for the old or the new one.
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """A file that loses rows.
+
+    Attributes
+    ----------
+    path
+        The file.
+    rows
+        Which rows, sorted.
+    seen
+        Its :func:`~ingest_guard.dataset.recheck.search.stamp` when it was searched.
+    write_without
+        Writes it without some rows to another place.
+    """
+
+    path: Path
+    rows: Ints
+    seen: tuple[int, int, int]
+    write_without: Callable[[Ints, Path], None]
+
+
+def cut_shard(path: Path, rows: Ints, seen: tuple[int, int, int]) -> Cut:
+    """Return how a shard loses some rows."""
+    return Cut(path, rows, seen, lambda rows, target: open_table(path).write_without(rows, target))
+
+
+def replace_cut(folder: Path, shard: Cut, others: Sequence[Cut] = (), removed: Sequence[Path] = ()) -> None:
+    """Replace a shard, and what goes along with it, without some rows.
+
+    At any moment each name stands for the old or the new file. Should the process be killed between two renames, the
+    next run does the rest (:func:`~ingest_guard.dataset.recheck.renames.finish`).
 
     Parameters
     ----------
     folder
         Where it was noted that shards are about to be replaced; what replaces this one is noted, too.
-    path
+    shard
         The shard.
-    rows
-        Sorted.
-    seen
-        Its :func:`~ingest_guard.dataset.recheck.search.stamp` when it was searched.
+    others
+        Files that lose the same rows.
+    removed
+        Files that go.
 
     Raises
     ------
     DatasetError
-        It was changed since, or cannot be written; the old one is then still there.
+        One was changed since it was searched, or cannot be written; the old ones are then still there.
     """
-    hidden = hidden_name(path)
+    hidden = {cut.path: hidden_name(cut.path) for cut in (shard, *others)}
     try:
-        with _writing(path):
-            _write_without(path, rows, seen, hidden)
-            _note(folder, hidden)
-            hidden.replace(path)
-            flush_folder(path.parent)
+        with _writing(shard.path):
+            for cut in (shard, *others):
+                _write_cut(cut, hidden[cut.path])
+            _note(folder, hidden[shard.path])
+            renames.rename_together(folder, hidden, removed)
     finally:
-        with contextlib.suppress(OSError):
-            hidden.unlink(missing_ok=True)
+        if not renames.is_pending(folder):
+            for each in hidden.values():
+                with contextlib.suppress(OSError):
+                    each.unlink(missing_ok=True)
 
 
-def copy_shard(path: Path, rows: npt.NDArray[np.int64], seen: tuple[int, int, int], target: Path) -> None:
-    """Write a shard without some rows, or as it is where there are none, to a new place.
+def copy_cut(cut: Cut, target: Path) -> None:
+    """Write a file without some rows, or as it is where there are none, to a new place.
 
     Raises
     ------
@@ -121,13 +154,13 @@ def copy_shard(path: Path, rows: npt.NDArray[np.int64], seen: tuple[int, int, in
     """
     with _writing(target):
         target.parent.mkdir(parents=True, exist_ok=True)
-        if len(rows):
-            _write_without(path, rows, seen, target)
+        if len(cut.rows):
+            _write_cut(cut, target)
         else:
-            _require_unchanged(path, seen)
-            shutil.copyfile(path, target)
-            flush_closed(target, stat.S_IMODE(path.stat().st_mode))
-            _require_unchanged(path, seen)
+            _require_unchanged(cut.path, cut.seen)
+            shutil.copyfile(cut.path, target)
+            flush_closed(target, stat.S_IMODE(cut.path.stat().st_mode))
+            _require_unchanged(cut.path, cut.seen)
 
 
 def partial_folder(clean: Path) -> Path:
@@ -168,11 +201,11 @@ def _note(folder: Path, hidden: Path) -> None:
         flush(file)
 
 
-def _write_without(path: Path, rows: npt.NDArray[np.int64], seen: tuple[int, int, int], target: Path) -> None:
-    _require_unchanged(path, seen)
-    open_table(path).write_without(rows, target)
-    flush_closed(target, stat.S_IMODE(path.stat().st_mode))
-    _require_unchanged(path, seen)
+def _write_cut(cut: Cut, target: Path) -> None:
+    _require_unchanged(cut.path, cut.seen)
+    cut.write_without(cut.rows, target)
+    flush_closed(target, stat.S_IMODE(cut.path.stat().st_mode))
+    _require_unchanged(cut.path, cut.seen)
 
 
 def _require_unchanged(path: Path, seen: tuple[int, int, int]) -> None:

@@ -111,3 +111,51 @@ def test_a_similarity_that_everything_has_is_refused(monkeypatch: pytest.MonkeyP
     search = Search(np.ones((1, WIDTH), np.float32), Wanted(0, 0.5))
     with pytest.raises(DatasetError, match="raise --above"):
         search.scan(np.ones((200, WIDTH), np.float16), 0)
+
+
+def test_half_floats_are_converted_exactly() -> None:
+    """Each of the 65,536 half floats becomes the number that NumPy makes of it, or sends its row to NumPy."""
+    every = np.arange(1 << 16, dtype=np.uint16).view(np.float16).reshape(-1, 1)
+    room = np.empty((len(every), 1), np.float32)
+    for rows in (every, np.nan_to_num(every, nan=1, posinf=1, neginf=1), every[::-1]):
+        block, _, usable = module._prepare(rows, np.empty((0, 1), np.float32), room)
+        expected = rows.astype(np.float32)
+        fine = np.isfinite(expected[:, 0]) & (expected[:, 0] != 0)
+        assert np.array_equal(usable, fine)
+        # What is far from 1 is divided by its largest number.
+        near = fine & (np.abs(expected[:, 0]) > 1e-3)
+        assert np.array_equal(block[near], expected[near])
+        assert np.array_equal(np.sign(block[fine]), np.sign(expected[fine]))
+
+
+@pytest.mark.parametrize(
+    ("dtype", "scale"),
+    [
+        *((dtype, scale) for dtype in ("<f2", ">f2") for scale in (1e-4, 1, 100)),
+        *((dtype, scale) for dtype in ("<f4", ">f4", "<f8", ">f8") for scale in (1e-30, 1e-20, 1e-4, 1, 1e20, 1e37)),
+    ],
+)
+def test_the_length_of_a_row_does_not_matter(dtype: str, scale: float) -> None:
+    """A row is compared by its direction, however long it is, in either order of bytes; its neighbours stay as near."""
+    rng = np.random.default_rng(9)
+    rows, seeds = units(rng, 50, np.float64), units(rng, 3, np.float32)
+    rows[::2] *= scale
+    search = Search(seeds, Wanted(50))
+    assert search.scan(rows.astype(dtype), 0).tolist() == []
+    found, expected = search.state().hits, brute(seeds, rows, Wanted(50))
+    for seed in range(3):
+        mine = dict(zip(found.row[found.seed == seed].tolist(), found.similarity[found.seed == seed], strict=True))
+        assert mine == pytest.approx(dict(expected[seed]), abs=2e-3 if dtype.endswith("2") else 1e-5)
+
+
+@pytest.mark.parametrize("width", [1, 2, 48])
+def test_a_search_that_does_not_see_planted_rows_fails(width: int) -> None:
+    """In each piece of the data rows are planted; where their products are wrong, the search ends."""
+    rng = np.random.default_rng(10)
+    search = Search(rng.standard_normal((20, width)), Wanted(3))
+    rows = rng.standard_normal((30, width)).astype(np.float16)
+    search.scan(rows, 0)
+    assert set(search.state().hits.row.tolist()) <= set(range(30))
+    search.seeds = -search.seeds
+    with pytest.raises(DatasetError, match="planted"):
+        search.scan(rows, 30)

@@ -1,6 +1,6 @@
 """Runs rechecks in forks and kills each at another change to the file system, or at a random moment.
 
-    python kills.py FOLDER BLOCKLIST in_place|clean
+    python kills.py FOLDER BLOCKLIST in_place|clean|both|neighbours
 
 Prints what it saw as JSON. A step is each file that is opened to be written, each flush to the disk, each rename, link
 and removal, before it is done: a kill at the next step is one right after it. It is a process of its own, so that forks
@@ -21,8 +21,19 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from ingest_guard.dataset.embeddings.embedding_files import find_embeddings
+from ingest_guard.dataset.neighbours.candidates import write_candidates
+from ingest_guard.dataset.neighbours.checkpoint import Checkpoint
+from ingest_guard.dataset.neighbours.removal import RemovedNeighbours, remove_found
+from ingest_guard.dataset.neighbours.run import Seeds, neighbours
+from ingest_guard.dataset.neighbours.search import Wanted
+from ingest_guard.dataset.recheck.cleaning import Target, cleaning
 from ingest_guard.dataset.recheck.plan import Plan
 from ingest_guard.dataset.recheck.run import Output, recheck
+from ingest_guard.dataset.recheck.sealed_lines import refuse_inside
+from ingest_guard.errors import PolicyError
 from ingest_guard.policy.policy import Policy
 
 if TYPE_CHECKING:
@@ -30,6 +41,7 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
 RANDOM_KILLS = 8
+WANTED = Wanted(0, 0.99)
 # Audit events of Python; a rename that replaces is an os.rename, too.
 _CHANGES = {"os.rename", "os.link", "os.remove", "os.mkdir", "os.rmdir", "os.chmod", "shutil.copyfile"}
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
@@ -41,11 +53,17 @@ def main(folder: Path, blocklist: Path, mode: str) -> None:
     work, clean = folder / "work", folder / "clean"
 
     def run() -> None:
-        recheck(work, plan, Output(in_place=True) if mode == "in_place" else Output(clean))
+        if mode == "neighbours":
+            remove_neighbours(work, clean, folder)
+        else:
+            further = RemovedNeighbours(work, WANTED, threads=1) if mode == "both" else None
+            recheck(work, plan, Output(in_place=True) if mode == "in_place" else Output(clean), further)
 
     # Whatever is imported late is imported now, once, rather than in each fork.
     restore(folder)
     recheck(work, plan, Output(folder / "warm"))
+    restore(folder)
+    run()
     seen = []
     step = 0
     while True:
@@ -63,6 +81,25 @@ def main(folder: Path, blocklist: Path, mode: str) -> None:
         seen.append({"kill": "random", **look(folder, mode)})
         seen.append({"kill": None, "ended": forked(run)[0], **look(folder, mode)})
     print(json.dumps(seen))  # noqa: T201 - read by the test
+
+
+def remove_neighbours(work: Path, clean: Path, notes: Path) -> None:
+    """Do what ``neighbours --remove`` does, with the candidates in the first file of their names that is free."""
+    with cleaning(work, Target(clean)) as records:
+        files = find_embeddings(work)
+        seeds = Seeds("vectors", np.load(work / "c.npy")[7:8].astype(np.float32))
+        checkpoint = Checkpoint(files, seeds.vectors, WANTED)
+        found, summary = neighbours(files, seeds, WANTED, threads=1, checkpoint=checkpoint)
+        free, number = notes / "candidates-0.jsonl", 0
+        while free.exists():
+            # As the command does before it refuses a name that is taken.
+            with contextlib.suppress(PolicyError):
+                refuse_inside("-o", free, what="candidates")
+            number += 1
+            free = notes / f"candidates-{number}.jsonl"
+        write_candidates(free, {}, files, found, ())
+        remove_found(records, found, seeds, summary)
+        checkpoint.remove()
 
 
 def restore(folder: Path) -> None:
@@ -127,7 +164,8 @@ def look(folder: Path, mode: str) -> dict[str, object]:
     shown = folder / ("work" if mode == "in_place" else "clean")
     shards = {path.name: path.read_bytes().hex() for path in shown.glob("[!.]*")} if shown.is_dir() else None
     hidden = [path.name for path in folder.rglob(".*")]
-    graves = [line for path in folder.glob("*tombstones*") for line in path.read_text().splitlines()]
+    notes = [*folder.glob("*tombstones*"), *folder.glob("candidates*")]
+    graves = [line for path in notes for line in path.read_text().splitlines()]
     uids = sorted({json.loads(line)["uid"] for line in graves if "uid" in json.loads(line)})
     return {"shards": shards, "hidden": hidden, "uids": uids}
 

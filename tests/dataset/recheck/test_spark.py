@@ -1,66 +1,33 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import sys
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pytest
 from support.blocklists import make_blocklist
 from support.rechecks import record, uids, value
+from support.spark import QUIET, spark_session  # noqa: F401 - a fixture
 
+from ingest_guard.dataset.attestation.files import manifest_digest, write_manifest
+from ingest_guard.dataset.attestation.manifest import Manifest
+from ingest_guard.dataset.attestation.model import Source
+from ingest_guard.dataset.attestation.verify import verify
 from ingest_guard.dataset.recheck import spark
 from ingest_guard.dataset.recheck.plan import Plan
 from ingest_guard.dataset.records.layouts import outfit
 from ingest_guard.dataset.shards.writer import write_parquet
-from ingest_guard.errors import DatasetError, PolicyError
+from ingest_guard.errors import AttestationError, DatasetError, PolicyError
 from ingest_guard.policy.policy import Policy
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from pyspark.sql import SparkSession
 
-pytestmark = [
-    # Spark's own ways with its sockets and with pandas.
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
-    pytest.mark.filterwarnings("ignore::FutureWarning"),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = QUIET
 
 LISTED = [("md5", value(3, "md5")), ("pdq", value(5, "pdq"))]
-
-
-@pytest.fixture(scope="module")
-def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
-    """Start Spark with two workers."""
-    sql = pytest.importorskip("pyspark.sql")
-    if "JAVA_HOME" not in os.environ and not shutil.which("java"):
-        pytest.skip("Spark needs Java 17 or newer")
-    patch = pytest.MonkeyPatch()
-    patch.setenv("PYSPARK_PYTHON", sys.executable)
-    patch.setenv("SPARK_LOCAL_IP", "127.0.0.1")
-    folder = tmp_path_factory.mktemp("spark")
-    options = {
-        "spark.ui.enabled": "false",
-        "spark.sql.shuffle.partitions": "2",
-        "spark.driver.memory": "512m",
-        "spark.local.dir": str(folder),
-        "spark.sql.warehouse.dir": str(folder / "warehouse"),
-        "spark.sql.execution.arrow.maxRecordsPerBatch": "7",
-    }
-    builder = sql.SparkSession.builder.master("local[2]").appName("recheck")
-    for name, setting in options.items():
-        builder = builder.config(name, setting)
-    started = builder.getOrCreate()
-    started.sparkContext.setLogLevel("OFF")
-    yield started
-    started.stop()
-    patch.undo()
 
 
 def test_over_spark(session: SparkSession, tmp_path: Path) -> None:
@@ -83,6 +50,39 @@ def test_over_spark(session: SparkSession, tmp_path: Path) -> None:
     assert json.loads(graves[record(5)["uid"]]["matches"]) == [{"list": "l", "algorithm": "pdq"}]
     assert json.loads(graves[record(4)["uid"]]["matches"]) == [{"list": "", "algorithm": "page"}]
     assert {row["action"] for row in graves.values()} == {"drop_page"}
+
+
+def test_a_clean_folder_over_spark(session: SparkSession, tmp_path: Path) -> None:
+    """What is written over Spark has a manifest: what it was compared with, how many went, and where it comes from."""
+    dressed = outfit("native")
+    (tmp_path / "out").mkdir()
+    rows = [dressed.row(record(number)) for number in range(30)]
+    rows[8] |= {"pdq": None}
+    write_parquet(tmp_path / "out" / "records-00000.parquet", rows, dressed)
+    write_manifest(tmp_path / "out", Manifest.foreign(outfit="native"))
+    frame = session.read.parquet(str(tmp_path / "out" / "*.parquet"))
+    store = make_blocklist(tmp_path / "b", {"l": [("pdq", value(number, "pdq")) for number in (3, 5)]})
+    plan = Plan(Policy(blocklist=store))
+    report = spark.write_clean(frame, plan, tmp_path / "clean", source=tmp_path / "out")
+    assert (report.records, report.removed, report.not_compared, report.dropped) == (30, 2, 1, 0)
+    verified = verify(tmp_path / "clean")
+    assert verified.problems == ()
+    manifest = verified.manifest
+    assert manifest.rows == 28
+    assert manifest.derived_from == Source(manifest=manifest_digest(tmp_path / "out"), rows=30)
+    (said,) = manifest.rechecks
+    assert said.counts == {"compared": 30, "removed": 2, "not_compared": 1}
+    assert said.blocklist.version == plan.open().version
+    assert not [path for path in (tmp_path / "clean").rglob("*") if path.name.startswith((".", "_"))]
+    # Without a source, and with nothing kept that could not be compared.
+    report = spark.write_clean(frame, plan, tmp_path / "strict", not_compared="remove")
+    assert (report.removed, report.dropped, report.kept) == (3, 1, 27)
+    assert Manifest.load(tmp_path / "strict").derived_from == Source(rows=30)
+    with pytest.raises(PolicyError, match="no empty folder"):
+        spark.write_clean(frame, plan, tmp_path / "clean")
+    (tmp_path / "out" / "records-00000.parquet").write_bytes(b"")
+    with pytest.raises(AttestationError, match="must not vouch"):
+        spark.write_clean(frame, plan, tmp_path / "again", source=tmp_path / "out")
 
 
 def test_on_one_batch(tmp_path: Path) -> None:
@@ -110,6 +110,8 @@ def test_on_one_batch(tmp_path: Path) -> None:
     (pages,) = spark._Pages(spark._Task(costly, version))([batch])
     both = spark._Task(costly, version, frozenset(pages.column(0).to_pylist()))
     assert next(spark._Tombstones(both)([batch])).num_rows == 3
+    counts = spark._Counts(task, strict=False), spark._Counts(task, strict=True)
+    assert [list(next(each([batch])).to_pylist()[0].values()) for each in counts] == [[7, 1, 1, 0], [7, 2, 1, 0]]
     with pytest.raises(DatasetError, match="another version"):
         next(spark._Kept(spark._Task(plan, "0" * 64), strict=False)([batch]))
 
@@ -125,3 +127,5 @@ def test_wrong_use(tmp_path: Path) -> None:
         spark.clean(Frame(), plan)  # type: ignore[arg-type]
     with pytest.raises(PolicyError, match="keep or remove"):
         spark.clean(Frame(), plan, not_compared="both")  # type: ignore[arg-type]
+    with pytest.raises(PolicyError, match="keep or remove"):
+        spark.write_clean(Frame(), plan, tmp_path / "c", not_compared="both")  # type: ignore[arg-type]

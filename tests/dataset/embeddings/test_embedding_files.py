@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from ingest_guard.dataset.neighbours import embeddings as module
-from ingest_guard.dataset.neighbours.embeddings import find_embeddings
+from ingest_guard.dataset.embeddings import embedding_files as module
+from ingest_guard.dataset.embeddings.embedding_files import find_embeddings
 from ingest_guard.errors import DatasetError, PolicyError
 
 ROWS = np.arange(30, dtype=np.float16).reshape(10, 3) + 1
