@@ -171,6 +171,8 @@ def test_only_pages_within_the_domains_are_asked_for() -> None:
         gzip.compress(_xml(*_PAGES))[:-9],
         b"\x00" * 99,
     ],
+    # Not the bytes: there is a time in what is packed.
+    ids=["empty", "page", "text", "feed", "no root", "packed page", "packed and cut", "zeros"],
 )
 def test_what_is_no_sitemap_is_counted(body: bytes) -> None:
     """It gives no request and ends nothing."""
