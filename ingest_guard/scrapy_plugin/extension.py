@@ -90,7 +90,7 @@ class Watchdog:
         state.is_open = True
         # What is loaded by now stays for the whole crawl. The collector would look at all of it again and again while
         # the crawl makes its many short-lived objects: 0.4 ms a response, several times what the check itself costs.
-        gc.collect()
+        # There is hardly any garbage yet, and looking for it would take as long as ten pages.
         gc.freeze()
         state.note_version()
         self._runtime.swapper.start()

@@ -29,6 +29,7 @@ from ingest_guard.scrapy_plugin.core import placement
 from ingest_guard.scrapy_plugin.images.fetch import Fetched
 from ingest_guard.scrapy_plugin.runtime import Runtime
 from ingest_guard.scrapy_plugin.startup import protections
+from ingest_guard.urls import registrable
 from ingest_guard.verdict import Action
 
 logger = logging.getLogger(__name__)
@@ -169,6 +170,8 @@ class CheckPipeline(_Pipeline):
         with placement.announced():
             placement.require_chain(self._crawler)
             protections.require_built(self._state)
+            # While another core starts the workers.
+            registrable.load()
             await self._state.pool.ready()
             await self._runtime.self_test.run()
 

@@ -25,6 +25,11 @@ def suffixes() -> TLDExtract:
     return TLDExtract(suffix_list_urls=(), cache_dir=None)
 
 
+def load() -> None:
+    """Read the list of public suffixes now; else the first look-up does, which takes a tenth of a second."""
+    _domain("example.org")
+
+
 def domain_of(url: str) -> str:
     """Return the registrable domain of an address; its host where it has none (an IP address), empty without a host."""
     return _domain(host_of(url))
