@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ingest_guard import Guard, ImageFacts, Match, Outcome, Policy, Reason, Verdict
-from ingest_guard.guard.guard import Inquiry, Part
+from ingest_guard.guard.inquiry import Inquiry, Part
 from ingest_guard.guard.scan_result import Scan
 from ingest_guard.imaging.sniffing.sniff import Kind
 

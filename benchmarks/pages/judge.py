@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from benchmarks.pages.generator import Page
-    from ingest_guard.guard.guard import Part
+    from ingest_guard.guard.inquiry import Part
     from ingest_guard.guard.scan_result import Scan
     from ingest_guard.verdict import Verdict
 

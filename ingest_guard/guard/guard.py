@@ -11,13 +11,13 @@ or a decoder that is taken over cannot vouch for a listed file.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from dataclasses import replace
 
 from ingest_guard.blocklist.blocklist import Blocklist
 from ingest_guard.guard.allow_list import AllowList
 from ingest_guard.guard.check_set import attest
 from ingest_guard.guard.credentials import list_key, require_trusted
+from ingest_guard.guard.inquiry import ExactHit, Inquiry, Part
 from ingest_guard.guard.list_rules import actions, govern, require_known_hashes, strictest
 from ingest_guard.guard.page_reading import needs_reading, page_limits, read_text
 from ingest_guard.guard.scan_result import Scan
@@ -41,57 +41,6 @@ _FAILURES = frozenset(
     }
 )
 """Reasons that say something of the scan, not of the picture."""
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """One image to scan: the body itself, or an image inside it.
-
-    Attributes
-    ----------
-    data
-        Its bytes.
-    sha256
-        Of these bytes, lower-case hex.
-    embedded
-        True for an image inside a text.
-    may_doubt
-        False where it can match, and what is wrong with it is no doubt about the text: no browser shows it, or it is
-        an empty spacer.
-    """
-
-    data: bytes = field(repr=False)
-    sha256: str = field(repr=False)
-    embedded: bool = False
-    may_doubt: bool = True
-
-
-class ExactHit(NamedTuple):
-    """A value on a list that an image has, and which image that is; never shown, never kept as it is."""
-
-    list_id: str
-    algorithm: str
-    value: str
-    sha256: str
-
-
-@dataclass(frozen=True, slots=True)
-class Inquiry:
-    """What is known of a body before anything was decoded.
-
-    Attributes
-    ----------
-    is_unread
-        True for a text that may hold inline bodies: it is to be read, and :meth:`Guard.finish` takes the reading.
-    """
-
-    kind: Kind
-    digests: Mapping[str, str] = field(repr=False)
-    matches: tuple[Match, ...]
-    parts: tuple[Part, ...]
-    reason: Reason | None = None
-    hits: tuple[ExactHit, ...] = field(default=(), repr=False)
-    is_unread: bool = False
 
 
 class Guard:

@@ -20,10 +20,10 @@ from ingest_guard.guard.scan_result import Scan
 from ingest_guard.guard.transfer import pack_guard
 from ingest_guard.pages.reading import PageQuestion, PageReading
 from ingest_guard.verdict import Reason
-from ingest_guard.workers import warmup
 from ingest_guard.workers.budget import Budget, make_budget
 from ingest_guard.workers.domains import SLOW
 from ingest_guard.workers.fair_queue import FairQueue
+from ingest_guard.workers.probes import Probes
 from ingest_guard.workers.source import START_SECONDS, Source
 from ingest_guard.workers.worker import Events, Job, TextJob, Worker
 
@@ -31,7 +31,6 @@ from ingest_guard.workers.worker import Events, Job, TextJob, Worker
 _DEPTH = 2
 _TICK = 0.25
 _DEATHS_TO_GIVE_UP = 5
-_PROBE_EVERY = 1000
 _REPORT_EVERY = 5.0
 
 
@@ -68,9 +67,7 @@ class WorkerPool:
         self._changed = asyncio.Event()
         self._deaths = 0
         self._failure: str | None = None
-        self._probe, self._probe_answer = warmup.make_probe()
-        self._page_probe, self._page_probe_answer = warmup.make_text_probe()
-        self._until_probe = 0
+        self._probes = Probes(self._page_limits)
         self._last_report = 0.0
         self.crashes = 0
         self.gave_wrong_answer = False
@@ -148,35 +145,13 @@ class WorkerPool:
             elif self.budget.domains.is_closed(place):
                 self._drop(job)
             else:
-                self._until_probe -= 1
-                if self._until_probe <= 0:
-                    self._until_probe = _PROBE_EVERY
-                    for probe in self._probes():
-                        self._waiting.push(probe)
+                for probe in self._probes.due():
+                    self._waiting.push(probe)
                 self._waiting.push(job)
                 self._hand_out()
             return await answer if answer is not None else None
         finally:
             self.budget.leave(len(job.data), place)
-
-    def _probes(self) -> tuple[Job, Job]:
-        """Return a picture and a page whose answers are known."""
-
-        def is_seen(found: Scan) -> bool:
-            return found.image is not None and found.image.fingerprints.get("pdq") == self._probe_answer
-
-        def is_read(found: PageReading) -> bool:
-            return warmup.is_probe_read(found, self._page_probe_answer)
-
-        page = TextJob(
-            self._page_probe,
-            None,
-            declared="text/html",
-            limits=self._page_limits,
-            question=warmup.PROBE_QUESTION,
-            is_right=is_read,
-        )
-        return Job(self._probe, None, is_right=is_seen), page
 
     def retire(self) -> None:
         """End all processes without waiting for them: no further scan will be asked for."""

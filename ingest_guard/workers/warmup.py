@@ -1,20 +1,15 @@
-"""What a child process prepares while it may still open files: decoders, its memory report, and what probes are."""
+"""What a child process prepares while it may still open files: decoders, and its memory report."""
 
-import base64
 import contextlib
 import io
 import os
 import re
 
-import numpy as np
-from PIL import Image
 from webencodings.labels import LABELS
 
 from ingest_guard.guard.guard import Guard
 from ingest_guard.guard.scanner import Scanner
-from ingest_guard.hashing.pdq import pdq
-from ingest_guard.imaging.decode import Limits, open_picture
-from ingest_guard.pages.reading import PageQuestion, PageReading
+from ingest_guard.workers.probes import PROBE_QUESTION, make_picture, make_text_probe
 
 _FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "AVIF", "BMP", "ICO", "TIFF", "JPEG2000")
 _ROLLUP = "/proc/self/smaps_rollup"
@@ -48,54 +43,6 @@ class OwnMemory:
             wanted = {"private": b"Private_Dirty", "clean": b"Private_Clean", "pss": b"Pss"}
             return {name: int(found[key]) * 1024 for name, key in wanted.items() if key in found}
         return {}
-
-
-def make_picture(seed: int = 0, side: int = 160) -> Image.Image:
-    """Return a generated picture with enough structure for every hash."""
-    rng = np.random.default_rng(seed)
-    coarse = rng.integers(0, 256, (9, 9, 3), dtype=np.uint8)
-    return Image.fromarray(coarse).resize((side, side), Image.Resampling.BICUBIC)
-
-
-def make_probe() -> tuple[bytes, str]:
-    """Return an image that every worker must decode to the same fingerprints, and its PDQ hash in hex."""
-    buffer = io.BytesIO()
-    make_picture(20).save(buffer, "JPEG", quality=90)
-    frame = next(open_picture(buffer.getvalue(), Limits()).frames())
-    return buffer.getvalue(), pdq(frame.luma)[0].hex()
-
-
-PROBE_QUESTION = PageQuestion("https://probe.example/a/")
-_PROBE_PAGE = (
-    '<!doctype html><meta charset=utf-8><meta name=Robots content="noarchive"><title>p</title><style>p{{color:red}}'
-    '</style><noscript><img src="{}"></noscript><p><img src="../b.jpg" alt="a sail">'
-    '<a href="/c?d" rel="nofollow">e</a><!-- <img src="/f.jpg"> -->'
-)
-
-
-def make_text_probe() -> tuple[bytes, bytes]:
-    """Return a page that every worker must read alike, and the picture that stands in it."""
-    buffer = io.BytesIO()
-    make_picture(21, 24).save(buffer, "PNG")
-    url = "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
-    return _PROBE_PAGE.format(url).encode(), buffer.getvalue()
-
-
-def is_probe_read(reading: PageReading, picture: bytes) -> bool:
-    """Return whether a reading of the text probe has found what is in it, and nothing else."""
-    document = reading.document
-    if document is None or reading.doubt is not None or [body.data for body in reading.bodies] != [picture]:
-        return False
-    try:
-        images = [(image.url, image.alt) for image in document.images()]
-        links = list(document.links())
-    except (ValueError, TypeError):
-        return False
-    return (
-        document.metas == (("robots", "noarchive"),)
-        and images == [("https://probe.example/b.jpg", "a sail")]
-        and links == [("https://probe.example/c?d", True)]
-    )
 
 
 _URL = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"

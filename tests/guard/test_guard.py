@@ -17,7 +17,7 @@ from support.listed import PDF, World, pdq_of
 from support.pictures import drawn, encode
 
 from ingest_guard import BlocklistError, Guard, ImageFacts, Match, Outcome, Policy, PolicyError, Reason
-from ingest_guard.guard.guard import Inquiry, Part
+from ingest_guard.guard.inquiry import Inquiry, Part
 from ingest_guard.guard.scan_result import Scan
 from ingest_guard.imaging.sniffing.sniff import Kind
 

@@ -19,6 +19,7 @@ from ingest_guard import GuardFailedError, Reason
 from ingest_guard.policy.policy import InFlight, Limits
 from ingest_guard.policy.records import Records
 from ingest_guard.workers import pool as pool_module
+from ingest_guard.workers import probes
 from ingest_guard.workers.pool import WorkerPool
 
 if TYPE_CHECKING:
@@ -184,12 +185,12 @@ def test_a_wrong_answer_to_a_probe_fails_the_pool(
 ) -> None:
     """Probes with a known answer are mixed in; a wrong answer means that no answer can be trusted."""
     guard = guard_with(workers=1)
-    monkeypatch.setattr(pool_module, "_PROBE_EVERY", 3)
+    monkeypatch.setattr(probes, "_EVERY", 3)
     failures: list[str] = []
 
     async def work(pool: WorkerPool) -> tuple[list[Any], list[Any], bool]:
         before = [(await pool.scan(picture(90, seed))).reason for seed in range(7)]
-        pool._probe_answer = "0" * 64
+        pool._probes._fingerprint = "0" * 64
         after = [(await pool.scan(picture(90, seed))).reason for seed in range(7)]
         return before, after, pool.gave_wrong_answer
 

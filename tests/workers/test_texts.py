@@ -20,7 +20,7 @@ from ingest_guard.pages.findings import EMBEDDED, NESTING, InlineBody, PageLimit
 from ingest_guard.pages.reading import PageDocument, PageQuestion, PageReading
 from ingest_guard.policy.policy import Limits
 from ingest_guard.policy.records import Records
-from ingest_guard.workers import warmup
+from ingest_guard.workers import probes
 from ingest_guard.workers.inline import InlinePool
 from ingest_guard.workers.protocol import LARGEST_ANSWER, frame_header
 from ingest_guard.workers.worker import Events, TextJob, Worker
@@ -269,8 +269,8 @@ def test_a_worker_that_reads_a_probe_wrongly_fails_the_pool(
     guard_with: Callable[..., Guard], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A page whose answer is known goes to workers now and then; one that finds nothing in it is not trusted."""
-    assert warmup.is_probe_read(guard_with(workers=1).read(PROBE, "text/html", warmup.PROBE_QUESTION), PROBE_PICTURE)
-    monkeypatch.setattr(warmup, "make_text_probe", lambda: (PROBE, PROBE_PICTURE + b"x"))
+    assert probes.is_probe_read(guard_with(workers=1).read(PROBE, "text/html", probes.PROBE_QUESTION), PROBE_PICTURE)
+    monkeypatch.setattr(probes, "make_text_probe", lambda: (PROBE, PROBE_PICTURE + b"x"))
 
     async def work(pool: WorkerPool) -> tuple[Any, bool]:
         await pool.read(PAGE)
@@ -280,7 +280,7 @@ def test_a_worker_that_reads_a_probe_wrongly_fails_the_pool(
     assert run(guard_with(workers=1), work) == ("guard_failed", True)
 
 
-PROBE, PROBE_PICTURE = warmup.make_text_probe()
+PROBE, PROBE_PICTURE = probes.make_text_probe()
 
 
 @pytest.mark.parametrize(
@@ -296,9 +296,9 @@ PROBE, PROBE_PICTURE = warmup.make_text_probe()
 )
 def test_what_is_no_answer_to_the_probe(guard_with: Callable[..., Guard], change: dict[str, Any]) -> None:
     """Body, element, image and link are all to be found, without a doubt."""
-    right = guard_with().read(PROBE, "text/html", warmup.PROBE_QUESTION)
-    assert warmup.is_probe_read(right, PROBE_PICTURE)
-    assert not warmup.is_probe_read(replace(right, **(change or {"document": None})), PROBE_PICTURE)
+    right = guard_with().read(PROBE, "text/html", probes.PROBE_QUESTION)
+    assert probes.is_probe_read(right, PROBE_PICTURE)
+    assert not probes.is_probe_read(replace(right, **(change or {"document": None})), PROBE_PICTURE)
 
 
 @given(st.binary(max_size=60))

@@ -11,7 +11,7 @@ from scrapy.utils.asyncio import run_in_thread
 
 from ingest_guard.encodings.sitemaps import is_gzip, unpack_sitemap
 from ingest_guard.encodings.stages import Stages, content_codings, undo
-from ingest_guard.guard.guard import Inquiry, Part
+from ingest_guard.guard.inquiry import Inquiry, Part
 from ingest_guard.guard.page_reading import is_declared_page, may_be_page
 from ingest_guard.guard.scan_result import Scan
 from ingest_guard.hashing.digests import digests

@@ -11,7 +11,8 @@ from urllib.parse import urljoin
 from w3lib.url import safe_url_string
 
 from ingest_guard.blocklist.store.manifest import CANARY
-from ingest_guard.guard.guard import Guard, Inquiry
+from ingest_guard.guard.guard import Guard
+from ingest_guard.guard.inquiry import Inquiry
 from ingest_guard.guard.scan_result import Scan
 from ingest_guard.scrapy_plugin.core.state import GuardState
 from ingest_guard.verdict import Action, Outcome, Verdict
