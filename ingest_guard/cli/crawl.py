@@ -58,6 +58,7 @@ _ASKS_FOR_LOG = re.compile(
     r"|--logfile[ =]|(?:-s ?|--set[ =])LOG_FILE=",
     re.IGNORECASE,
 )
+_NAMES_LEVEL = re.compile(r"-L|--loglevel|LOG_LEVEL=")
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 _OUTPUT = ("-o", "--output")
 
@@ -173,6 +174,9 @@ def make_plan(
     if folder is None:
         raise click.UsageError("name the folder for the records: -o FOLDER")
     settings[POLICY_SETTING] = str(_policy(policy).absolute())
+    if log_level is None and sys.stderr.isatty() and not _NAMES_LEVEL.search(" ".join(rest)):
+        # Progress and the closing table are for a terminal; a log that goes elsewhere has all the lines.
+        settings["LOG_LEVEL"] = "WARNING"
     return Plan([*_from_seeds(seeds, **of_seeds), *rest, *_as_options("-s", settings)], _STANDALONE, folder)
 
 

@@ -69,6 +69,23 @@ def test_seeds_need_no_project(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert capsys.readouterr().err == ""
 
 
+@pytest.mark.parametrize(
+    ("typed", "level"),
+    [([], "WARNING"), (["-L", "INFO"], None), (["-s", "LOG_LEVEL=DEBUG"], "DEBUG"), (["--loglevel=ERROR"], None)],
+)
+def test_a_terminal_is_for_progress(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, typed: list[str], level: str | None
+) -> None:
+    """From seeds, a terminal shows warnings alone unless a level is named; a log that goes elsewhere has all lines."""
+    seeds = tmp_path / "urls.txt"
+    assert "LOG_LEVEL" not in pairs(make_plan(["-o", "out"], seeds, contact="me@x").arguments, "-s")
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    plan = make_plan(["-o", "out", *typed], seeds, contact="me@x")
+    assert pairs(plan.arguments, "-s").get("LOG_LEVEL") == level
+    named = make_plan(["-o", "out"], seeds, contact="me@x", log_level="info")
+    assert pairs(named.arguments, "-s")["LOG_LEVEL"] == "INFO"
+
+
 def test_a_crawler_without_a_contact_is_told_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """It runs all the same; a bucket stays as it is."""
     plan = make_plan(["-o", "s3://bucket/x/"], tmp_path / "urls.txt", sitemap=False, depth=None)

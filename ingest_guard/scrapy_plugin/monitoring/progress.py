@@ -119,7 +119,7 @@ class Progress:
         self._pace.note(now, checked)
         return {
             "time": _format_span(now - self._began),
-            "pages": f"{counts.get('not_an_image', 0):,}",
+            "pages": f"{counts.get('spider/pages', counts.get('not_an_image', 0)):,}",
             "images": f"{checked:,}",
             "a second": f"{self._pace.rate():.1f}",
             "kept": f"{counts.get('records', 0):,}",
