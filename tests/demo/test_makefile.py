@@ -23,6 +23,7 @@ _TARGETS = {
     "bench-crawl",
     "bench-import",
     "bench-memory",
+    "bench-neighbours",
     "bench-extract",
     "bench-hostile",
     "bench-pages",
