@@ -39,6 +39,7 @@ from ingest_guard.workers.protocol import (
 from ingest_guard.workers.warmup import OwnMemory
 
 _REAP_EVERY = 1.0
+_NICE = 5
 # Several workers with several threads each would only get in each other's way.
 AvifImagePlugin.DEFAULT_MAX_THREADS = 1
 
@@ -52,9 +53,12 @@ def main(descriptor: int, parent: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     # A batch process does not push its way in when it is woken: without this, each image sent costs the event loop up
-    # to a millisecond, in which the worker runs on its core. It gets the same share of the machine.
+    # to a millisecond, in which the worker runs on its core. Where there are fewer cores than work, the event loop goes
+    # first: it waits for the network of all hosts, a worker for one picture.
     with contextlib.suppress(AttributeError, OSError):
         os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+    with contextlib.suppress(OSError):
+        os.nice(_NICE)
     control = socket.socket(fileno=descriptor)
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
         guard = prepare(control)
