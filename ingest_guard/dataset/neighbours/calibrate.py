@@ -19,7 +19,7 @@ from ingest_guard.dataset.neighbours.seeds import Rows, gather
 from ingest_guard.errors import PolicyError
 
 SAMPLE = 3_000
-"""Records that are drawn: 4.5 million pairs, of which a similarity that one in a million has is seen."""
+"""Records to draw. They make 4.5 million pairs: enough to see a similarity that one pair in a million has."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ _MODE = 0o600
 _MOST_BYTES = 64 << 20
 """Containers have 64 MB in /dev/shm, most often."""
 _FORGOTTEN = 7 * 24 * 3600
-"""Seconds after which nobody comes back to a search that was killed."""
+"""Seconds after which a checkpoint is abandoned."""
 _MEMORY = {"tmpfs", "ramfs"}
 _MOUNTS = Path("/proc/self/mountinfo")
 
@@ -132,7 +132,7 @@ def _is_memory(folder: Path) -> bool:
 
 
 def _remove_forgotten(folder: Path) -> None:
-    """Remove this user's checkpoints to which nobody came back."""
+    """Remove this user's abandoned checkpoints."""
     with contextlib.suppress(OSError):
         for path in folder.glob(f"{_NAME}*"):
             status = path.lstat()

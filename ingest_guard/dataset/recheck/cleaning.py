@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ingest_guard.dataset.recheck import provenance, renames, writing
-from ingest_guard.dataset.recheck.companions import Companions, find_companions
-from ingest_guard.dataset.recheck.search import stamp
-from ingest_guard.dataset.recheck.writing import Ints
+from ingest_guard.dataset.cutting import renames, writing
+from ingest_guard.dataset.cutting.companions import Companions, find_companions
+from ingest_guard.dataset.cutting.writing import Ints, stamp
+from ingest_guard.dataset.recheck import provenance
 from ingest_guard.dataset.tables.shard_files import find_shards
 from ingest_guard.errors import DatasetError, PolicyError
 

@@ -19,9 +19,9 @@ import numpy.typing as npt
 from ingest_guard._clock import now
 from ingest_guard.dataset.attestation.model import Difference
 from ingest_guard.dataset.attestation.promises import numbered
+from ingest_guard.dataset.cutting.writing import Ints
 from ingest_guard.dataset.recheck import provenance
 from ingest_guard.dataset.recheck.cleaning import Target, cleaning
-from ingest_guard.dataset.recheck.writing import Ints
 from ingest_guard.dataset.tables.columns import Columns, find_columns
 from ingest_guard.dataset.tables.fingerprints import FingerprintReader
 from ingest_guard.dataset.tables.shard_files import find_shards, open_table

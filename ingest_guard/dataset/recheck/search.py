@@ -1,7 +1,6 @@
 """Compare one shard with the lists: which of its records must go, and why. Nothing is written here."""
 
 import hashlib
-import os
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -134,12 +133,6 @@ def comparable(columns: Columns, opened: Opened) -> Columns:
     """Return those columns that there is something to compare with."""
     comparer = opened.comparer
     return columns.only({*comparer.exact, *comparer.near}, addresses=comparer.addresses, hashes=bool(comparer.near))
-
-
-def stamp(path: Path) -> tuple[int, int, int]:
-    """Return what changes when a file does."""
-    status = os.stat(path)  # noqa: PTH116 - one call for three numbers
-    return status.st_size, status.st_mtime_ns, status.st_ino
 
 
 def find_matched(

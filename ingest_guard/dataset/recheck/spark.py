@@ -27,7 +27,8 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import numpy.typing as npt
 
-from ingest_guard.dataset.recheck import provenance, writing
+from ingest_guard.dataset.cutting import writing
+from ingest_guard.dataset.recheck import provenance
 from ingest_guard.dataset.recheck.plan import Opened, Plan
 from ingest_guard.dataset.recheck.search import Searched, comparable, find_matched, find_on_pages, table_columns
 from ingest_guard.dataset.recheck.summary import Report

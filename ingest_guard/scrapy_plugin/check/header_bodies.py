@@ -161,7 +161,7 @@ def _urls(text: bytes, found: HeaderBodies) -> Iterator[tuple[str, bytes, bool]]
 
 
 def _pieces(value: bytes, found: HeaderBodies) -> Iterator[bytes]:
-    """Yield the pictures in base64 or hex of which a value is made once everything else is left out."""
+    """Yield what a value decodes to, as base64 and as hex, without the characters that belong to neither."""
     for others in _ALPHABETS:
         letters = value.translate(None, others)
         if len(letters) < _SMALLEST:

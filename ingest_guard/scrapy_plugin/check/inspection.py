@@ -211,7 +211,7 @@ def _joined(inquiry: Inquiry, inner: Inquiry, *, may_doubt: bool) -> Inquiry:
 def _is_partial(response: Response) -> bool:
     """Return whether bytes are known to be missing.
 
-    Where the end of the connection tells the length, the body is whole until its own format or coding says otherwise.
+    A body that ends with its connection is whole unless its own format or coding says otherwise.
     """
     if response.status == _PARTIAL_CONTENT or not _PARTIAL_FLAGS.isdisjoint(response.flags):
         return True

@@ -12,8 +12,8 @@ import pytest
 from support.blocklists import make_blocklist
 from support.rechecks import record, value, write_lines
 
+from ingest_guard.dataset.cutting import renames
 from ingest_guard.dataset.embeddings.embedding_files import find_embeddings
-from ingest_guard.dataset.recheck import renames
 from ingest_guard.dataset.recheck.plan import Plan
 from ingest_guard.dataset.recheck.run import Output, recheck
 from ingest_guard.dataset.shards.read import read_rows

@@ -15,7 +15,8 @@ from support.pictures import drawn, encode
 from support.rechecks import brute_force, flipped, read_lines, record, uids, value, write_lines
 
 from ingest_guard import Guard
-from ingest_guard.dataset.recheck import near, run, search, writing
+from ingest_guard.dataset.cutting import writing
+from ingest_guard.dataset.recheck import near, run, search
 from ingest_guard.dataset.recheck.added_entries import Earlier, version_folder
 from ingest_guard.dataset.recheck.plan import Plan
 from ingest_guard.dataset.recheck.run import Output, recheck

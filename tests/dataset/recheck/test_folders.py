@@ -13,7 +13,7 @@ import pytest
 from support.blocklists import make_blocklist
 from support.rechecks import flipped, read_lines, record, uids, value, write_lines
 
-from ingest_guard.dataset.recheck import search
+from ingest_guard.dataset.cutting import writing
 from ingest_guard.dataset.recheck.added_entries import Earlier, resolve, version_folder
 from ingest_guard.dataset.recheck.plan import Plan
 from ingest_guard.dataset.recheck.run import Output, recheck
@@ -186,10 +186,10 @@ def test_in_place_twice(tmp_path: Path, plan: Plan) -> None:
     (out / "telemetry.jsonl").write_text("{}\n")
     assert recheck(out, plan, Output(in_place=True)).removed == 2
     assert not (out / ".a.jsonl.123.part").exists()
-    before = search.stamp(out / "a.jsonl")
+    before = writing.stamp(out / "a.jsonl")
     again = recheck(out, plan, Output(in_place=True))
     assert (again.removed, again.tombstones) == (0, None)
-    assert search.stamp(out / "a.jsonl") == before
+    assert writing.stamp(out / "a.jsonl") == before
     write_lines(out / "b.jsonl", [record(12)])
     third = recheck(out, plan, Output(in_place=True, jobs=2))
     assert third.tombstones == tmp_path / "out.tombstones-2.jsonl"

@@ -11,11 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
+from ingest_guard.dataset.cutting.writing import Cut, Ints, copy_cut, stamp
 from ingest_guard.dataset.embeddings import arrays, vector_files
 from ingest_guard.dataset.embeddings.embedding_files import require_rows
 from ingest_guard.dataset.embeddings.places import aligned_files, vector_folders
-from ingest_guard.dataset.recheck.search import stamp
-from ingest_guard.dataset.recheck.writing import Cut, Ints, copy_cut
 from ingest_guard.errors import DatasetError
 from ingest_guard.files.atomic import flush_closed
 

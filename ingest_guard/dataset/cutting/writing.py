@@ -16,8 +16,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from ingest_guard.dataset.recheck import renames
-from ingest_guard.dataset.recheck.search import stamp
+from ingest_guard.dataset.cutting import renames
 from ingest_guard.dataset.tables.shard_files import open_table
 from ingest_guard.errors import DatasetError, PolicyError
 from ingest_guard.files.atomic import flush, flush_closed, flush_folder, hidden_name, remove_hidden
@@ -81,6 +80,12 @@ def remove_leftovers(files: Iterable[Path]) -> int:
     return sum(remove_hidden(folder) for folder in {path.parent for path in files})
 
 
+def stamp(path: Path) -> tuple[int, int, int]:
+    """Return what changes when a file does."""
+    status = os.stat(path)  # noqa: PTH116 - one call for three numbers
+    return status.st_size, status.st_mtime_ns, status.st_ino
+
+
 @dataclass(frozen=True, slots=True)
 class Cut:
     """A file that loses rows.
@@ -92,7 +97,7 @@ class Cut:
     rows
         Which rows, sorted.
     seen
-        Its :func:`~ingest_guard.dataset.recheck.search.stamp` when it was searched.
+        Its :func:`stamp` when it was searched.
     write_without
         Writes it without some rows to another place.
     """
@@ -112,7 +117,7 @@ def replace_cut(folder: Path, shard: Cut, others: Sequence[Cut] = (), removed: S
     """Replace a shard, and what goes along with it, without some rows.
 
     At any moment each name stands for the old or the new file. Should the process be killed between two renames, the
-    next run does the rest (:func:`~ingest_guard.dataset.recheck.renames.finish`).
+    next run does the rest (:func:`~ingest_guard.dataset.cutting.renames.finish`).
 
     Parameters
     ----------
