@@ -14,8 +14,8 @@ import numpy.typing as npt
 
 from ingest_guard.dataset.embeddings.embedding_files import EmbeddingFile
 from ingest_guard.dataset.neighbours.candidates import band_name, band_of
-from ingest_guard.dataset.neighbours.search import normalised
 from ingest_guard.dataset.neighbours.seeds import Rows, gather
+from ingest_guard.dataset.neighbours.unit_rows import normalised
 from ingest_guard.errors import PolicyError
 
 SAMPLE = 3_000

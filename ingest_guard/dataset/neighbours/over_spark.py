@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING
 from ingest_guard.dataset.embeddings.embedding_files import EmbeddingFile
 from ingest_guard.dataset.neighbours.candidates import Bands
 from ingest_guard.dataset.neighbours.run import Seeds, Summary, conclude
-from ingest_guard.dataset.neighbours.search import Floats, Pass, Search, Wanted
+from ingest_guard.dataset.neighbours.search import Pass, Search, Wanted
+from ingest_guard.dataset.neighbours.unit_rows import Floats
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

@@ -14,8 +14,9 @@ from ingest_guard._clock import now
 from ingest_guard.dataset.embeddings.embedding_files import EmbeddingFile
 from ingest_guard.dataset.neighbours import candidates
 from ingest_guard.dataset.neighbours.checkpoint import Checkpoint
-from ingest_guard.dataset.neighbours.search import PLANTED_COSINE, Pass, Search, Wanted, normalised, plant
+from ingest_guard.dataset.neighbours.search import PLANTED_COSINE, Pass, Search, Wanted, plant
 from ingest_guard.dataset.neighbours.seeds import Rows
+from ingest_guard.dataset.neighbours.unit_rows import normalised
 from ingest_guard.dataset.recheck.summary import share
 from ingest_guard.errors import DatasetError
 

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from ingest_guard.dataset.embeddings import arrays
 from ingest_guard.dataset.embeddings.embedding_files import EmbeddingFile
-from ingest_guard.dataset.neighbours.search import normalised
+from ingest_guard.dataset.neighbours.unit_rows import normalised
 from ingest_guard.dataset.recheck.plan import Opened
 from ingest_guard.dataset.recheck.search import NEIGHBOUR, PAGE, naming_columns, read_uids, search
 from ingest_guard.dataset.tables.columns import Columns, find_columns

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from ingest_guard.dataset.neighbours import search as module
+from ingest_guard.dataset.neighbours import unit_rows
 from ingest_guard.dataset.neighbours.search import Search, Wanted
 from ingest_guard.errors import DatasetError
 
@@ -118,7 +119,7 @@ def test_half_floats_are_converted_exactly() -> None:
     every = np.arange(1 << 16, dtype=np.uint16).view(np.float16).reshape(-1, 1)
     room = np.empty((len(every), 1), np.float32)
     for rows in (every, np.nan_to_num(every, nan=1, posinf=1, neginf=1), every[::-1]):
-        block, _, usable = module._prepare(rows, np.empty((0, 1), np.float32), room)
+        block, _, usable = unit_rows.prepare(rows, np.empty((0, 1), np.float32), room)
         expected = rows.astype(np.float32)
         fine = np.isfinite(expected[:, 0]) & (expected[:, 0] != 0)
         assert np.array_equal(usable, fine)
