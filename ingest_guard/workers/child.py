@@ -24,6 +24,7 @@ from ingest_guard.guard.scanner import Scanner
 from ingest_guard.guard.transfer import unpack_guard
 from ingest_guard.verdict import Reason
 from ingest_guard.workers import sandbox, warmup
+from ingest_guard.workers.memory import OwnMemory
 from ingest_guard.workers.protocol import (
     CONFIGURATION,
     KILL,
@@ -36,7 +37,6 @@ from ingest_guard.workers.protocol import (
     send_frame,
     send_pieces,
 )
-from ingest_guard.workers.warmup import OwnMemory
 
 _REAP_EVERY = 1.0
 _NICE = 5

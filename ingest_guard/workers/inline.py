@@ -5,6 +5,7 @@ from ingest_guard.guard.scan_result import Scan
 from ingest_guard.pages.reading import PageQuestion, PageReading
 from ingest_guard.verdict import Reason
 from ingest_guard.workers.budget import Budget
+from ingest_guard.workers.memory import WorkerMemory
 
 
 class InlinePool:
@@ -18,7 +19,7 @@ class InlinePool:
         self._guard = guard
         self._scanner = guard.scanner
         self.budget = budget or Budget(guard.policy.in_flight)
-        self.memory_peak: dict[str, int] = {}
+        self.memory = WorkerMemory()
 
     def start(self) -> None:
         """Do nothing: there is no process to start."""

@@ -17,21 +17,17 @@ from ingest_guard.errors import GuardFailedError
 from ingest_guard.guard.guard import Guard
 from ingest_guard.guard.page_reading import page_limits
 from ingest_guard.guard.scan_result import Scan
-from ingest_guard.guard.transfer import pack_guard
 from ingest_guard.pages.reading import PageQuestion, PageReading
 from ingest_guard.verdict import Reason
 from ingest_guard.workers.budget import Budget, make_budget
-from ingest_guard.workers.domains import SLOW
 from ingest_guard.workers.fair_queue import FairQueue
+from ingest_guard.workers.memory import WorkerMemory
 from ingest_guard.workers.probes import Probes
 from ingest_guard.workers.source import START_SECONDS, Source
 from ingest_guard.workers.worker import Events, Job, TextJob, Worker
 
-# One image that it scans and one in its socket: it never waits for the event loop.
-_DEPTH = 2
 _TICK = 0.25
 _DEATHS_TO_GIVE_UP = 5
-_REPORT_EVERY = 5.0
 
 
 class WorkerPool:
@@ -52,15 +48,14 @@ class WorkerPool:
         Workers that died or were killed.
     gave_wrong_answer
         True where a worker gave a wrong answer to a probe.
-    memory_peak
-        The most that one worker has used, in bytes: ``private``, ``clean``, ``pss``; see
-        :meth:`~ingest_guard.workers.warmup.OwnMemory.report`.
+    memory
+        What workers have used.
     """
 
     def __init__(self, guard: Guard, on_failure: Callable[[str], None], budget: Budget | None = None) -> None:
         self._policy = guard.policy
         self._page_limits = page_limits(guard.policy)
-        self._source = Source(_configuration(guard), self._on_source_ready, self._on_source_lost)
+        self._source = Source(guard, self._on_source_ready, self._on_source_lost)
         self._on_failure = on_failure
         self._events = Events(ready=self._on_ready, answer=self._on_answer, lost=self._on_lost)
         self._workers: list[Worker] = []
@@ -68,10 +63,9 @@ class WorkerPool:
         self._deaths = 0
         self._failure: str | None = None
         self._probes = Probes(self._page_limits)
-        self._last_report = 0.0
         self.crashes = 0
         self.gave_wrong_answer = False
-        self.memory_peak: dict[str, int] = {}
+        self.memory = WorkerMemory()
         self.budget = budget or make_budget(guard.policy)
         self._waiting = FairQueue(self.budget.domains)
         self._timer: asyncio.TimerHandle | None = None
@@ -158,7 +152,7 @@ class WorkerPool:
         self._failure = self._failure or "the pool is retired"
         self._drop_everything()
         for worker in self._workers:
-            self._note_memory(worker)
+            self.memory.note(worker)
             worker.end(kill=True)
         self._workers = []
         self._source.retire()
@@ -177,7 +171,7 @@ class WorkerPool:
     def _hand_out(self) -> None:
         """Give waiting images to the workers that have least to do."""
         while self._waiting:
-            able = [w for w in self._workers if w.is_ready and not self._is_leaving(w) and _has_room(w)]
+            able = [w for w in self._workers if w.is_ready and not self._is_leaving(w) and w.has_room]
             job = self._waiting.pop() if able else None
             if job is None:
                 return
@@ -207,7 +201,7 @@ class WorkerPool:
                 self._fail(f"no scan worker can be started ({error.strerror})")
 
     def _on_ready(self, worker: Worker) -> None:
-        self._note_memory(worker)
+        self.memory.note(worker)
         for old in [w for w in self._workers if w.is_retiring]:
             # Its successor is here: it ends when it has answered what it holds.
             if not old.jobs:
@@ -249,7 +243,7 @@ class WorkerPool:
         return sum(w.is_ready and not w.is_retiring for w in self._workers) >= self._policy.worker_count
 
     def _remove(self, worker: Worker) -> None:
-        self._note_memory(worker)
+        self.memory.note(worker)
         worker.end(kill=False)
         self._workers.remove(worker)
 
@@ -298,9 +292,7 @@ class WorkerPool:
                 self._on_lost(worker, "it overran its time", reason=Reason.TIMEOUT)
             elif not worker.is_ready and now - worker.born > START_SECONDS:
                 self._on_lost(worker, f"it did not start within {START_SECONDS:.0f} seconds")
-        if now - self._last_report > _REPORT_EVERY:
-            self._last_report = now
-            self._take_reports()
+        self.memory.ask(self._workers, now)
         self._source.tick()
         self._hand_out()  # what waited for others that were active
         if self.is_over:
@@ -310,16 +302,6 @@ class WorkerPool:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-
-    def _take_reports(self) -> None:
-        for worker in self._workers:
-            self._note_memory(worker)
-            if worker.is_ready and worker.handled > worker.handled_at_report:
-                worker.ask_for_report()
-
-    def _note_memory(self, worker: Worker) -> None:
-        for name, size in worker.memory.items():
-            self.memory_peak[name] = max(size, self.memory_peak.get(name, 0))
 
     def _fail(self, why: str) -> None:
         if self._failure is None:
@@ -337,18 +319,3 @@ class WorkerPool:
         for job in jobs:
             job.fail(Reason.GUARD_FAILED)
         self._changed.set()
-
-
-def _has_room(worker: Worker) -> bool:
-    """Return whether a worker may be given another image: one waits in its socket where it does not wait for long."""
-    if not worker.jobs:
-        return True
-    first = worker.jobs[0]
-    return len(worker.jobs) < _DEPTH and not first.may_take_long and time.monotonic() - first.since < SLOW
-
-
-def _configuration(guard: Guard) -> bytes:
-    store = guard.policy.blocklist
-    versioned = store / "versions" / guard.version
-    # The very version that the parent holds, even if the pointer to the current one moves meanwhile.
-    return pack_guard(guard, versioned if versioned.is_dir() else store)

@@ -3,6 +3,8 @@
 import time
 from collections.abc import Callable
 
+from ingest_guard.guard.guard import Guard
+from ingest_guard.guard.transfer import pack_guard
 from ingest_guard.workers.nursery import Nursery
 from ingest_guard.workers.worker import Events, Worker
 
@@ -16,8 +18,8 @@ class Source:
 
     Parameters
     ----------
-    configuration
-        What :func:`~ingest_guard.guard.transfer.pack_guard` made.
+    guard
+        Whose policy and blocklist the workers use.
     on_ready
         Called when workers can be forked.
     on_lost
@@ -25,10 +27,8 @@ class Source:
         workers end with it, and are lost one by one.
     """
 
-    def __init__(
-        self, configuration: bytes, on_ready: Callable[[], None], on_lost: Callable[[str, bool], None]
-    ) -> None:
-        self._configuration = configuration
+    def __init__(self, guard: Guard, on_ready: Callable[[], None], on_lost: Callable[[str, bool], None]) -> None:
+        self._configuration = _configuration(guard)
         self._on_ready, self._on_lost = on_ready, on_lost
         self._ended: list[Nursery] = []
         self._is_attached = False
@@ -102,3 +102,10 @@ class Source:
         if nursery is self.nursery:
             self.retire()
             self._on_lost(why, nursery.cannot_start)
+
+
+def _configuration(guard: Guard) -> bytes:
+    store = guard.policy.blocklist
+    versioned = store / "versions" / guard.version
+    # The very version that the parent holds, even if the pointer to the current one moves meanwhile.
+    return pack_guard(guard, versioned if versioned.is_dir() else store)

@@ -1,9 +1,6 @@
-"""What a child process prepares while it may still open files: decoders, and its memory report."""
+"""What a child process prepares while it may still open files: decoders, which are loaded when first used."""
 
-import contextlib
 import io
-import os
-import re
 
 from webencodings.labels import LABELS
 
@@ -12,37 +9,6 @@ from ingest_guard.guard.scanner import Scanner
 from ingest_guard.workers.probes import PROBE_QUESTION, make_picture, make_text_probe
 
 _FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "AVIF", "BMP", "ICO", "TIFF", "JPEG2000")
-_ROLLUP = "/proc/self/smaps_rollup"
-_LINE = re.compile(rb"^(Pss|Private_Dirty|Private_Clean|Pss_Anon):\s+([0-9]+) kB$", re.MULTILINE)
-_LONGEST = 1 << 13
-
-
-class OwnMemory:
-    """The kernel's account of this process (``smaps_rollup``, proc(5)), opened while files may still be opened.
-
-    A worker reports it itself, since no other process may look into it. Open it in the process that it is about: a fork
-    that inherits it would read about its parent.
-    """
-
-    def __init__(self) -> None:
-        self._descriptor: int | None = None
-        with contextlib.suppress(OSError):
-            self._descriptor = os.open(_ROLLUP, os.O_RDONLY | os.O_CLOEXEC)
-
-    def report(self) -> dict[str, int]:
-        """Return bytes: ``private`` that this process has for itself alone, ``pss`` with its share of all it shares.
-
-        ``private`` are written pages (``Private_Dirty``); ``clean`` are pages of files that no other process has mapped
-        just now, of the lists above all: the kernel drops those when memory is short. Empty where the kernel has no
-        such account.
-        """
-        if self._descriptor is None:
-            return {}
-        with contextlib.suppress(OSError):
-            found = dict(_LINE.findall(os.pread(self._descriptor, _LONGEST, 0)))
-            wanted = {"private": b"Private_Dirty", "clean": b"Private_Clean", "pss": b"Pss"}
-            return {name: int(found[key]) * 1024 for name, key in wanted.items() if key in found}
-        return {}
 
 
 _URL = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"

@@ -16,7 +16,7 @@ from ingest_guard.guard.scan_result import Scan
 from ingest_guard.pages.findings import PageLimits
 from ingest_guard.pages.reading import PageQuestion, PageReading
 from ingest_guard.verdict import Reason
-from ingest_guard.workers.domains import Domain
+from ingest_guard.workers.domains import SLOW, Domain
 from ingest_guard.workers.nursery import Nursery
 from ingest_guard.workers.protocol import (
     CONFIGURATION,
@@ -29,6 +29,8 @@ from ingest_guard.workers.protocol import (
     text_head,
 )
 
+# One job that it does and one in its socket: it never waits for the event loop.
+_DEPTH = 2
 _READ_SIZE = 1 << 16
 _SEND_BUFFER = 1 << 20
 
@@ -160,6 +162,14 @@ class Worker:
         self._loop: asyncio.AbstractEventLoop | None = asyncio.get_running_loop()
         self._loop.add_reader(self._sock.fileno(), self._on_readable)
         self._waits_to_write = False
+
+    @property
+    def has_room(self) -> bool:
+        """Whether it may be given another job: one waits in its socket where it does not wait for long."""
+        if not self.jobs:
+            return True
+        first = self.jobs[0]
+        return len(self.jobs) < _DEPTH and not first.may_take_long and time.monotonic() - first.since < SLOW
 
     def give(self, job: Job) -> None:
         """Send an image to be scanned, or a text to be read."""

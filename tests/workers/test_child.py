@@ -18,9 +18,9 @@ from support.pictures import drawn, encode
 from ingest_guard import Reason
 from ingest_guard.guard.scan_result import Scan
 from ingest_guard.workers import child, sandbox, warmup
-from ingest_guard.workers.pool import _configuration
+from ingest_guard.workers.memory import OwnMemory
 from ingest_guard.workers.protocol import CONFIGURATION, IMAGE, KILL, ORDER, REPORT, WORKER, receive_frame, send_frame
-from ingest_guard.workers.warmup import OwnMemory
+from ingest_guard.workers.source import _configuration
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -18,8 +18,8 @@ from support.waiting import until
 from ingest_guard import GuardFailedError, Reason
 from ingest_guard.policy.policy import InFlight, Limits
 from ingest_guard.policy.records import Records
+from ingest_guard.workers import memory, probes
 from ingest_guard.workers import pool as pool_module
-from ingest_guard.workers import probes
 from ingest_guard.workers.pool import WorkerPool
 
 if TYPE_CHECKING:
@@ -316,7 +316,7 @@ def test_what_does_not_start_in_time_is_ended(
 def test_workers_tell_what_memory_they_use(guard_with: Callable[..., Guard], monkeypatch: pytest.MonkeyPatch) -> None:
     """They are closed to everybody else: they say it when they start, and when they are asked."""
     guard = guard_with(workers=1)
-    monkeypatch.setattr(pool_module, "_REPORT_EVERY", 0.0)
+    monkeypatch.setattr(memory, "_EVERY", 0.0)
     monkeypatch.setattr(pool_module, "_TICK", 0.01)
 
     async def work(pool: WorkerPool) -> tuple[dict[str, int], dict[str, int], int]:
@@ -324,8 +324,8 @@ def test_workers_tell_what_memory_they_use(guard_with: Callable[..., Guard], mon
         first = dict(worker.memory)
         await pool.scan(encode(drawn(1, (1600, 1200)), "JPEG"))
         await until(lambda: worker.memory != first)
-        await until(lambda: pool.memory_peak["private"] >= worker.memory["private"])
-        return first, dict(pool.memory_peak), (await pool.scan(picture(90))).reason
+        await until(lambda: pool.memory.peak["private"] >= worker.memory["private"])
+        return first, dict(pool.memory.peak), (await pool.scan(picture(90))).reason
 
     first, peak, reason = run(guard, work)
     assert 0 < first["private"] <= first["pss"] + (1 << 20)

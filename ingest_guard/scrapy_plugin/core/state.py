@@ -163,7 +163,7 @@ class GuardState:
         self._retired = [generation for generation in self._retired if not generation.pool.is_over]
 
     def _note_peaks(self, generation: Generation) -> None:
-        for name, size in generation.pool.memory_peak.items():
+        for name, size in generation.pool.memory.peak.items():
             self._memory_peak[name] = max(size, self._memory_peak.get(name, 0))
 
     def note_version(self) -> None:

@@ -39,7 +39,7 @@ def queues(state: GuardState) -> dict[str, int]:
 
 def memory(state: GuardState) -> dict[str, int]:
     """Return the bytes that the crawl's own process has in memory, and the most that one worker had for itself."""
-    return {"crawler": _resident(), "worker_peak": state.pool.memory_peak.get("private", 0)}
+    return {"crawler": _resident(), "worker_peak": state.pool.memory.peak.get("private", 0)}
 
 
 def list_age(state: GuardState) -> int:

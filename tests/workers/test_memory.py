@@ -4,7 +4,7 @@ import mmap
 import os
 from typing import TYPE_CHECKING
 
-from ingest_guard.workers.warmup import OwnMemory
+from ingest_guard.workers.memory import OwnMemory
 
 if TYPE_CHECKING:
     import pytest
@@ -18,5 +18,5 @@ def test_a_process_reports_its_memory_in_bytes(monkeypatch: pytest.MonkeyPatch) 
         held.write(os.urandom(32 << 20))
         assert OwnMemory().report()["private"] - reported["private"] > 20 << 20
     assert set(reported) == {"private", "clean", "pss"}
-    monkeypatch.setattr("ingest_guard.workers.warmup._ROLLUP", "/nowhere")
+    monkeypatch.setattr("ingest_guard.workers.memory._ROLLUP", "/nowhere")
     assert OwnMemory().report() == {}
