@@ -1,9 +1,12 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import importlib
 import io
 import json
+import struct
+import zlib
 from typing import TYPE_CHECKING, Any
 
 import imagehash
@@ -138,6 +141,22 @@ def test_facts_of_other_types_are_no_scan(facts: str) -> None:
     assert Scan.from_wire(json.dumps(whole).encode()).image is not None
     with pytest.raises(TypeError if facts != '["PNG"]' else ValueError):
         Scan.from_wire(json.dumps({**whole, "image": json.loads(facts)}).encode())
+
+
+@pytest.mark.parametrize("is_whole", [True, False])
+def test_a_listed_file_behind_samples_is_found_by_its_digest(tmp_path: Path, *, is_whole: bool) -> None:
+    """The list has its digest alone, and no decoder reads so far; also where decoding fails."""
+    listed = encode(drawn(5, (120, 90)), "JPEG")
+    digest = hashlib.md5(listed, usedforsecurity=False).hexdigest()
+    guard = scanner(tmp_path, near={"md5": digest})
+    packer = zlib.compressobj(9)
+    rows = packer.compress((b"\0" + bytes(range(64))) * 64) + packer.flush() if is_whole else b"no samples"
+    header = struct.pack(">IIBBBBB", 64, 64, 8, 0, 0, 0, 0)
+    file = b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+        for name, data in ((b"IHDR", header), (b"IDAT", rows), (b"IDAT", listed), (b"IEND", b""))
+    )
+    assert [match.algorithm for match in guard.scan(file).matches] == ["md5"]
 
 
 def test_decode_limits_are_the_policys() -> None:

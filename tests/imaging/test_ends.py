@@ -342,3 +342,39 @@ def test_last_scan_that_is_cut_off_is_known_in_spite_of_an_end_mark(share: float
     assert outcome(data) is None
     cut = data[: start + int((len(data) - start) * share)].rstrip(b"\xff")
     assert outcome(cut + b"\xff\xd9") is Reason.TRUNCATED
+
+
+@pytest.mark.parametrize("interlaced", [False, True])
+@pytest.mark.parametrize("colour", [0, 2, 3, 4, 6])
+@pytest.mark.parametrize(("width", "height"), [(64, 64), (63, 61), (1, 9), (9, 1), (1, 1)])
+def test_a_png_whose_stream_ends_in_order_before_its_last_row_is_truncated(
+    width: int,
+    height: int,
+    colour: int,
+    *,
+    interlaced: bool,
+) -> None:
+    """Its check sums and end mark are right, and Pillow leaves what is missing black. A whole black one is whole."""
+    steps = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
+    sides = (
+        [(-(-(width - x) // dx), -(-(height - y) // dy)) for x, y, dx, dy in steps] if interlaced else [(width, height)]
+    )
+    samples = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[colour]
+
+    def picture(missing: int, level: bytes) -> bytes:
+        rows = b"".join((b"\0" + level * (w * samples)) * h for w, h in sides if w > 0 and h > 0)
+        chunks = [chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, colour, 0, 0, interlaced))]
+        chunks += [chunk(b"PLTE", bytes(range(6)))] if colour == 3 else []
+        packed = zlib.compress(rows[: len(rows) - missing])
+        parts = [packed[:11], packed[11:]]
+        chunks += [chunk(b"IDAT", part) for part in parts] + [chunk(b"IEND", b"")]
+        return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
+
+    assert outcome(picture(0, b"\1")) is None
+    assert outcome(picture(0, b"\0")) is None
+    last_row = 1 + samples * [w for w, h in sides if w > 0 and h > 0][-1]
+    for level in (b"\1", b"\0"):
+        assert outcome(picture(1, level)) in {Reason.TRUNCATED, Reason.CORRUPT}
+        # Pillow itself refuses a stream without any row.
+        expected = Reason.CORRUPT if (width == 1 or not interlaced) and height == 1 else Reason.TRUNCATED
+        assert outcome(picture(last_row, level)) is expected

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import zlib
 from collections.abc import Collection, Iterator
@@ -22,6 +23,10 @@ _MOST_TEXT = 4 << 20
 """Compressed text is looked at so far: what is longer is a bomb, and no caption."""
 _GREY, _RGB, _PALETTE, _GREY_ALPHA = 0, 2, 3, 4
 _DEPTHS = {0: {1, 2, 4, 8, 16}, 2: {8, 16}, 3: {1, 2, 4, 8}, 4: {8, 16}, 6: {8, 16}}
+_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
+_PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
+"""Of an interlaced picture: first column and row, and the steps from there (PNG's section 8.2)."""
+_STEP = 1 << 20
 _DISPOSALS = {1: Disposal.CLEAR, 2: Disposal.RESTORE}
 
 
@@ -124,12 +129,32 @@ class PngReader(Reader):
             self._load(image, size)
         finally:
             pixels.last_block = image.last_block
+        is_interlaced = bool(self._chunks.header[12])
+        if _may_lack_rows(image, is_interlaced=is_interlaced) and self._lacks_rows(pixels, size):
+            self.problem = self.problem or Reason.TRUNCATED
         key = self._chunks.known.get(b"tRNS", b"")
         if self._type == _GREY and len(key) >= 2:  # noqa: PLR2004 - one 16-bit sample
             return _grey_with_key(image, int.from_bytes(key[:2], "big"), self._depth)
         if self._type == _RGB and len(key) >= 6:  # noqa: PLR2004 - three 16-bit samples
             return _rgb_with_key(image, key, self._depth)
         return image
+
+    def _lacks_rows(self, pixels: Pixels, size: tuple[int, int]) -> bool:
+        """Return whether the compressed stream ends before the last row: then Pillow leaves the rest black."""
+        bits = self._depth * _CHANNELS[self._type]
+        passes = _PASSES if self._chunks.header[12] else ((0, 0, 1, 1),)
+        missing = 0
+        for left, top, right, down in passes:
+            width, height = -(-(size[0] - left) // right), -(-(size[1] - top) // down)
+            missing += height * (1 + -(-width * bits // 8)) if width > 0 and height > 0 else 0
+        inflater = zlib.decompressobj()
+        with contextlib.suppress(zlib.error):
+            for start, stop in pixels.spans:
+                packed: bytes = self._data[start:stop]
+                while packed and missing > 0 and not inflater.eof:
+                    missing -= len(inflater.decompress(packed, _STEP))
+                    packed = inflater.unconsumed_tail
+        return missing > 0
 
     def _conversion(self) -> Conversion | None:
         """Return what the file says of its colours, in the order in which browsers listen."""
@@ -144,6 +169,16 @@ class PngReader(Reader):
             return None
         gamma = known.known.get(b"gAMA", b"")
         return from_gamma(int.from_bytes(gamma, "big")) if len(gamma) == 4 else None  # noqa: PLR2004 - a uint32
+
+
+def _may_lack_rows(image: Image.Image, *, is_interlaced: bool) -> bool:
+    """Return whether the row that is decoded last has nothing but zeros, as one has that was never decoded."""
+    width, height = image.size
+    if is_interlaced and (height == 1 or width == 1):
+        return True
+    # The last pass has every second row.
+    last = height - 1 - (is_interlaced and height % 2)
+    return not np.asarray(image.crop((0, last, width, last + 1))).any()
 
 
 def _packed(name: bytes, chunk: bytes) -> bytes:
