@@ -180,6 +180,15 @@ def test_replacements_that_keep_dying_fail_the_pool(
     assert "do not work" in failures[0]
 
 
+def test_workers_stand_back(guard_with: Callable[..., Guard]) -> None:
+    """Where cores are few, the event loop goes before them."""
+
+    async def work(pool: WorkerPool) -> list[int]:
+        return [os.getpriority(os.PRIO_PROCESS, pid) for pid in pids_of(pool)]
+
+    assert set(run(guard_with(workers=1), work)) == {min(19, os.getpriority(os.PRIO_PROCESS, 0) + 5)}
+
+
 def test_a_wrong_answer_to_a_probe_fails_the_pool(
     guard_with: Callable[..., Guard], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -27,6 +27,7 @@ from ingest_guard.scrapy_plugin.pipelines import CheckPipeline, RecordPipeline
 from ingest_guard.scrapy_plugin.runtime import Runtime
 from ingest_guard.scrapy_plugin.sentinel import Sentinel
 from ingest_guard.scrapy_plugin.spidermiddlewares import LinkGuard
+from ingest_guard.urls import registrable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -343,6 +344,23 @@ def test_crawler_without_an_engine(make_crawler: Callable[..., Crawler]) -> None
 async def opened(part: Any) -> None:
     """Open a pipeline as Scrapy does."""
     await ensure_awaitable(part.open_spider())
+
+
+def test_the_list_of_suffixes_is_read_while_the_workers_start(
+    chain: Chain, run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before the wait for them, and so before the first request."""
+    part, seen = chain.part("CheckPipeline"), []
+
+    async def ready() -> None:
+        seen.append(registrable._domain.cache_info().currsize)
+
+    for check in ("placement.require_chain", "protections.require_built"):
+        monkeypatch.setattr(f"ingest_guard.scrapy_plugin.pipelines.{check}", lambda _: None)
+    monkeypatch.setattr(chain.state.pool, "ready", ready)
+    registrable._domain.cache_clear()
+    run(opened(part))
+    assert seen == [1]
 
 
 def test_check_pipeline_refuses_to_open(chain: Chain, run: Callable[..., Any]) -> None:

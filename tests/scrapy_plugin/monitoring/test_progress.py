@@ -47,6 +47,16 @@ def test_the_rate_is_that_of_the_last_seconds(make_crawler: Callable[..., Crawle
     assert "time 0:00:36, pages 0, images 60, a second 0.0," in out.getvalue().splitlines()[-1]
 
 
+def test_pages_are_those_of_the_closing_table(make_crawler: Callable[..., Crawler]) -> None:
+    """The spider's own count where it has one: robots.txt and the like are no pages."""
+    state = GuardState.of(make_crawler())
+    progress = Progress(state, io.StringIO())
+    state.count("not_an_image", 4)
+    assert progress._collect()["pages"] == "4"
+    state.count("spider/pages", 2)
+    assert progress._collect()["pages"] == "2"
+
+
 def test_the_shares_of_domains_are_shown(make_crawler: Callable[..., Crawler]) -> None:
     """The largest share of the workers' time, and what was dropped of closed domains; no domain is named."""
     out = io.StringIO()
