@@ -13,6 +13,7 @@ from typing import Any, Final, TypeAlias
 
 from ingest_guard.imaging.sniffing.patterns import linear
 from ingest_guard.pages.extract.tree import with_end_tags
+from ingest_guard.pages.licenses import RSL_NAME, is_rsl_link, is_rsl_type
 from ingest_guard.pages.markup import has_noscript, parse_page
 from ingest_guard.pages.reading import LONGEST_META, MOST_META_TEXT, MOST_METAS, PageLink
 from ingest_guard.pages.xml import looks_like_xml, parse_leniently, parse_strictly
@@ -21,6 +22,9 @@ from ingest_guard.urls.join import Addresses
 _Element: TypeAlias = tuple[str, Mapping[str, Any]]
 
 _META: Final = linear(rb"(?i)<(?:[^\x00-\x20<>/:]+:)?meta[\t\n\f\r />]|<!entity")
+# An element with a licence; references to characters may hide what its type is.
+_LICENSE: Final = linear(rb"(?is)<(?:[^\x00-\x20<>/:]+:)?(?:link|script)[\t\n\f\r /].*(?:rsl|&#)")
+_LICENSES: Final = ("link", "script")
 _XML_TYPES: Final = ("/xml", "+xml")
 _XHTML: Final = b"http://www.w3.org/1999/xhtml"
 _PREFIXED_NAME: Final = rb"(?i:<([^\x00-\x20<>/:]{1,60}:meta)[\t\n\f\r />])"
@@ -39,7 +43,7 @@ _BLANKS: Final = "\t\n\f\r "
 
 def may_have_metas(body: bytes) -> bool:
     """Return whether a text can have ``meta`` elements: a no is never wrong."""
-    return _META.search(body) is not None or b"\0" in body or b"\x1b" in body
+    return _META.search(body) is not None or _LICENSE.search(body) is not None or b"\0" in body or b"\x1b" in body
 
 
 def is_xml(media_type: str) -> bool:
@@ -49,6 +53,8 @@ def is_xml(media_type: str) -> bool:
 
 def read_metas(texts: Iterable[str], media_type: str) -> tuple[tuple[tuple[str, str], ...], int]:
     """Return name and content of each ``meta`` element, each pair once, and how many there were too many.
+
+    An RSL licence, of a ``link`` or a ``script``, is among them under :data:`~ingest_guard.pages.licenses.RSL_NAME`.
 
     Parameters
     ----------
@@ -70,7 +76,13 @@ def read_metas(texts: Iterable[str], media_type: str) -> tuple[tuple[tuple[str, 
     return tuple(found), cut
 
 
-def _pairs(attributes: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _pairs(element: _Element) -> Iterator[tuple[str, str]]:
+    tag, attributes = element
+    if tag in _LICENSES:
+        media_type = _meant(attributes.get("type"))
+        if is_rsl_type(media_type) if tag == "script" else is_rsl_link(_meant(attributes.get("rel")), media_type):
+            yield RSL_NAME, _meant(attributes.get("href"))[:LONGEST_META] or tag
+        return
     content = _meant(attributes.get("content"))[:LONGEST_META].strip()
     for key in _NAMES:
         name = _meant(attributes.get(key)).lower()
@@ -88,21 +100,23 @@ def _text_of(value: Any) -> str:
     return value if isinstance(value, str) else " ".join(value) if isinstance(value, list | tuple) else ""
 
 
-def _elements(text: str, media_type: str) -> Iterator[Mapping[str, Any]]:
-    """Yield the attributes of each ``meta`` element, reading by reading."""
+def _elements(text: str, media_type: str) -> Iterator[_Element]:
+    """Yield each ``meta`` element, and each that may name a licence, reading by reading."""
     data = text.encode("utf-8", "surrogatepass")
     if not may_have_metas(data):
         return
     is_odd = _ODD.search(data) is not None
     prefixed = dict.fromkeys(each.lower().decode() for each in _PREFIXED.findall(data)) if is_odd else ()
-    names = ["meta", *list(prefixed)[:_MOST_PREFIXES]]
+    names = ["meta", *list(prefixed)[:_MOST_PREFIXES], *(_LICENSES if _LICENSE.search(data) is not None else ())]
     for reading in _html_readings(text, data) if is_odd else (text,):
         for scripting in (False, True) if has_noscript(reading) else (False,):
             page = parse_page(reading, scripting=scripting)
-            yield from (element.attrs for name in names for element in page.find_all(name))
+            yield from ((name, element.attrs) for name in names for element in page.find_all(name))
     if is_xml(media_type) or _XHTML in data or looks_like_xml(text):
         root = parse_leniently(text)
-        yield from () if root is None else (dict(node.items()) for node in root.iter("{*}meta"))
+        names = ["{*}meta", *(f"{{*}}{name}" for name in _LICENSES)]
+        found = () if root is None else root.iter(*names)
+        yield from ((node.tag.rpartition("}")[2], dict(node.items())) for node in found)
 
 
 def _html_readings(text: str, data: bytes) -> Iterator[str]:

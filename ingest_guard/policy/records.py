@@ -16,6 +16,8 @@ from ingest_guard.urls.hosts import listed_host
 
 Place = Literal["elements", "meta", "json-ld", "links"]
 TextSource = Literal["alt", "title", "aria-label", "aria-labelledby", "figcaption", "og", "twitter", "json-ld", "link"]
+Purpose = Literal["train-ai", "ai-input", "search"]
+"""What a data set is for, as publishers name uses: training, input of a model that answers, a search index."""
 Agent = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9._-]{0,63}$")]
 _Text = Annotated[str, Field(min_length=1, max_length=10_000)]
 _Url = Annotated[str, Field(pattern=r"^https?://[^\s]+$", max_length=2_048)]
@@ -116,8 +118,10 @@ class OptOutPolicy(Section):
 
     All are heeded by default. Each switch has the name under which the statistics count it (``opted_out/REASON``).
     ``robots_txt`` is the add-on's default for ``ROBOTSTXT_OBEY``; ``robots_unreachable`` says what a robots.txt that
-    cannot be had does. ``agents`` are names, beside the crawler's own, that
-    count as addressed to it; ``tdm_wait`` bounds how long an image waits for its host's ``tdmrep.json``.
+    cannot be had does. ``purpose`` is what the data set is for: a preference about another use keeps nothing out.
+    ``informal_usage`` heeds preferences in words that their specifications do not have (any more). ``agents`` are
+    names, beside the crawler's own, that count as addressed to it, in robots.txt as well; ``tdm_wait`` bounds how long
+    an image waits for its host's ``tdmrep.json``.
     """
 
     robots_txt: bool = True
@@ -130,6 +134,11 @@ class OptOutPolicy(Section):
     unavailable_after: bool = True
     tdm_reservation: bool = True
     tdm_file: bool = True
+    content_usage: bool = True
+    content_signal: bool = True
+    rsl_license: bool = True
+    informal_usage: bool = True
+    purpose: tuple[Purpose, ...] = Field(("train-ai",), min_length=1)
     agents: tuple[Agent, ...] = ()
     tdm_wait: Span = timedelta(seconds=30)
 

@@ -141,8 +141,8 @@ class _Pipeline:
 
     async def _require_consent(self, targets: list[Target], page: str | None, pages: Iterable[str | None]) -> None:
         """Drop an item of a page that has opted out, and count its images."""
-        if reason := await self._runtime.opt_outs.of_page(page, pages):
-            self._state.count(f"opted_out/{reason}", len(targets))
+        if signal := await self._runtime.opt_outs.of_page(page, pages):
+            self._state.count(f"opted_out/{signal.name}", len(targets))
             raise self._drop("opted_out")
 
     def _drop(self, why: str) -> DropItem:

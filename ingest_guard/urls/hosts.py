@@ -67,6 +67,18 @@ def plain_origin(url: str) -> str | None:
     return None if plain is None else plain[0]
 
 
+def origin_of(url: str) -> str | None:
+    """Return scheme, host and port of an address; None where it is none of http or https."""
+    plain = plain_origin(url)
+    if plain is not None:
+        return plain
+    with suppress(ValueError):
+        parts = urlsplit(url)
+        if parts.scheme.lower() in {"http", "https"} and parts.hostname:
+            return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}".lower()
+    return None
+
+
 @lru_cache(maxsize=_REMEMBERED)
 def _of_origin(origin: str) -> tuple[str, str]:
     return _read_host(origin)

@@ -380,13 +380,13 @@ def test_an_image_in_a_header_counts_with_that_in_the_body(chain: Chain, world: 
 def test_opt_out_headers_are_read_once(chain: Chain, site: Site, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """By the gate or the sentinel, for fetcher, page and ticket alike; a replaced response is another one."""
     read: list[str] = []
-    good = chain.state.signals.read_headers
+    good = chain.state.signals.read_response
 
-    def read_headers(response: Response) -> Any:
+    def read_response(response: Response) -> Any:
         read.append(response.url)
         return good(response)
 
-    monkeypatch.setattr(chain.state.signals, "read_headers", read_headers)
+    monkeypatch.setattr(chain.state.signals, "read_response", read_response)
     page = "https://site.example/page"
     site.answers.update({URL: Response(URL, body=world.clean), page: HtmlResponse(page, body=b"<p>text")})
     chain.get(URL)

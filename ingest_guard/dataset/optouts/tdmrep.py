@@ -9,22 +9,16 @@ reservation stays one.
 import json
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote
 
-from ingest_guard.urls.hosts import as_browsers
-from ingest_guard.urls.normalise import escapes, undo_escapes
+from ingest_guard.dataset.optouts.paths import PathPattern, target_of
+from ingest_guard.dataset.optouts.said import LONGEST_QUOTE, Signal, quote_words
 
+TDM_FILE = "tdm_file"
 WELL_KNOWN = "/.well-known/tdmrep.json"
 
 _MOST_RULES = 1000
 _LONGEST_PATTERN = 2048
-_LONGEST_TARGET = 4096
 _MOST_TEXT = 1 << 16
-# Path and query are one text here. An asterisk and a dollar sign stay escaped: in a pattern, those that mean themselves
-# are.
-_ESCAPES = escapes("/?#%&=+;*$")
-_PRINTABLE = "".join(map(chr, range(0x21, 0x7F)))
-_LITERAL = str.maketrans({"*": "%2A", "$": "%24"})
 _RESERVED, _FREE = ("1", "true"), ("0", "false")
 
 
@@ -46,30 +40,16 @@ def combine(values: list[bool | None]) -> bool | None:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A pattern of paths, split at its asterisks, and whether what it matches is reserved."""
+    """A pattern of paths, whether what it matches is reserved, and the beginning of its location as written."""
 
-    parts: tuple[str, ...]
-    is_anchored: bool
+    pattern: PathPattern
     reserved: bool
+    location: str = ""
 
-    def matches(self, target: str) -> bool:
-        """Tell whether the pattern matches a path and query from its beginning, in linear time.
-
-        Each part between two asterisks is sought as far to the left as it goes: what follows can only gain by it.
-        """
-        first, *others = self.parts
-        if not target.startswith(first):
-            return False
-        if not others:
-            return not self.is_anchored or len(target) == len(first)
-        at = len(first)
-        last = others.pop() if self.is_anchored else None
-        for part in others:
-            at = target.find(part, at)
-            if at < 0:
-                return False
-            at += len(part)
-        return last is None or (target.endswith(last) and len(target) - len(last) >= at)
+    @property
+    def weight(self) -> int:
+        """Characters of its pattern."""
+        return sum(map(len, self.pattern.parts))
 
 
 def parse_file(body: bytes) -> tuple[Rule, ...] | None:
@@ -89,21 +69,42 @@ def parse_file(body: bytes) -> tuple[Rule, ...] | None:
     for entry in entries[:_MOST_RULES]:
         rule = _rule(entry) if isinstance(entry, dict) else None
         if rule is not None:
-            size += sum(map(len, rule.parts))
+            size += rule.weight
             if size > _MOST_TEXT:
                 break
             rules.append(rule)
     return tuple(rules)
 
 
+def rule_for(rules: tuple[Rule, ...], url: str) -> Rule | None:
+    """Return the first rule that matches an address; None where none does, or it is no address."""
+    target = target_of(url) if rules else None
+    return None if target is None else next((rule for rule in rules if rule.pattern.matches(target)), None)
+
+
 def reserved_by(rules: tuple[Rule, ...], url: str) -> bool | None:
     """Return what the first rule that matches an address says; None where none does, or it is no address."""
-    if not rules:
-        return None
-    target = _target(url)
-    if target is None:
-        return None
-    return next((rule.reserved for rule in rules if rule.matches(target)), None)
+    rule = rule_for(rules, url)
+    return None if rule is None else rule.reserved
+
+
+@dataclass(frozen=True, slots=True)
+class TdmFile:
+    """The rules of a ``tdmrep.json``, and its SHA-256 in hexadecimal; without rules where there is none."""
+
+    rules: tuple[Rule, ...] = ()
+    digest: str | None = None
+
+    def signal(self, url: str) -> Signal | None:
+        """Return what the file says of an address; None where it says nothing."""
+        rule = rule_for(self.rules, url)
+        if rule is None:
+            return None
+        words = f"location {rule.location}, tdm-reservation {int(rule.reserved)}"
+        return Signal("tdmrep.json", TDM_FILE, quote_words(words), "no" if rule.reserved else "yes", self.digest)
+
+
+NO_FILE = TdmFile()
 
 
 def _rule(entry: dict[Any, Any]) -> Rule | None:
@@ -113,22 +114,4 @@ def _rule(entry: dict[Any, Any]) -> Rule | None:
     location = location.strip()
     if location.lower().startswith(("http://", "https://")):
         location = "/" + location.split("/", 3)[3] if location.count("/") > 2 else "/"  # noqa: PLR2004 - scheme://host/
-    anchored = location.endswith("$")
-    pattern = location.removesuffix("$")
-    if not pattern.startswith(("/", "*")):
-        pattern = "/" + pattern
-    return Rule(tuple(map(_spelled, pattern.split("*"))), anchored, reserved)
-
-
-def _target(url: str) -> str | None:
-    read = as_browsers(url)
-    if read is None:
-        return None
-    _, _, path, query = read
-    return undo_escapes(f"{path}?{query}".removesuffix("?"), _ESCAPES).translate(_LITERAL)[:_LONGEST_TARGET]
-
-
-def _spelled(text: str) -> str:
-    """Return a part of a pattern in the spelling of addresses (:mod:`ingest_guard.urls.normalise`)."""
-    escaped = quote(text, safe=_PRINTABLE, errors="surrogatepass")
-    return undo_escapes(escaped, _ESCAPES).replace("$", "%24")
+    return Rule(PathPattern.parse(location), reserved, entry["location"][:LONGEST_QUOTE])

@@ -38,7 +38,7 @@ async def judge(state: GuardState, request: Request, response: Response) -> Resp
         state.meter.note_verdict(request.url, inspection.verdict, len(response.body))
         note_response(state, request, response, inspection.verdict)
     is_image = inspection.verdict.outcome is Outcome.NO_KNOWN_MATCH
-    signals = state.signals.read_headers(response) if ticket is not None or is_image else None
+    signals = state.signals.read_response(response) if ticket is not None or is_image else None
     if ticket is not None and signals is not None:
         ticket.note(response, inspection.verdict, inspection.generation.guard.attestation)
         ticket.add_hop(response, signals)

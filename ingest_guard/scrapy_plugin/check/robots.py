@@ -21,10 +21,13 @@ from scrapy.http.request import NO_CALLBACK
 from scrapy.settings import BaseSettings
 from scrapy.utils.httpobj import urlparse_cached
 
-from ingest_guard.scrapy_plugin.core.exceptions import ImageBlocked, RequestRefused
+from ingest_guard.dataset.optouts.robots_txt import RobotsFile
+from ingest_guard.scrapy_plugin.core.exceptions import ImageBlocked, OptedOut, RequestRefused
 from ingest_guard.scrapy_plugin.core.placement import is_class, merged
+from ingest_guard.scrapy_plugin.core.readings import off_loop_if_large
 from ingest_guard.scrapy_plugin.core.single_flight import SingleFlight
 from ingest_guard.scrapy_plugin.core.state import GuardState
+from ingest_guard.scrapy_plugin.core.tickets import ticket_of
 
 if TYPE_CHECKING:
     from scrapy.crawler import Crawler
@@ -37,6 +40,8 @@ _SCRAPYS = f"{RobotsTxtMiddleware.__module__}.{RobotsTxtMiddleware.__qualname__}
 _HOUR, _DAY = 3600.0, 86400.0
 # RFC 9309, 2.5: a crawler may stop reading after so many bytes.
 _LARGEST = 500 << 10
+# Reading it takes some 0.5 ms for 1 KiB: beyond this it is not done on the event loop.
+_LARGE = 8 << 10
 _MOST_TEXT = 32 << 20
 _LEAST_WEIGHT = 1 << 10
 # What counts as an answer, by RFC 9309, 2.3.1: redirects that lead to no file are as good as no file.
@@ -63,11 +68,15 @@ UNREACHABLE = {
 
 @dataclass(frozen=True, slots=True)
 class _Rules:
-    """What is known of a host: the file's parser, or none; until when, on the clock; and the bytes that it takes."""
+    """What is known of a host.
+
+    The file's parser, or none; until when, on the clock; what it says to us, if anything; and the bytes that it takes.
+    """
 
     result: str
     parser: RobotParser | None
     until: float
+    file: RobotsFile | None = None
     weight: int = _LEAST_WEIGHT
 
 
@@ -117,6 +126,21 @@ class RobotsTxt(RobotsTxtMiddleware):
             self.crawler.stats.inc_value("robotstxt/forbidden")
             raise IgnoreRequest("Forbidden by robots.txt")
         self.process_request_2(rules.parser, request)
+        self._state.signals.note_robots(request.url, rules.file)
+        if rules.file is not None:
+            self._require_consent(rules, rules.file, request)
+
+    def _require_consent(self, rules: _Rules, file: RobotsFile, request: Request) -> None:
+        """Refuse what the file forbids to names that count as ours, and images for records that it reserves."""
+        for name in file.further:
+            if rules.parser is not None and not rules.parser.allowed(request.url, name):
+                self.crawler.stats.inc_value("robotstxt/forbidden")
+                raise IgnoreRequest("Forbidden by robots.txt")
+        ticket = ticket_of(request)
+        if ticket is not None and not ticket.for_text:
+            said = self._state.signals.read_robots(request.url).decide(self._state.policy.opt_outs)
+            if said is not None:
+                raise OptedOut(said)
 
     async def _rules(self, request: Request) -> _Rules:
         parts = urlparse_cached(request)
@@ -165,10 +189,16 @@ class RobotsTxt(RobotsTxtMiddleware):
             self._warn(result)
             return _Rules(result, None, self._clock() + _HOUR)
         body = _cut(body)
-        parser = self._parserimpl.from_crawler(self.crawler, body)
+        parser, file = await off_loop_if_large(body, self._parse, body, limit=_LARGE)
         if (parsed := getattr(signals, "robots_parsed", None)) is not None:  # since Scrapy 2.18
             await self.crawler.signals.send_catch_log_async(signal=parsed, robotparser=parser, request=request)
-        return _Rules(result, parser, self._clock() + _DAY, max(len(body), _LEAST_WEIGHT))
+        weight = max(len(body), _LEAST_WEIGHT) + (0 if file is None else file.weight)
+        return _Rules(result, parser, self._clock() + _DAY, file, weight)
+
+    def _parse(self, body: bytes) -> tuple[RobotParser, RobotsFile | None]:
+        """Return the file as Scrapy's parser reads it, and what it says to us where it says anything about usage."""
+        file = self._state.signals.parse_robots(body)
+        return self._parserimpl.from_crawler(self.crawler, body), None if file.is_silent else file
 
     def _warn(self, result: str) -> None:
         if result in self._seen_reasons:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from scrapy.exceptions import IgnoreRequest
 
+from ingest_guard.dataset.optouts.said import Signal
 from ingest_guard.verdict import Action, Reason, Verdict
 
 
@@ -45,6 +46,20 @@ class ImageBlocked(IgnoreRequest):
         """Return the exception for a verdict."""
         lists = tuple(dict.fromkeys(match.list_id for match in verdict.matches))
         return cls(str(verdict.outcome), verdict.reason, lists, verdict.action)
+
+
+class OptedOut(IgnoreRequest):
+    """A request for an image whose host's robots.txt says that it must not be used.
+
+    Attributes
+    ----------
+    signal
+        What says so.
+    """
+
+    def __init__(self, signal: Signal) -> None:
+        super().__init__(f"ingest_guard does not ask for this image: {signal.name}")
+        self.signal = signal
 
 
 class RequestRefused(IgnoreRequest):

@@ -111,9 +111,9 @@ async def digest_of(body: bytes) -> str:
     return (await off_loop_if_large(body, hashlib.sha256, body)).hexdigest()
 
 
-async def off_loop_if_large(body: bytes, work: Callable[..., _T], *arguments: object) -> _T:
+async def off_loop_if_large(body: bytes, work: Callable[..., _T], *arguments: object, limit: int = LARGE) -> _T:
     """Call a function whose time grows with a body: in a thread where that is a large one."""
-    return await run_in_thread(work, *arguments) if len(body) > LARGE else work(*arguments)
+    return await run_in_thread(work, *arguments) if len(body) > limit else work(*arguments)
 
 
 def _is_enough(document: PageDocument, *, images: bool) -> bool:

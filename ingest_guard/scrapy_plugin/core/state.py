@@ -86,7 +86,7 @@ class GuardState:
         self.dropped_pages = DroppedPages()
         self.flood = FloodBreaker(self.policy.flood)
         self.meter = Meter(self.policy.report.hosts)
-        self.signals = SignalReader(crawler, self.policy.opt_outs.agents)
+        self.signals = SignalReader(crawler, self.policy.opt_outs)
         self.written = Keys()
         self.first_shard = 0
         self.on_version: list[Callable[[Guard], None]] = []

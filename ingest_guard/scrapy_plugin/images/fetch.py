@@ -18,9 +18,10 @@ from scrapy.exceptions import IgnoreRequest
 from scrapy.http import Response
 
 from ingest_guard._clock import now
+from ingest_guard.dataset.optouts.said import Signal
 from ingest_guard.dataset.optouts.signals import Signals
 from ingest_guard.scrapy_plugin.check.request_rules import refusal
-from ingest_guard.scrapy_plugin.core.exceptions import ImageBlocked, RequestRefused
+from ingest_guard.scrapy_plugin.core.exceptions import ImageBlocked, OptedOut, RequestRefused
 from ingest_guard.scrapy_plugin.core.generation import Generation
 from ingest_guard.scrapy_plugin.core.single_flight import SingleFlight
 from ingest_guard.scrapy_plugin.core.state import GuardState
@@ -33,6 +34,7 @@ from ingest_guard.verdict import Action, Outcome, Verdict
 
 _OK = range(200, 300)
 _PARTIAL_CONTENT = 206
+_PAYMENT_REQUIRED = 402
 _REMEMBERED_HOSTS = 10_000
 _BY_ROBOTS_TXT = "Forbidden by robots.txt"  # all that Scrapy's exception says
 
@@ -46,13 +48,15 @@ class Fetched:
     result
         ``no_known_match`` (a record may be made), or why not: ``match``, ``held`` (a match on lists of that action),
         ``not_scannable``, ``not_an_image``, ``refused`` (by robots.txt, off-site rules, the guard's own), ``status``,
-        ``error``, ``opted_out``.
+        ``payment_required`` (the status 402), ``error``, ``opted_out``.
     verdict, final_url, fetched_at, attestation
         Nothing unless a record may be made. The attestation is that of the lists which the verdict was made with.
     action
         What is to be done about a match, or about a URL on a list; None for everything else.
     opted_out
         By which opt-out it was refused, or kept out; see :mod:`ingest_guard.policy.records`.
+    signal
+        What said so, where it is known.
     is_settled
         False where the ``tdmrep.json`` of its host may have something to say against it.
     """
@@ -64,6 +68,7 @@ class Fetched:
     action: Action | None = None
     attestation: Mapping[str, Any] = field(default_factory=dict)
     opted_out: str | None = None
+    signal: Signal | None = None
     is_settled: bool = True
 
 
@@ -97,8 +102,8 @@ class Fetcher:
             return
         if request.method == "GET" and response.status in _OK and verdict.image is not None:
             passed = _passed(response, verdict, generation.guard.attestation)
-            if reason := self._opt_outs.at_once(signals):
-                passed = Fetched("opted_out", opted_out=reason)
+            if signal := self._opt_outs.at_once(signals):
+                passed = _opted_out(signal)
             elif self._opt_outs.asks_for_files(signals):
                 passed = replace(passed, is_settled=False)
             self._known[_key(request.url.split("#", 1)[0], is_inside=True)] = passed
@@ -155,17 +160,17 @@ class Fetcher:
 
     async def _settled(self, known: Fetched, *, is_inside: bool) -> Fetched:
         """Return what the spider's own fetch has found, once the file of the image's host was asked for."""
-        reason = await self._opt_outs.before_fetching(known.final_url, is_inside=is_inside)
-        return Fetched("opted_out", opted_out=reason) if reason else replace(known, is_settled=True)
+        signal = await self._opt_outs.before_fetching(known.final_url, is_inside=is_inside)
+        return _opted_out(signal) if signal else replace(known, is_settled=True)
 
     async def _fetch(self, url: str, page_url: str | None, ticket: Ticket) -> Fetched:
         try:
             request = self._request(url, page_url, ticket)
             # What is refused anyway is no reason to talk to its host.
             if refusal(self._state, request, ticket) is None and (
-                reason := await self._opt_outs.before_fetching(url, is_inside=ticket.page_is_private)
+                signal := await self._opt_outs.before_fetching(url, is_inside=ticket.page_is_private)
             ):
-                return Fetched("opted_out", opted_out=reason)
+                return _opted_out(signal)
             response = await self._state.crawler.engine.download_async(request)
         except IgnoreRequest as ignored:
             return _ignored(ignored)
@@ -176,12 +181,12 @@ class Fetcher:
     async def _read_answer(self, response: Response, ticket: Ticket) -> Fetched:
         """Return what an answer comes to; an opt-out counts only where the guard has nothing against the image."""
         if response.status not in _OK or response.status == _PARTIAL_CONTENT:
-            return Fetched("status")
+            return Fetched("payment_required" if response.status == _PAYMENT_REQUIRED else "status")
         verdict = ticket.verdict_for(response)
         if verdict is None or verdict.outcome is not Outcome.NO_KNOWN_MATCH or verdict.image is None:
             return Fetched(str(verdict.outcome)) if verdict else _ERROR
-        if reason := await self._opt_outs.of_image(ticket.hops, is_inside=ticket.page_is_private):
-            return Fetched("opted_out", opted_out=reason)
+        if signal := await self._opt_outs.of_image(ticket.hops, is_inside=ticket.page_is_private):
+            return _opted_out(signal)
         return _passed(response, verdict, ticket.attestation)
 
     def _request(self, url: str, page_url: str | None, ticket: Ticket) -> Request:
@@ -201,8 +206,14 @@ def _ignored(why: IgnoreRequest) -> Fetched:
     """Return what a refusal comes to: the gate's, one of the request itself, or another component's."""
     if isinstance(why, ImageBlocked):
         return Fetched("held" if why.action is Action.HOLD else why.outcome, action=why.action)
+    if isinstance(why, OptedOut):
+        return _opted_out(why.signal)
     by_robots_txt = "robots_txt" if str(why) == _BY_ROBOTS_TXT else None
     return Fetched("refused", action=why.action if isinstance(why, RequestRefused) else None, opted_out=by_robots_txt)
+
+
+def _opted_out(signal: Signal) -> Fetched:
+    return Fetched("opted_out", opted_out=signal.name, signal=signal)
 
 
 def _key(url: str, *, is_inside: bool) -> str:

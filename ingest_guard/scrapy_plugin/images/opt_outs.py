@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from cachetools import LRUCache
 from scrapy.http import TextResponse
 
+from ingest_guard.dataset.optouts.said import Signal
 from ingest_guard.dataset.optouts.signals import NONE, Signals
 from ingest_guard.scrapy_plugin.core.page_verdicts import key_of
 from ingest_guard.scrapy_plugin.core.state import GuardState
@@ -23,14 +24,14 @@ from ingest_guard.urls.private import is_private
 if TYPE_CHECKING:
     from scrapy.http import Response
 
-_PAGES = 1 << 16
-_FILE = "tdm_file"
+# As a rule, those of more than 65,536 pages.
+_MOST_BYTES = 64 << 20
 
 
 class OptOuts:
     """What was said, and what of it the policy heeds.
 
-    The last 65,536 pages that said anything are remembered, each with what it said when it was last fetched.
+    The last pages that said anything are remembered, 64 MiB of what they said when they were last fetched.
     """
 
     def __init__(self, state: GuardState) -> None:
@@ -38,7 +39,7 @@ class OptOuts:
         self._reader = state.signals
         self._readings = state.readings
         self._files = TdmFiles(state)
-        self._pages: LRUCache[str, Signals] = LRUCache(_PAGES)
+        self._pages: LRUCache[str, Signals] = LRUCache(_MOST_BYTES, getsizeof=_weight)
         self._are_any = False
 
     async def note_page(self, response: Response, headers: Signals | None, digest: str | None = None) -> None:
@@ -49,12 +50,12 @@ class OptOuts:
         response
             With its body and its headers.
         headers
-            What its headers say, where they were read before.
+            What its headers and robots.txt say, where they were read before.
         digest
             SHA-256 of the body, where it is known.
         """
         if headers is None:
-            headers = self._reader.read_headers(response)
+            headers = self._reader.read_response(response)
         signals = headers
         if isinstance(response, TextResponse):
             signals = self._reader.add_markup(headers, await self._readings.of(response, digest=digest))
@@ -64,8 +65,8 @@ class OptOuts:
         elif self._are_any and (key := key_of(response.url)) in self._pages:
             self._pages[key] = NONE
 
-    async def of_page(self, page: str | None, named: Iterable[str | None] = ()) -> str | None:
-        """Return why the images of a page are not to be recorded; None where nothing is against it.
+    async def of_page(self, page: str | None, named: Iterable[str | None] = ()) -> Signal | None:
+        """Return what keeps the images of a page out of the records; None where nothing does.
 
         Parameters
         ----------
@@ -75,42 +76,48 @@ class OptOuts:
             Pages that the item names. What they said when they were fetched counts; their hosts are not asked.
         """
         if page is not None:
-            signals = self._signals_of(page)
-            if reason := signals.reason(self._policy) or await self._by_file(page, signals, is_inside=is_private(page)):
-                return reason
+            signals = self.signals_of(page)
+            decisive = signals.decide(self._policy)
+            if decisive := decisive or await self._by_file(page, signals, is_inside=is_private(page)):
+                return decisive
         for each in named:
             if each is not None and each != page:
-                signals = self._signals_of(each)
-                reserved = self.asks_for_files(signals) and self._files.known(each)
-                if reason := signals.reason(self._policy) or (_FILE if reserved else None):
-                    return reason
+                signals = self.signals_of(each)
+                by_file = self._files.known(each) if self.asks_for_files(signals) else None
+                if decisive := signals.decide(self._policy) or by_file:
+                    return decisive
         return None
 
-    async def of_image(self, hops: Iterable[Hop], *, is_inside: bool) -> str | None:
-        """Return why an image is not to be recorded, by what each response on the way to it signals."""
+    async def of_image(self, hops: Iterable[Hop], *, is_inside: bool) -> Signal | None:
+        """Return what keeps an image out of the records, of all that the responses on the way to it say."""
         for hop in hops:
-            reason = hop.signals.reason(self._policy) or await self._by_file(hop.url, hop.signals, is_inside=is_inside)
-            if reason is not None:
-                return reason
+            decisive = hop.signals.decide(self._policy)
+            if decisive := decisive or await self._by_file(hop.url, hop.signals, is_inside=is_inside):
+                return decisive
         return None
 
-    async def before_fetching(self, url: str, *, is_inside: bool) -> str | None:
+    async def before_fetching(self, url: str, *, is_inside: bool) -> Signal | None:
         """Return why an image is not even to be asked for."""
         return await self._by_file(url, NONE, is_inside=is_inside)
 
-    def at_once(self, signals: Signals) -> str | None:
-        """Return why what a response says keeps it out, without asking for its host's file."""
-        return signals.reason(self._policy)
+    def at_once(self, signals: Signals) -> Signal | None:
+        """Return what keeps a response out of the records, without asking for its host's file."""
+        return signals.decide(self._policy)
+
+    def signals_of(self, page: str) -> Signals:
+        """Return what a page said when it was last fetched."""
+        return self._pages.get(key_of(page), NONE) if self._are_any else NONE
 
     def asks_for_files(self, signals: Signals) -> bool:
         """Return whether a host's file counts beside what a response says."""
         return self._policy.tdm_file and signals.tdm is None
 
-    async def _by_file(self, url: str, signals: Signals, *, is_inside: bool) -> str | None:
-        """Return the reason that a host's file gives; what a response has said of itself goes before it."""
+    async def _by_file(self, url: str, signals: Signals, *, is_inside: bool) -> Signal | None:
+        """Return the reservation of a host's file; what a response has said of itself goes before it."""
         if not self.asks_for_files(signals):
             return None
-        return _FILE if await self._files.reserved(url, is_inside=is_inside) else None
+        return await self._files.reserved(url, is_inside=is_inside)
 
-    def _signals_of(self, page: str) -> Signals:
-        return self._pages.get(key_of(page), NONE) if self._are_any else NONE
+
+def _weight(signals: Signals) -> int:
+    return signals.weight

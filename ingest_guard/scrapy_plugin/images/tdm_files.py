@@ -7,24 +7,20 @@ file, or whose file cannot be had, has reserved nothing by it; which of the two 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from hashlib import sha256
 
 from cachetools import LRUCache
 from scrapy import Request
 from scrapy.exceptions import IgnoreRequest
 from scrapy.http import Response
 
-from ingest_guard.dataset.optouts.tdmrep import WELL_KNOWN, Rule, parse_file, reserved_by
+from ingest_guard.dataset.optouts.said import Signal
+from ingest_guard.dataset.optouts.tdmrep import NO_FILE, WELL_KNOWN, TdmFile, parse_file
 from ingest_guard.scrapy_plugin.core.single_flight import SingleFlight
 from ingest_guard.scrapy_plugin.core.state import GuardState
 from ingest_guard.scrapy_plugin.core.tickets import META_KEY, Ticket
-from ingest_guard.urls.hosts import plain_origin
+from ingest_guard.urls.hosts import origin_of
 from ingest_guard.urls.private import is_private
-
-if TYPE_CHECKING:
-    Rules = tuple[Rule, ...]
 
 _MOST_HOSTS = 20_000
 # Characters of all patterns together, so that long files of many hosts do not fill the memory.
@@ -43,15 +39,16 @@ class TdmFiles:
     def __init__(self, state: GuardState) -> None:
         self._state = state
         self._wait = state.policy.opt_outs.tdm_wait.total_seconds()
-        self._known: LRUCache[str, Rules] = LRUCache(_MOST_TEXT, getsizeof=_weight)
+        self._known: LRUCache[str, TdmFile] = LRUCache(_MOST_TEXT, getsizeof=_weight)
         self._loading: SingleFlight[None] = SingleFlight(None)
 
-    def known(self, url: str) -> bool | None:
-        """Return what is known of an address without a request: True for reserved, None for nothing said."""
-        return reserved_by(self._known.get(origin_of(url) or "", ()), url)
+    def known(self, url: str) -> Signal | None:
+        """Return what reserves an address, as far as it is known without a request; None where nothing does."""
+        signal = self._known.get(origin_of(url) or "", NO_FILE).signal(url)
+        return signal if signal is not None and signal.decision == "no" else None
 
-    async def reserved(self, url: str, *, is_inside: bool) -> bool | None:
-        """Return what the file of an address's host says of it, fetched where it is not known; never raises.
+    async def reserved(self, url: str, *, is_inside: bool) -> Signal | None:
+        """Return what reserves an address in the file of its host, fetched where it is not known; never raises.
 
         Waits no longer than ``opt_outs.tdm_wait``. What comes later counts for later ones.
 
@@ -82,17 +79,17 @@ class TdmFiles:
     async def _load(self, origin: str, *, is_inside: bool) -> None:
         if origin in self._known:
             return  # it came between the question and the start of this task
-        rules: Rules = ()
+        file = NO_FILE
         result = "failed"
         try:
             response = await self._state.crawler.engine.download_async(self._request(origin, is_inside=is_inside))
-            result, rules = _read(response)
+            result, file = _read(response)
         except IgnoreRequest:
             result = "refused"
         except Exception:  # noqa: BLE001 - a host that does not answer, or with too much; its images say so themselves
             result = "failed"
         finally:
-            self._keep(origin, rules)
+            self._keep(origin, file)
             self._state.count(f"tdm_files/{result}")
 
     def _request(self, origin: str, *, is_inside: bool) -> Request:
@@ -111,33 +108,21 @@ class TdmFiles:
             priority=_PRIORITY,
         )
 
-    def _keep(self, origin: str, rules: Rules) -> None:
+    def _keep(self, origin: str, file: TdmFile) -> None:
         if origin not in self._known and len(self._known) >= _MOST_HOSTS:
             self._known.popitem()
-        self._known[origin] = rules
+        self._known[origin] = file
 
 
-def origin_of(url: str) -> str | None:
-    """Return scheme, host and port of an address; None where it is none of http or https."""
-    plain = plain_origin(url)
-    if plain is not None:
-        return plain
-    with contextlib.suppress(ValueError):
-        parts = urlsplit(url)
-        if parts.scheme.lower() in {"http", "https"} and parts.hostname:
-            return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}".lower()
-    return None
-
-
-def _read(response: Response) -> tuple[str, Rules]:
+def _read(response: Response) -> tuple[str, TdmFile]:
     if response.status in _MISSING:
-        return "none", ()
+        return "none", NO_FILE
     if response.status not in _OK or response.status == _PARTIAL_CONTENT:
-        return "failed", ()
+        return "failed", NO_FILE
     rules = parse_file(response.body)
-    return ("invalid", ()) if rules is None else ("read", rules)
+    return ("invalid", NO_FILE) if rules is None else ("read", TdmFile(rules, sha256(response.body).hexdigest()))
 
 
-def _weight(rules: Rules) -> int:
+def _weight(file: TdmFile) -> int:
     # No larger than the cache, which would refuse it.
-    return min(_MOST_TEXT, sum(len(part) for rule in rules for part in rule.parts))
+    return min(_MOST_TEXT, sum(rule.weight for rule in file.rules))

@@ -11,13 +11,25 @@ from hypothesis import strategies as st
 from scrapy import Request
 
 from ingest_guard.dataset.optouts.rules import REASONS, agent_names, parse_rules
-from ingest_guard.dataset.optouts.signals import NONE, UNREAD, Signals, of_headers, of_metas
+from ingest_guard.dataset.optouts.said import Signal
+from ingest_guard.dataset.optouts.signals import NONE, ORDER, UNREAD, Signals, of_headers, of_metas, signals
 from ingest_guard.dataset.optouts.tdmrep import combine, parse_file, read_reservation, reserved_by
 from ingest_guard.policy.records import OptOutPolicy
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 US = frozenset({"mybot", "friend"})
 A_MEGABYTE = 1 << 20
+
+
+def names(said: Signals) -> list[str]:
+    """Return the names of all signals, in order."""
+    return [signal.name for signal in said.said]
+
+
+def stated(*reasons: str, tdm: bool | None = None) -> Signals:
+    """Return signals of headers that say no, and a reservation or its absence."""
+    reservation = () if tdm is None else (Signal("header", "tdm_reservation", "", "no" if tdm else "yes"),)
+    return signals(*(Signal("header", reason, "", "no") for reason in reasons), *reservation)
 
 
 @pytest.mark.parametrize(
@@ -293,14 +305,16 @@ def test_patterns_of_many_asterisks_take_linear_time() -> None:
 def test_headers_together() -> None:
     """Rules of several headers add up; reservations come one a header, or several in one."""
     said = of_headers([b"noindex", b"mybot: noai", b"otherbot: noml"], [b"0, 1"], US, NOW)
-    assert said == Signals(("noai", "noindex"), tdm=True)
-    assert of_headers([b"\xff\xfe: noai"], [b"\xff"], US, NOW) == NONE
+    assert names(said) == ["noindex", "noai", "tdm_reservation"]
+    assert said.tdm is True
+    assert of_headers([b"\xff\xfe: noai"], [b"\xff"], US, NOW).tdm is None
+    assert of_headers([], [], US, NOW) == NONE
 
 
 def test_markup_together() -> None:
     """Elements for everybody and for us add up; those for others do not count."""
     metas = [("robots", "noml"), ("friend", "noai"), ("other", "noindex"), ("description", "noimageai")]
-    assert of_metas(metas, US, NOW) == Signals(("noai", "noml"))
+    assert names(of_metas(metas, US, NOW)) == ["noml", "noai"]
     assert of_metas([*metas, ("tdm-reservation", "0")], US, NOW).tdm is False
     assert of_metas([*metas, ("tdm-reservation", "0"), ("tdm-reservation", "1")], US, NOW).tdm is True
     assert of_metas([], US, NOW) == NONE
@@ -309,24 +323,24 @@ def test_markup_together() -> None:
 def test_a_page_that_was_not_read_may_have_said_anything() -> None:
     """It has opted out, for a reason of its own, where anything that a page can say is heeded."""
     assert UNREAD.reason(OptOutPolicy()) == "unread_page"
-    assert UNREAD.and_then(Signals(("noai",))).reason(OptOutPolicy()) == "noai"
-    assert Signals(tdm=True).and_then(UNREAD).reason(OptOutPolicy()) == "tdm_reservation"
-    assert Signals(tdm=False).and_then(UNREAD).reason(OptOutPolicy()) == "unread_page"
-    off = dict.fromkeys((*REASONS, "tdm_reservation"), False)
+    assert UNREAD.and_then(stated("noai")).reason(OptOutPolicy()) == "noai"
+    assert stated(tdm=True).and_then(UNREAD).reason(OptOutPolicy()) == "tdm_reservation"
+    assert stated(tdm=False).and_then(UNREAD).reason(OptOutPolicy()) == "unread_page"
+    off = dict.fromkeys(ORDER, False)
     assert UNREAD.reason(OptOutPolicy(**off)) is None
     assert all(UNREAD.reason(OptOutPolicy(**{**off, name: True})) == "unread_page" for name in off)
 
 
 def test_markup_goes_before_headers() -> None:
     """What a page's markup says of a reservation replaces what its header said; silence does not. Rules add up."""
-    header = Signals(("noai",), tdm=True)
-    assert header.and_then(Signals(("noml",), tdm=False)) == Signals(("noai", "noml"), tdm=False)
-    assert header.and_then(NONE) == header
+    header = stated("noai", tdm=True)
+    assert header.and_then(stated("noml", tdm=False)) == stated("noai", "noml", tdm=False)
+    assert header.and_then(NONE) == header == NONE.and_then(header)
 
 
 def test_the_first_reason_that_is_heeded() -> None:
     """One reason a response: the first in a fixed order that the policy has not switched off."""
-    said = Signals(("noai", "noindex"), tdm=True)
+    said = stated("noindex", "noai", tdm=True)
     assert said.reason(OptOutPolicy()) == "noai"
     assert said.reason(OptOutPolicy(noai=False)) == "noindex"
     assert said.reason(OptOutPolicy(noai=False, noindex=False)) == "tdm_reservation"
@@ -334,10 +348,10 @@ def test_the_first_reason_that_is_heeded() -> None:
     assert NONE.reason(OptOutPolicy()) is None
 
 
-@pytest.mark.parametrize("reason", REASONS)
+@pytest.mark.parametrize("reason", ORDER)
 def test_each_reason_has_its_switch(reason: str) -> None:
     """Each rule is heeded by default, and switched off by its own name."""
-    said = Signals((reason,))
+    said = stated(reason)
     assert said.reason(OptOutPolicy()) == reason
     assert said.reason(OptOutPolicy.model_validate({reason: False})) is None
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 import turbohtml
 
-from ingest_guard.dataset.optouts import signals, tdmrep
+from ingest_guard.dataset.optouts import paths, signals
 from ingest_guard.pages.extract import copies, json_ld, json_text, media, placeholders, texts, walk
 from ingest_guard.pages.extract.texts import clean
 from ingest_guard.pages.metas import read_links, read_metas
@@ -64,9 +64,9 @@ CASES: dict[str, tuple[int, Callable[[int], Callable[[], object]]]] = {
     "rules": (1_000, lambda n: lambda: signals.of_headers([b"unavailable_after: 1," * n], [], (), NOW)),
     "patterns of a host's file": (
         20_000,
-        lambda n: lambda: tdmrep.Rule(("/", *"a" * n), is_anchored=True, reserved=True).matches("/" * n),
+        lambda n: lambda: paths.PathPattern(("/", *"a" * n), is_anchored=True).matches("/" * n),
     ),
-    "escapes of a host's file": (30_000, lambda n: lambda: tdmrep._spelled("%4" * n)),
+    "escapes of a host's file": (30_000, lambda n: lambda: paths._spelled("%4" * n)),
 }
 
 

@@ -177,7 +177,7 @@ def test_the_gate_reads_and_everybody_else_finds_it(chain: Chain, site: Site, *,
     assert found is not None
     assert found.metas == NOAI
     assert reading_counts(chain) == 1
-    assert asyncio.run(chain.runtime.opt_outs.of_page(URL)) == "noai"
+    assert asyncio.run(chain.runtime.opt_outs.of_page(URL)).name == "noai"
 
 
 def test_what_a_middleware_puts_in_is_read_in_full(chain: Chain, site: Site) -> None:
@@ -190,7 +190,7 @@ def test_what_a_middleware_puts_in_is_read_in_full(chain: Chain, site: Site) -> 
     chain.downloader.methods["process_response"].insert(1, put_in)
     chain.get(URL)
     assert reading_counts(chain) == 2
-    assert asyncio.run(chain.runtime.opt_outs.of_page(URL)) == "noai"
+    assert asyncio.run(chain.runtime.opt_outs.of_page(URL)).name == "noai"
 
 
 def test_redirects_are_not_read_at_the_gate(make_chain: Callable[..., Chain], site: Site) -> None:
@@ -199,7 +199,7 @@ def test_redirects_are_not_read_at_the_gate(make_chain: Callable[..., Chain], si
     site.answers[URL] = HtmlResponse(URL, 302, headers=HEADERS, body=PAGE)
     chain.get(URL)
     assert reading_counts(chain) == 1  # by the sentinel: there is no Location to follow
-    assert asyncio.run(chain.runtime.opt_outs.of_page(URL)) == "noai"
+    assert asyncio.run(chain.runtime.opt_outs.of_page(URL)).name == "noai"
 
 
 @pytest.mark.parametrize("kind", ["too long", "a fault", "too many elements"])
@@ -217,7 +217,7 @@ def test_a_page_that_was_not_read_has_opted_out(
         body += b"".join(b"<meta name=a%d content=b>" % number for number in range(MOST_METAS + 1))
     site.answers[URL] = page(body)
     assert chain.get(URL).status == 200
-    assert asyncio.run(chain.runtime.opt_outs.of_page(URL)) == "unread_page"
+    assert asyncio.run(chain.runtime.opt_outs.of_page(URL)).name == "unread_page"
     site.answers[URL] = page(b"<p>fine again")
     monkeypatch.undo()
     chain.get(URL)

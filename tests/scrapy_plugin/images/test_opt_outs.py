@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +15,9 @@ from support.listed import LISTED_URL, World
 from ingest_guard.policy.policy import Policy
 from ingest_guard.scrapy_plugin.core.tickets import META_KEY, Ticket
 from ingest_guard.scrapy_plugin.images import tdm_files
-from ingest_guard.scrapy_plugin.images.tdm_files import WELL_KNOWN, TdmFiles, origin_of
+from ingest_guard.scrapy_plugin.images.tdm_files import WELL_KNOWN, TdmFiles
 from ingest_guard.scrapy_plugin.startup import protections
+from ingest_guard.urls.hosts import origin_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -236,7 +238,8 @@ def page(url: str = PAGE, markup: str = "", **headers: str) -> Response:
 
 def reason_of(chain: Chain, url: str | None = PAGE, *named: str | None) -> str | None:
     """Return why images of a page are not recorded."""
-    return asyncio.run(chain.runtime.opt_outs.of_page(url, named))
+    signal = asyncio.run(chain.runtime.opt_outs.of_page(url, named))
+    return None if signal is None else signal.name
 
 
 @pytest.mark.parametrize(
@@ -352,7 +355,7 @@ def test_memory_for_files_is_bounded(on: Chain, site: Site, monkeypatch: pytest.
     def look(*names: str) -> list[str]:
         site.asked.clear()
         for name in names:
-            assert asyncio.run(files.reserved(f"https://{name}.example/x", is_inside=False)) is True
+            assert asyncio.run(files.reserved(f"https://{name}.example/x", is_inside=False))
         return [url.split("//")[1][0] for url in asked(site)]
 
     monkeypatch.setattr(tdm_files, "_MOST_HOSTS", 2)
@@ -429,5 +432,7 @@ def test_an_address_inside_is_not_asked_for_somebody_outside(on: Chain, site: Si
     url = "http://10.0.0.5/picture.jpg"
     assert asyncio.run(before(url, is_inside=False)) is None
     assert not site.asked
-    assert asyncio.run(before(url, is_inside=True)) == "tdm_file"
+    signal = asyncio.run(before(url, is_inside=True))
+    assert (signal.name, signal.source, signal.decision) == ("tdm_file", "tdmrep.json", "no")
+    assert signal.digest == hashlib.sha256(site.answers[file]).hexdigest()
     assert file in [request.url for request in site.asked]
