@@ -35,8 +35,10 @@ _FIELDS: Final = {
 _BLANKS: Final = b" \t\v\f\0"
 _MOST_WORDS: Final = 2
 _WHOLE_SITE: Final = PathPattern(("/",))
-# Of one name; a no in those beyond holds for the whole host.
-_MOST_RULES: Final = 1000
+# Of the paths of one name, each of which counts as 64 characters at least: a thousand. A no in those beyond holds for
+# the whole host.
+_MOST_TEXT: Final = 1 << 16
+_LEAST_TEXT: Final = 64
 _MOST_LICENSES: Final = 10
 
 
@@ -78,14 +80,17 @@ class Group:
         Of the user agents, as numbers from 1 on.
     access, usage
         The rules.
+    room
+        For the paths of further rules about usage.
     beyond
-        Whether there were more rules about usage, and the first of those with a no.
+        The first rule with a no for which there was no room.
     """
 
     name: str
     lines: list[int] = field(default_factory=list)
     access: list[AccessRule] = field(default_factory=list)
     usage: list[UsageRule] = field(default_factory=list)
+    room: int = _MOST_TEXT
     beyond: UsageRule | None = None
 
     def access_rule(self, target: str) -> AccessRule | None:
@@ -165,7 +170,7 @@ class RobotsFile:
         each = (self.preamble, *self.groups)
         each = (self.preamble, *self.groups)
         rules = [rule for group in each for rule in group.usage]
-        self._has_rules = bool(rules)
+        self._has_rules = bool(rules) or any(group.beyond for group in each)
         self._has_paths = any(rule.pattern != _WHOLE_SITE for rule in rules)
         self._of_site: tuple[Signal, ...] | None = None
         self.weight = 1000 + sum(400 + len(rule.written) for rule in rules) + 400 * len(self.licenses)
@@ -252,15 +257,16 @@ class RobotsFile:
                 for group in groups:
                     group.access.append(rule)
         elif name in {USAGE, SIGNAL}:
-            usage = _usage_rule(number, name, value)
+            path, words = _split_usage(value)
             for group in groups:
-                if len(group.usage) < _MOST_RULES:
-                    group.usage.append(usage)
-                elif group.beyond is None and self._is_denial(usage):
-                    group.beyond = usage._replace(pattern=_WHOLE_SITE)
+                group.room -= _LEAST_TEXT + len(path)
+                if group.room >= 0:
+                    group.usage.append(UsageRule(number, name, PathPattern.parse(path), words, value))
+                elif group.beyond is None and self._is_denial(name, words):
+                    group.beyond = UsageRule(number, name, _WHOLE_SITE, words, value)
 
-    def _is_denial(self, rule: UsageRule) -> bool:
-        return any(decision == "no" for _, decision in read_preference(rule.kind, rule.words, self._purposes))
+    def _is_denial(self, kind: str, words: bytes) -> bool:
+        return any(decision == "no" for _, decision in read_preference(kind, words, self._purposes))
 
 
 def _lines(body: bytes) -> Iterator[tuple[int, str, bytes]]:
@@ -289,9 +295,9 @@ def _token(value: bytes) -> str:
     return words[0].partition("/")[0].strip("*") or EVERYBODY
 
 
-def _usage_rule(number: int, kind: str, value: bytes) -> UsageRule:
-    path, words = b"/", value
-    if value.startswith(b"/"):
-        cut = min((at for blank in b" \t" if (at := value.find(blank)) >= 0), default=len(value))
-        path, words = value[:cut], value[cut:].strip(_BLANKS)
-    return UsageRule(number, kind, PathPattern.parse(path), words, value)
+def _split_usage(value: bytes) -> tuple[bytes, bytes]:
+    """Return path and words of a line about usage: it has a path only if its first character is a slash."""
+    if not value.startswith(b"/"):
+        return b"/", value
+    cut = min((at for blank in (b" ", b"\t") if (at := value.find(blank)) >= 0), default=len(value))
+    return value[:cut], value[cut:].strip(_BLANKS)
