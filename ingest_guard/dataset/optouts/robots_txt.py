@@ -14,26 +14,22 @@ from hashlib import sha256
 from typing import Final, NamedTuple
 
 from ingest_guard.dataset.optouts.paths import PathPattern, target_of
-from ingest_guard.dataset.optouts.rsl import RSL, read_robots_license
+from ingest_guard.dataset.optouts.robots_lines import (
+    AGENT,
+    ALLOW,
+    DISALLOW,
+    EVERYBODY,
+    LICENSE,
+    OF_SITE,
+    name_of,
+    read_lines,
+    split_usage,
+)
+from ingest_guard.dataset.optouts.rsl import read_robots_license
 from ingest_guard.dataset.optouts.said import Signal, quote_words
 from ingest_guard.dataset.optouts.usage import INFORMAL, SIGNAL, USAGE, Reading, read_preference
 from ingest_guard.policy.records import Purpose
 
-EVERYBODY: Final = "*"
-
-_AGENT, _ALLOW, _DISALLOW, _LICENSE, _OF_SITE = "agent", "allow", "disallow", RSL, "site"
-# As they are written, misspelled ones included: those that Scrapy's parser (protego) takes.
-_FIELDS: Final = {
-    **dict.fromkeys((b"user-agent", b"useragent", b"user agent"), _AGENT),
-    b"allow": _ALLOW,
-    **dict.fromkeys((b"disallow", b"dissallow", b"dissalow", b"disalow", b"diasllow", b"disallaw"), _DISALLOW),
-    **dict.fromkeys((b"content-usage", b"contentusage", b"content usage"), USAGE),
-    **dict.fromkeys((b"content-signal", b"contentsignal", b"content signal", b"content-signals"), SIGNAL),
-    **dict.fromkeys((b"license", b"licence"), _LICENSE),
-    **dict.fromkeys((b"sitemap", b"sitemaps", b"site-map", b"host"), _OF_SITE),
-}
-_BLANKS: Final = b" \t\v\f\0"
-_MOST_WORDS: Final = 2
 _WHOLE_SITE: Final = PathPattern(("/",))
 # Of the paths of one name, each of which counts as 64 characters at least: a thousand. A no in those beyond holds for
 # the whole host.
@@ -168,7 +164,6 @@ class RobotsFile:
         self.groups = (*own, *others)
         self.further = frozenset(group.name for group in others)
         each = (self.preamble, *self.groups)
-        each = (self.preamble, *self.groups)
         rules = [rule for group in each for rule in group.usage]
         self._has_rules = bool(rules) or any(group.beyond for group in each)
         self._has_paths = any(rule.pattern != _WHOLE_SITE for rule in rules)
@@ -221,26 +216,26 @@ class RobotsFile:
         reading = read_preference(rule.kind, rule.words, self._purposes)
         if is_in_group or rule.kind == SIGNAL:
             return reading
-        # Outside of groups the draft knows no Content-Usage: whoever put it there means everybody.
+        # Outside of groups the draft knows no Content-Usage; it is meant for everybody.
         return tuple((INFORMAL if name == USAGE else name, decision) for name, decision in reading)
 
     def _read(self, body: bytes, wanted: Collection[str]) -> dict[str, Group]:
         found: dict[str, Group] = {}
         current: list[Group] = [self.preamble]
         is_in_names = False
-        for number, name, value in _lines(body):
-            if name == _AGENT:
+        for number, name, value in read_lines(body):
+            if name == AGENT:
                 current = current if is_in_names else []
                 is_in_names = True
-                token = _token(value)
+                token = name_of(value)
                 if token in wanted:
                     group = found.setdefault(token, Group(token))
                     group.lines.append(number)
                     if group not in current:
                         current.append(group)
-            elif name == _LICENSE:
+            elif name == LICENSE:
                 self._add_license(number, value)
-            elif name != _OF_SITE:
+            elif name != OF_SITE:
                 is_in_names = False
                 self._add_rule(current, number, name, value)
         return found
@@ -251,13 +246,13 @@ class RobotsFile:
             self.licenses.append(Statement(number, EVERYBODY, signal))
 
     def _add_rule(self, groups: Iterable[Group], number: int, name: str, value: bytes) -> None:
-        if name in {_ALLOW, _DISALLOW}:
+        if name in {ALLOW, DISALLOW}:
             if value:
-                rule = AccessRule(number, name == _ALLOW, value)
+                rule = AccessRule(number, name == ALLOW, value)
                 for group in groups:
                     group.access.append(rule)
         elif name in {USAGE, SIGNAL}:
-            path, words = _split_usage(value)
+            path, words = split_usage(value)
             for group in groups:
                 group.room -= _LEAST_TEXT + len(path)
                 if group.room >= 0:
@@ -267,37 +262,3 @@ class RobotsFile:
 
     def _is_denial(self, kind: str, words: bytes) -> bool:
         return any(decision == "no" for _, decision in read_preference(kind, words, self._purposes))
-
-
-def _lines(body: bytes) -> Iterator[tuple[int, str, bytes]]:
-    """Yield number, field and value of each line that has one; fields that are not known are ``""``."""
-    for number, line in enumerate(body.removeprefix(b"\xef\xbb\xbf").splitlines(), start=1):
-        content = line.partition(b"#")[0].strip(_BLANKS)
-        if not content:
-            continue
-        head, colon, value = content.partition(b":")
-        name = _FIELDS.get(head.rstrip(_BLANKS).lower(), "") if colon else ""
-        if not name:
-            # Without a colon, or with one that belongs to the value.
-            words = content.split(None, _MOST_WORDS)
-            for count in range(1, min(_MOST_WORDS, len(words)) + 1):
-                if name := _FIELDS.get(b" ".join(words[:count]).lower(), ""):
-                    value = b" ".join(words[count:])
-                    break
-        yield number, name, value.strip(_BLANKS)
-
-
-def _token(value: bytes) -> str:
-    """Return the name that a line of user agents means, without its version: ``mybot`` of ``MyBot/2.0 (about)``."""
-    words = value.decode("latin-1").lower().split(None, 1)
-    if not words:
-        return ""
-    return words[0].partition("/")[0].strip("*") or EVERYBODY
-
-
-def _split_usage(value: bytes) -> tuple[bytes, bytes]:
-    """Return path and words of a line about usage: it has a path only if its first character is a slash."""
-    if not value.startswith(b"/"):
-        return b"/", value
-    cut = min((at for blank in (b" ", b"\t") if (at := value.find(blank)) >= 0), default=len(value))
-    return value[:cut], value[cut:].strip(_BLANKS)

@@ -21,6 +21,7 @@ from scrapy.http.request import NO_CALLBACK
 from scrapy.settings import BaseSettings
 from scrapy.utils.httpobj import urlparse_cached
 
+from ingest_guard.dataset.optouts.robots_lines import limit_names
 from ingest_guard.dataset.optouts.robots_txt import RobotsFile
 from ingest_guard.scrapy_plugin.core.exceptions import ImageBlocked, OptedOut, RequestRefused
 from ingest_guard.scrapy_plugin.core.placement import is_class, merged
@@ -197,7 +198,9 @@ class RobotsTxt(RobotsTxtMiddleware):
 
     def _parse(self, body: bytes) -> tuple[RobotParser, RobotsFile | None]:
         """Return the file as Scrapy's parser reads it, and what it says to us where it says anything about usage."""
-        file = self._state.signals.parse_robots(body)
+        signals = self._state.signals
+        file = signals.parse_robots(body)
+        body = limit_names(body, (*signals.sent, *signals.names))
         return self._parserimpl.from_crawler(self.crawler, body), None if file.is_silent else file
 
     def _warn(self, result: str) -> None:

@@ -35,11 +35,16 @@ class SignalReader:
         self._robots: LRUCache[str, RobotsFile] = LRUCache(_MOST_BYTES, getsizeof=_weight)
 
     @cached_property
-    def own_names(self) -> frozenset[str]:
-        """The names that the crawler sends, in lower case."""
+    def sent(self) -> tuple[str, ...]:
+        """The User-Agent headers that the crawler sends, and what it looks for in robots.txt."""
         settings, spider = self._crawler.settings, getattr(self._crawler, "spider", None)
         sent = (settings.get("USER_AGENT"), settings.get("ROBOTSTXT_USER_AGENT"), getattr(spider, "user_agent", None))
-        return agent_names(value for value in sent if isinstance(value, str))
+        return tuple(value for value in sent if isinstance(value, str))
+
+    @cached_property
+    def own_names(self) -> frozenset[str]:
+        """The names that the crawler sends, in lower case."""
+        return agent_names(self.sent)
 
     @cached_property
     def names(self) -> frozenset[str]:

@@ -7,9 +7,11 @@ import time
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from protego import Protego
 from support.robots_hosts import OWN, PARTNER, PATHS, make_host
 
 from ingest_guard.dataset.optouts.paths import PathPattern, target_of
+from ingest_guard.dataset.optouts.robots_lines import limit_names
 from ingest_guard.dataset.optouts.robots_txt import RobotsFile
 from ingest_guard.dataset.optouts.signals import signals
 from ingest_guard.policy.records import OptOutPolicy
@@ -86,6 +88,10 @@ _GROUPS: dict[str, tuple[str | bytes, str | None]] = {
         None,
     ),
     "a crawl delay ends the names": (_ANY + "Crawl-delay: 9\nUser-agent: x\nContent-Usage: train-ai=n", None),
+    "a line that is none ends nothing": (
+        "User-agent: mybot\nnonsense\nUser-agent: x\nContent-Usage: train-ai=n",
+        _USAGE,
+    ),
     "a sitemap ends nothing": ("User-agent: mybot\nSitemap: /s.xml\nUser-agent: x\nContent-Usage: train-ai=n", _USAGE),
     "a licence ends nothing": ("User-agent: mybot\nLicense: x\nUser-agent: x\nContent-Usage: train-ai=y", _MEANT),
     "a rule of others behind a sitemap": ("User-agent: x\nSitemap: /s\nContent-Usage: train-ai=n", None),
@@ -309,6 +315,51 @@ def test_a_file_that_means_harm(body: bytes) -> None:
     for number in range(10):
         file.signals(f"{HOST}/{number}/{'a' * 4000}")
     assert time.process_time() - began < 1
+
+
+_MANY = [f"User-agent: b{n}" for n in range(1000)]
+
+
+@pytest.mark.parametrize(
+    ("path", "agent", "allowed"),
+    [("/x1", "MyBot/1.0", False), ("/y", "MyBot/1.0", True), ("/x1", "Third/1", False), ("/z", "Third/1", True)],
+)
+@pytest.mark.parametrize("at", [0, 500, 1000])
+def test_a_file_with_too_many_names_for_its_rules(at: int, path: str, agent: str, *, allowed: bool) -> None:
+    """Scrapy's parser gets it without the names of others, and answers as before for our own and for everybody."""
+    rules = [f"Disallow: /x{n}" for n in range(500)]
+    lines = [
+        *_MANY[:at],
+        "User-agent: MyBot",
+        "Sitemap: https://a.example/s.xml",
+        *_MANY[at:],
+        *rules,
+        "Crawl-delay: 9",
+    ]
+    body = "\n".join([*lines, "User-agent: *", "Disallow: /x"]).encode()
+    began = time.process_time()
+    limited = limit_names(body, ["MyBot/1.0 (+https://mybot.example)", "mybot"])
+    parser = Protego.parse(limited.decode())
+    assert time.process_time() - began < 0.5
+    assert len(limited) < len(body) - 10_000
+    assert parser.can_fetch(HOST + path, agent) is allowed
+    assert list(parser.sitemaps) == ["https://a.example/s.xml"]
+
+
+def test_an_ordinary_file_stays_as_it_is() -> None:
+    """Byte for byte, with all its names."""
+    body = ("\n".join(_MANY[:100]) + "\nDisallow: /\n").encode()
+    assert limit_names(body, ["mybot"]) is body
+
+
+@pytest.mark.parametrize("names", [10_000, 200])
+def test_names_beyond_measure(names: int) -> None:
+    """Parts of our own User-Agent are names that Scrapy's parser takes for ours: fifty of them are kept."""
+    agent = "MyBot/" + "x" * 300
+    lines = [f"User-agent: {agent[: 1 + n % 300]}" for n in range(names)]
+    limited = limit_names("\n".join([*lines, *["Disallow: /x"] * 20_000]).encode(), [agent])
+    found = {line for line in limited.split(b"\n") if line.lower().startswith(b"user-agent")}
+    assert len(found) == 51
 
 
 def test_more_rules_than_are_kept() -> None:
