@@ -84,6 +84,8 @@ def _rows(facts: Mapping[str, Any]) -> _Rows:
         if total := _total(counts, section):
             yield label, f"{total:,}"
             yield from _section(counts, section, "  because: ")
+    if unpaid := counts.get("images_dropped/payment_required", 0):
+        yield "images that their hosts want to be paid for (402)", f"{unpaid:,}"
     yield from _robots(facts)
     yield "records", count("records")
     if "shards" in counts:

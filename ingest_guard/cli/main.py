@@ -18,6 +18,7 @@ _COMMANDS = {
     "check": "ingest_guard.cli.check:command",
     "crawl": "ingest_guard.cli.crawl:command",
     "doctor": "ingest_guard.cli.doctor:command",
+    "explain": "ingest_guard.cli.explain:command",
     "init": "ingest_guard.cli.init:command",
     "neighbours": "ingest_guard.cli.neighbours:command",
     "purge": "ingest_guard.cli.purge:command",

@@ -126,8 +126,8 @@ class RobotsTxt(RobotsTxtMiddleware):
             self._state.count("robots_unreachable")
             self.crawler.stats.inc_value("robotstxt/forbidden")
             raise IgnoreRequest("Forbidden by robots.txt")
-        self.process_request_2(rules.parser, request)
         self._state.signals.note_robots(request.url, rules.file)
+        self.process_request_2(rules.parser, request)
         if rules.file is not None:
             self._require_consent(rules, rules.file, request)
 
@@ -191,6 +191,7 @@ class RobotsTxt(RobotsTxtMiddleware):
             return _Rules(result, None, self._clock() + _HOUR)
         body = _cut(body)
         parser, file = await off_loop_if_large(body, self._parse, body, limit=_LARGE)
+        file = file if result == READ else None
         if (parsed := getattr(signals, "robots_parsed", None)) is not None:  # since Scrapy 2.18
             await self.crawler.signals.send_catch_log_async(signal=parsed, robotparser=parser, request=request)
         weight = max(len(body), _LEAST_WEIGHT) + (0 if file is None else file.weight)
@@ -201,7 +202,8 @@ class RobotsTxt(RobotsTxtMiddleware):
         signals = self._state.signals
         file = signals.parse_robots(body)
         body = limit_names(body, (*signals.sent, *signals.names))
-        return self._parserimpl.from_crawler(self.crawler, body), None if file.is_silent else file
+        is_kept = signals.keeps_silent_files or not file.is_silent
+        return self._parserimpl.from_crawler(self.crawler, body), file if is_kept else None
 
     def _warn(self, result: str) -> None:
         if result in self._seen_reasons:
@@ -218,6 +220,13 @@ def install(settings: BaseSettings) -> None:
             settings.set_in_component_priority_dict(_SETTING, RobotsTxtMiddleware, None)
             settings.set_in_component_priority_dict(_SETTING, RobotsTxt, order)
             return
+
+
+def is_read(settings: BaseSettings) -> bool:
+    """Return whether robots.txt is read by :class:`RobotsTxt`, or by Scrapy's own, which the add-on replaces."""
+    ours = f"{RobotsTxt.__module__}.{RobotsTxt.__qualname__}"
+    parts = merged(settings, _SETTING).items()
+    return any(order is not None and (is_class(key, _SCRAPYS) or is_class(key, ours)) for key, order in parts)
 
 
 def _result(response: Response) -> str:

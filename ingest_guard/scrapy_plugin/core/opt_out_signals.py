@@ -27,7 +27,14 @@ class SignalReader:
         Its settings and its spider have the names that it sends.
     policy
         Further names, and what the data set is for.
+
+    Attributes
+    ----------
+    keeps_silent_files
+        Whether a robots.txt is remembered that says nothing about usage, for those who want to see its groups.
     """
+
+    keeps_silent_files = False
 
     def __init__(self, crawler: Crawler, policy: OptOutPolicy) -> None:
         self._crawler = crawler

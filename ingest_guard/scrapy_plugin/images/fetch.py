@@ -36,7 +36,8 @@ _OK = range(200, 300)
 _PARTIAL_CONTENT = 206
 _PAYMENT_REQUIRED = 402
 _REMEMBERED_HOSTS = 10_000
-_BY_ROBOTS_TXT = "Forbidden by robots.txt"  # all that Scrapy's exception says
+BY_ROBOTS_TXT = "Forbidden by robots.txt"
+"""All that Scrapy's exception says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,8 @@ class Fetched:
         By which opt-out it was refused, or kept out; see :mod:`ingest_guard.policy.records`.
     signal
         What said so, where it is known.
+    said
+        All that the responses on the way to it said of its use.
     is_settled
         False where the ``tdmrep.json`` of its host may have something to say against it.
     """
@@ -69,6 +72,7 @@ class Fetched:
     attestation: Mapping[str, Any] = field(default_factory=dict)
     opted_out: str | None = None
     signal: Signal | None = None
+    said: tuple[Signal, ...] = ()
     is_settled: bool = True
 
 
@@ -101,9 +105,9 @@ class Fetcher:
         if generation is not self._state.current:
             return
         if request.method == "GET" and response.status in _OK and verdict.image is not None:
-            passed = _passed(response, verdict, generation.guard.attestation)
+            passed = _passed(response, verdict, generation.guard.attestation, signals.said)
             if signal := self._opt_outs.at_once(signals):
-                passed = _opted_out(signal)
+                passed = _opted_out(signal, signals.said)
             elif self._opt_outs.asks_for_files(signals):
                 passed = replace(passed, is_settled=False)
             self._known[_key(request.url.split("#", 1)[0], is_inside=True)] = passed
@@ -185,9 +189,10 @@ class Fetcher:
         verdict = ticket.verdict_for(response)
         if verdict is None or verdict.outcome is not Outcome.NO_KNOWN_MATCH or verdict.image is None:
             return Fetched(str(verdict.outcome)) if verdict else _ERROR
+        said = tuple(dict.fromkeys(each for hop in ticket.hops for each in hop.signals.said))
         if signal := await self._opt_outs.of_image(ticket.hops, is_inside=ticket.page_is_private):
-            return _opted_out(signal)
-        return _passed(response, verdict, ticket.attestation)
+            return _opted_out(signal, said)
+        return _passed(response, verdict, ticket.attestation, said)
 
     def _request(self, url: str, page_url: str | None, ticket: Ticket) -> Request:
         headers = {"Accept": "image/*,*/*;q=0.5"}
@@ -208,12 +213,12 @@ def _ignored(why: IgnoreRequest) -> Fetched:
         return Fetched("held" if why.action is Action.HOLD else why.outcome, action=why.action)
     if isinstance(why, OptedOut):
         return _opted_out(why.signal)
-    by_robots_txt = "robots_txt" if str(why) == _BY_ROBOTS_TXT else None
+    by_robots_txt = "robots_txt" if str(why) == BY_ROBOTS_TXT else None
     return Fetched("refused", action=why.action if isinstance(why, RequestRefused) else None, opted_out=by_robots_txt)
 
 
-def _opted_out(signal: Signal) -> Fetched:
-    return Fetched("opted_out", opted_out=signal.name, signal=signal)
+def _opted_out(signal: Signal, said: tuple[Signal, ...] = ()) -> Fetched:
+    return Fetched("opted_out", opted_out=signal.name, signal=signal, said=said or (signal,))
 
 
 def _key(url: str, *, is_inside: bool) -> str:
@@ -229,8 +234,8 @@ def _is_inside(page_url: str) -> bool:
     return bool(host_of(page_url)) and is_private(page_url)
 
 
-def _passed(response: Response, verdict: Verdict, attestation: Mapping[str, Any]) -> Fetched:
-    return Fetched("no_known_match", verdict, response.url, now(), attestation=attestation)
+def _passed(response: Response, verdict: Verdict, attestation: Mapping[str, Any], said: tuple[Signal, ...]) -> Fetched:
+    return Fetched("no_known_match", verdict, response.url, now(), attestation=attestation, said=said)
 
 
 def _referrer(page_url: str, url: str) -> str | None:

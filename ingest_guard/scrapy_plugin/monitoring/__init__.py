@@ -1,7 +1,7 @@
 """What a running crawl shows: telemetry for the report, progress in a terminal, metrics for Prometheus."""
 
 from ingest_guard.errors import SetupError
-from ingest_guard.scrapy_plugin.core.settings import PROGRESS_SETTING
+from ingest_guard.scrapy_plugin.core.settings import EXPLAIN_SETTING, PROGRESS_SETTING
 from ingest_guard.scrapy_plugin.core.state import GuardState
 
 
@@ -23,7 +23,7 @@ def watch(state: GuardState) -> None:
         from ingest_guard.scrapy_plugin.monitoring.progress import Progress  # noqa: PLC0415 - as above
 
         Progress.watch(state)
-    if state.policy.metrics.port:
+    if state.policy.metrics.port and not state.crawler.settings.getbool(EXPLAIN_SETTING):
         try:
             from ingest_guard.scrapy_plugin.monitoring.prometheus import Metrics  # noqa: PLC0415 - as above
         except ModuleNotFoundError as error:

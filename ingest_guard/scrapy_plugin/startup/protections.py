@@ -16,7 +16,7 @@ from scrapy.utils.asyncio import is_asyncio_available
 
 from ingest_guard.errors import SetupError
 from ingest_guard.policy import Policy
-from ingest_guard.scrapy_plugin.check import browsers, handlers, receivers
+from ingest_guard.scrapy_plugin.check import browsers, handlers, receivers, robots
 from ingest_guard.scrapy_plugin.core import redaction
 from ingest_guard.scrapy_plugin.core.settings import TESTED_SCRAPY
 from ingest_guard.scrapy_plugin.core.state import GuardState
@@ -168,7 +168,11 @@ def obey_by_default(settings: BaseSettings, policy: Policy) -> None:
         return
     settings.set(ROBOTS_SETTING, True, priority="addon")  # noqa: FBT003 - Scrapy's signature
     if not settings.getbool(ROBOTS_SETTING):
-        logger.info("ingest_guard: %s is off in the settings of this crawl: no robots.txt is heeded", ROBOTS_SETTING)
+        logger.info(
+            "ingest_guard: %s is off in the settings of this crawl: no robots.txt is heeded, and what it says about "
+            "use is not seen",
+            ROBOTS_SETTING,
+        )
 
 
 def unheeded_opt_outs(each: Iterable[BaseSettings], policy: Policy) -> Iterator[str]:
@@ -182,6 +186,11 @@ def unheeded_opt_outs(each: Iterable[BaseSettings], policy: Policy) -> Iterator[
             source = (
                 f"{ROBOTS_SETTING} is off in the settings" if is_set else "opt_outs.robots_txt is off in the policy"
             )
-            yield f"{source}: no robots.txt is heeded"
+            yield f"{source}: no robots.txt is heeded, and what it says about use is not seen"
+        elif not robots.is_read(one):
+            yield (
+                f"this project has another middleware for robots.txt than {robots.RobotsTxt.__name__}: what a "
+                "robots.txt says about use is not seen"
+            )
         elif policy.opt_outs.robots_unreachable == "allow":
             yield "opt_outs.robots_unreachable: allow in the policy: a robots.txt that cannot be had permits all"

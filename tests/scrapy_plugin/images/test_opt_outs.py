@@ -417,11 +417,24 @@ def test_what_doctor_tells(tmp_path: Path) -> None:
     """Which opt-outs are off, and who has said so; nothing where all are heeded."""
     assert list(protections.unheeded_opt_outs([Settings(), Settings({"ROBOTSTXT_OBEY": True})], policy(tmp_path))) == []
     (told,) = protections.unheeded_opt_outs([Settings({"ROBOTSTXT_OBEY": False})], policy(tmp_path))
-    assert told == "ROBOTSTXT_OBEY is off in the settings: no robots.txt is heeded"
+    unseen = "no robots.txt is heeded, and what it says about use is not seen"
+    assert told == f"ROBOTSTXT_OBEY is off in the settings: {unseen}"
     off = policy(tmp_path, "opt_outs: {robots_txt: false, noai: false, tdm_file: false}\n")
     first, second = protections.unheeded_opt_outs([Settings()], off)
     assert first == "opt-outs that the policy switches off (opt_outs): noai, tdm_file"
-    assert second == "opt_outs.robots_txt is off in the policy: no robots.txt is heeded"
+    assert second == f"opt_outs.robots_txt is off in the policy: {unseen}"
+
+
+@pytest.mark.parametrize("ours", [True, False])
+def test_a_projects_own_middleware_for_robots_txt(tmp_path: Path, *, ours: bool) -> None:
+    """Doctor says that what robots.txt says about use is not seen; not where the guard's own one is in place."""
+    parts = {"scrapy.downloadermiddlewares.robotstxt.RobotsTxtMiddleware": None}
+    if ours:
+        parts["ingest_guard.scrapy_plugin.check.robots.RobotsTxt"] = 100
+    settings = Settings({"ROBOTSTXT_OBEY": True, "DOWNLOADER_MIDDLEWARES": parts})
+    found = list(protections.unheeded_opt_outs([settings], policy(tmp_path)))
+    others = "this project has another middleware for robots.txt"
+    assert [text.partition(" than ")[0] for text in found] == ([] if ours else [others])
 
 
 def test_an_address_inside_is_not_asked_for_somebody_outside(on: Chain, site: Site) -> None:

@@ -1,0 +1,378 @@
+"""Preferences about use in a crawl's chain: robots.txt, headers and markup, and what explain says of them."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from scrapy import Request
+from scrapy.exceptions import DropItem
+from scrapy.http import HtmlResponse, Response
+from scrapy.robotstxt import ProtegoRobotParser
+from support.listed import LISTED_URL, World
+from support.robots_hosts import PATHS, make_host
+
+from ingest_guard.scrapy_plugin.core.tickets import META_KEY, Ticket
+from ingest_guard.scrapy_plugin.explanation import FREE, KEPT_OUT, UNKNOWN, Explanation, explain
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from scrapy_plugin.conftest import Chain, Site
+
+HOST = "https://site.example"
+ROBOTS, PAGE, URL = f"{HOST}/robots.txt", f"{HOST}/page", f"{HOST}/img/a.jpg"
+POLICY = "opt_outs: {tdm_file: false}\n"
+AGENTS = "opt_outs: {tdm_file: false, agents: [CCBot]}\n"
+RSL_LINK = '</l.xml>; rel="license"; type="application/rsl+xml"'
+NO_USAGE = b"User-agent: *\nContent-Usage: train-ai=n\n"
+
+
+@pytest.fixture
+def make_reading(make_chain: Callable[..., Chain], site: Site, world: World) -> Callable[..., Chain]:
+    """Return a maker of chains that read robots.txt, in front of a page with an image."""
+
+    def make(policy: str = POLICY, **settings: Any) -> Chain:
+        site.answers.setdefault(URL, world.clean)
+        html = {"Content-Type": "text/html"}
+        site.answers.setdefault(PAGE, lambda _: HtmlResponse(PAGE, body=b"<p>A page.", headers=html))
+        return make_chain(policy, ROBOTSTXT_OBEY=True, RETRY_ENABLED=False, USER_AGENT="MyBot/1.0", **settings)
+
+    return make
+
+
+def fetched(chain: Chain, url: str = URL) -> Any:
+    """Fetch one image for a record."""
+    return asyncio.run(chain.runtime.fetcher.fetch(url, PAGE))
+
+
+def explained(chain: Chain, url: str) -> Explanation:
+    """Return what explain says of an address."""
+    return asyncio.run(explain(chain.runtime, url))
+
+
+def asked(site: Site) -> list[str]:
+    """Return the paths that were asked for."""
+    return [request.url.removeprefix(HOST) for request in site.asked]
+
+
+_ROBOTS: dict[str, tuple[bytes, str | None]] = {
+    "usage": (NO_USAGE, "content_usage"),
+    "signal": (b"User-agent: *\nContent-Signal: search=yes, ai-train=no\nAllow: /\n", "content_signal"),
+    "licence": (b"License: https://e.example/l.xml\n", "rsl_license"),
+    "meant": (b"User-agent: *\nContent-Usage: train-genai=n\n", "informal_usage"),
+    "free": (b"User-agent: *\nContent-Usage: train-ai=n\nContent-Usage: /img/ train-ai=y\n", None),
+    "of others": (b"User-agent: otherbot\nContent-Usage: train-ai=n\n", None),
+    "silent": (b"User-agent: *\nDisallow: /private/\n", None),
+}
+
+
+@pytest.mark.parametrize(("robots", "reason"), _ROBOTS.values(), ids=_ROBOTS)
+def test_what_robots_txt_reserves_is_not_asked_for(
+    make_reading: Callable[..., Chain], site: Site, robots: bytes, reason: str | None
+) -> None:
+    """An image for a record is not asked for; the signal that says so comes along."""
+    site.answers[ROBOTS] = robots
+    result = fetched(make_reading())
+    assert result.opted_out == reason
+    assert ("/img/a.jpg" in asked(site)) is (reason is None)
+    if reason is not None:
+        assert (result.result, result.signal.source, result.signal.decision) == ("opted_out", "robots.txt", "no")
+
+
+@pytest.mark.parametrize("name", ["content_usage", "content_signal", "rsl_license", "informal_usage"])
+def test_each_can_be_switched_off(make_reading: Callable[..., Chain], site: Site, name: str) -> None:
+    """With its key false, a signal keeps nothing out of the records."""
+    site.answers[ROBOTS] = next(robots for robots, reason in _ROBOTS.values() if reason == name)
+    assert fetched(make_reading(f"opt_outs: {{tdm_file: false, {name}: false}}\n")).result == "no_known_match"
+
+
+def test_the_purpose_is_the_policys(make_reading: Callable[..., Chain], site: Site) -> None:
+    """A preference about training keeps nothing out of a data set for search, and one about search does."""
+    site.answers[ROBOTS] = NO_USAGE + b"Content-Signal: /img/ search=no\n"
+    result = fetched(make_reading("opt_outs: {tdm_file: false, purpose: [search]}\n"))
+    assert result.opted_out == "content_signal"
+
+
+def test_the_spider_gets_what_robots_txt_reserves(make_reading: Callable[..., Chain], site: Site, world: World) -> None:
+    """Pages and images that it asks for; no item of them makes a record, and the reason is counted."""
+    site.answers[ROBOTS] = NO_USAGE
+    chain = make_reading()
+    assert chain.get(PAGE).body
+    assert chain.get(URL).body == world.clean
+    assert fetched(chain).opted_out == "content_usage"
+    other = "https://other.example/b.jpg"
+    site.answers[other] = world.clean
+    with pytest.raises(DropItem):
+        chain.process({"image_url": other, "alt": "A picture", "page_url": PAGE})
+    assert chain.stats()["opted_out/content_usage"] == 1
+    assert chain.stats()["items_dropped/opted_out"] == 1
+
+
+_HEADERS: dict[str, tuple[dict[str, Any], str | None]] = {
+    "usage": ({"Content-Usage": "train-ai=n"}, "content_usage"),
+    "usage in two lines": ({"Content-Usage": ["search=y", "train-ai=n"]}, "content_usage"),
+    "a yes": ({"Content-Usage": "train-ai=y"}, None),
+    "signal": ({"Content-Signal": "ai-train=no, search=yes"}, "content_signal"),
+    "licence": ({"Link": RSL_LINK}, "rsl_license"),
+    "another link": ({"Link": "</style.css>; rel=preload"}, None),
+    "meant": ({"Content-Usage": "Train-AI=n"}, "informal_usage"),
+    "noai goes first": ({"X-Robots-Tag": "noai", "Content-Usage": "train-ai=n"}, "noai"),
+}
+
+
+@pytest.mark.parametrize(("headers", "reason"), _HEADERS.values(), ids=_HEADERS)
+def test_headers_of_images_and_pages(
+    make_reading: Callable[..., Chain], site: Site, world: World, headers: dict[str, Any], reason: str | None
+) -> None:
+    """Of the image's own response, of a redirect to it, and of its page."""
+    moved = f"{HOST}/moved.jpg"
+    site.answers[URL] = lambda _: Response(URL, body=world.clean, headers=headers)
+    site.answers[moved] = lambda _: Response(moved, 302, headers={"Location": f"{HOST}/plain.jpg", **headers})
+    site.answers[f"{HOST}/plain.jpg"] = world.clean
+    site.answers[PAGE] = lambda _: HtmlResponse(PAGE, body=b"<p>A page.", headers=headers)
+    chain = make_reading()
+    assert fetched(chain).opted_out == fetched(chain, moved).opted_out == reason
+    chain.get(PAGE)
+    signal = asyncio.run(chain.runtime.opt_outs.of_page(PAGE))
+    assert (signal and signal.name) == reason
+
+
+_MARKUP: dict[str, tuple[str, str | None]] = {
+    "link": ("<link rel=license type=application/rsl+xml href=/l.xml>", "rsl_license"),
+    "link in other words": (
+        "<LINK HREF='l.xml' REL='copyright License' TYPE='Application/RSL+XML; a=b'/>",
+        "rsl_license",
+    ),
+    "an escaped type": ("<link rel=license title='a>b' type='application/&#114;sl&#x2b;xml' href=x>", "rsl_license"),
+    "a script": ("<script type='application/rsl+xml'><rsl></rsl></script>", "rsl_license"),
+    "a header in markup": (f"<meta http-equiv=Link content='{RSL_LINK}'>", "rsl_license"),
+    "another licence": ("<link rel=license href=https://creativecommons.org/licenses/by/4.0/>", None),
+    "another type": ("<link rel=license type=text/html href=/terms>", None),
+    "a comment": ("<!-- <link rel=license type=application/rsl+xml href=/l.xml> -->", None),
+    "inside a script": ("<script>'<link rel=license type=application/rsl+xml href=/l.xml>'</script>", None),
+    "usage in markup": ("<meta http-equiv=Content-Usage content='train-ai=n'>", "informal_usage"),
+    "a signal in markup": ("<meta name=content-signal content='ai-train=no'>", "informal_usage"),
+    "a yes in markup": ("<meta name=content-signal content='ai-train=yes'>", None),
+}
+
+
+@pytest.mark.parametrize(("markup", "reason"), _MARKUP.values(), ids=_MARKUP)
+def test_markup(make_reading: Callable[..., Chain], site: Site, markup: str, reason: str | None) -> None:
+    """A page names a licence by an element; preferences that no draft has in markup are meant all the same."""
+    site.answers[PAGE] = lambda _: HtmlResponse(PAGE, body=f"<head>{markup}</head><p>A page.".encode())
+    chain = make_reading()
+    chain.get(PAGE)
+    signal = asyncio.run(chain.runtime.opt_outs.of_page(PAGE))
+    assert (signal and (signal.name, signal.source)) == (reason and (reason, "page"))
+    answer = explained(chain, PAGE)
+    assert (answer.outcome, answer.reason) == (KEPT_OUT if reason else FREE, reason)
+
+
+def test_a_page_as_xml(make_reading: Callable[..., Chain], site: Site) -> None:
+    """Prefixes and elements that close themselves name a licence, too."""
+    body = (
+        b'<x:html xmlns:x="http://www.w3.org/1999/xhtml"><x:head><x:title/>'
+        b'<x:link rel="license" type="application/rsl+xml" href="/l.xml"/></x:head></x:html>'
+    )
+    headers = {"Content-Type": "application/xhtml+xml"}
+    site.answers[PAGE] = lambda _: HtmlResponse(PAGE, body=body, headers=headers)
+    chain = make_reading()
+    chain.get(PAGE)
+    assert asyncio.run(chain.runtime.opt_outs.of_page(PAGE)).name == "rsl_license"
+
+
+@pytest.mark.parametrize(
+    ("policy", "allowed"), [(POLICY, True), (AGENTS, False)], ids=["our own names", "names of others"]
+)
+def test_groups_of_others_that_count_as_ours(
+    make_reading: Callable[..., Chain], site: Site, policy: str, *, allowed: bool
+) -> None:
+    """What a host keeps from a crawler like this one is kept from it, where the policy names that one."""
+    site.answers[ROBOTS] = b"User-agent: *\nAllow: /\n\nUser-agent: CCBot\nDisallow: /img/\n"
+    chain = make_reading(policy)
+    assert (fetched(chain).opted_out is None) is allowed
+    assert chain.crawler.stats.get_value("robotstxt/forbidden", 0) == (0 if allowed else 1)
+    assert chain.get(PAGE).body
+    if not allowed:
+        answer = explained(chain, URL.replace("a.jpg", "b.jpg"))
+        assert (answer.reason, answer.key) == ("robots_txt", "opt_outs.agents: CCBot")
+
+
+def test_files_of_hosts_are_asked_for_all_the_same(make_reading: Callable[..., Chain], site: Site) -> None:
+    """A robots.txt with a preference keeps nobody from the host's tdmrep.json: that is no image."""
+    site.answers[ROBOTS] = NO_USAGE
+    chain = make_reading("opt_outs: {content_usage: true}\n")
+    request = Request(f"{HOST}/.well-known/tdmrep.json", meta={META_KEY: Ticket(for_text=True)})
+    assert chain.get(request).status == 404
+    assert fetched(chain).opted_out == "content_usage"
+
+
+def test_a_large_file_is_not_read_on_the_event_loop(
+    make_reading: Callable[..., Chain], site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both readers of it run in a thread; a small one is not worth it."""
+    threads: list[tuple[int, bool]] = []
+    good = ProtegoRobotParser.from_crawler
+
+    def note(crawler: Any, body: bytes) -> Any:
+        threads.append((len(body), threading.current_thread() is threading.main_thread()))
+        return good(crawler, body)
+
+    chain = make_reading()
+    monkeypatch.setattr(ProtegoRobotParser, "from_crawler", note)
+    site.answers[ROBOTS] = NO_USAGE + b"# \n" * 10_000
+    assert fetched(chain).opted_out == "content_usage"
+    site.answers["https://small.example/robots.txt"] = NO_USAGE
+    assert fetched(chain, "https://small.example/a.jpg").opted_out == "content_usage"
+    assert [is_main for _, is_main in threads] == [False, True]
+
+
+def test_a_file_of_many_names_and_rules_takes_no_time(make_reading: Callable[..., Chain], site: Site) -> None:
+    """Ten thousand names of others with ten thousand rules: our own group still decides."""
+    names = b"".join(b"User-agent: b%d\n" % n for n in range(10_000))
+    rules = b"".join(b"Disallow: /%d\n" % n for n in range(10_000))
+    site.answers[ROBOTS] = b"User-agent: MyBot\nDisallow: /img/\n\n" + names + rules
+    chain = make_reading()
+    assert fetched(chain).opted_out == "robots_txt"
+    assert chain.get(PAGE).body
+
+
+def test_an_image_that_has_its_price(make_reading: Callable[..., Chain], site: Site) -> None:
+    """A 402 is counted by itself."""
+    site.answers[URL] = Response(URL, 402, body=b"pay")
+    chain = make_reading()
+    with pytest.raises(DropItem):
+        chain.process({"image_url": URL, "alt": "A picture"})
+    assert chain.stats()["images_dropped/payment_required"] == 1
+    assert "images_dropped/status" not in chain.stats()
+    answer = explained(chain, URL)
+    assert (answer.outcome, answer.reason) == (UNKNOWN, None)
+    assert "402" in answer.text
+
+
+def test_a_file_that_has_changed_says_what_it_says_now(make_reading: Callable[..., Chain], site: Site) -> None:
+    """After a day it is read again: a preference that was taken back keeps nothing out from then on."""
+    site.answers[ROBOTS] = NO_USAGE
+    chain = make_reading()
+    now = [0.0]
+    chain.part("RobotsTxt")._clock = lambda: now[0]
+    assert fetched(chain).opted_out == "content_usage"
+    site.answers[ROBOTS] = b"User-agent: *\nAllow: /\n"
+    now[0] = 90_000.0
+    assert fetched(chain, f"{HOST}/img/b.jpg").opted_out is None
+    assert chain.state.signals.robots_of(URL) is None
+
+
+def test_crawl_and_explain_agree_with_hosts_that_know_the_answer(
+    make_reading: Callable[..., Chain], site: Site, world: World
+) -> None:
+    """Forty hosts made at random: each image has the answer that its host's maker meant, in both."""
+    chain = make_reading(AGENTS, CONCURRENT_REQUESTS_PER_DOMAIN=16)
+    wrong = []
+    for seed in range(40):
+        host, origin = make_host(seed), f"https://h{seed}.example"
+        site.answers[f"{origin}/robots.txt"] = host.robots
+        for path in PATHS:
+            site.answers[origin + path] = world.clean
+            crawled = fetched(chain, origin + path).opted_out
+            answer = explained(chain, origin + path)
+            if not crawled == answer.reason == host.answers[path]:
+                wrong.append((seed, path, crawled, answer.reason, host.answers[path]))
+    assert wrong == []
+
+
+@pytest.mark.parametrize(
+    ("answers", "url", "expected"),
+    [
+        ({ROBOTS: Response(ROBOTS, 500)}, URL, (KEPT_OUT, "robots_txt", "opt_outs.robots_unreachable: forbid")),
+        ({ROBOTS: b"User-agent: *\nDisallow: /img/"}, URL, (KEPT_OUT, "robots_txt", "opt_outs.robots_txt")),
+        ({ROBOTS: b"User-agent: *\nDisallow: /page"}, PAGE, (KEPT_OUT, "robots_txt", "opt_outs.robots_txt")),
+        ({ROBOTS: NO_USAGE}, URL, (KEPT_OUT, "content_usage", "opt_outs.content_usage: true")),
+        ({ROBOTS: NO_USAGE}, PAGE, (KEPT_OUT, "content_usage", "opt_outs.content_usage: true")),
+        ({}, URL, (FREE, None, None)),
+        ({}, PAGE, (FREE, None, None)),
+        ({}, LISTED_URL, (UNKNOWN, None, None)),
+        ({URL: OSError("no")}, URL, (UNKNOWN, None, None)),
+        ({URL: Response(URL, 404)}, URL, (UNKNOWN, None, None)),
+    ],
+)
+def test_outcome_reason_and_key(
+    make_reading: Callable[..., Chain], site: Site, answers: dict[str, Any], url: str, expected: tuple[str | None, ...]
+) -> None:
+    """Outcome, reason, and the key that decides."""
+    site.answers.update(answers)
+    answer = explained(make_reading(), url)
+    outcome, reason, key = expected
+    assert (answer.outcome, answer.reason) == (outcome, reason)
+    assert (answer.key or "").startswith(key or "")
+    assert (answer.key is None) is (key is None)
+    assert bool(answer.text) is (outcome == UNKNOWN or (url == PAGE and reason != "robots_txt"))
+
+
+def test_what_explain_shows(make_reading: Callable[..., Chain], site: Site) -> None:
+    """Each line that counts, with its number and its group; also what the policy does not heed."""
+    site.answers[ROBOTS] = b"User-agent: *\nAllow: /\nContent-Usage: train-ai=n\nUser-agent: CCBot\nDisallow: /x\n"
+    site.answers[PAGE] = lambda _: HtmlResponse(PAGE, body=b"<meta name=robots content=noai>A page.")
+    chain = make_reading("opt_outs: {tdm_file: false, content_usage: false, agents: [ccbot]}\n")
+    answer = explained(chain, PAGE)
+    assert answer.robots == [
+        "the group for * counts (line 1)",
+        "line 2: Allow: / decides about access",
+        "the group for ccbot counts (line 4)",
+    ]
+    assert [(place, signal.name) for place, signal in answer.said] == [
+        ("robots.txt, line 3, said to *", "content_usage"),
+        ("page", "noai"),
+    ]
+    assert (answer.reason, answer.key) == ("noai", "opt_outs.noai: true")
+
+
+@pytest.mark.parametrize("body", [b"User-agent: otherbot\nDisallow: /", None], ids=["no group of ours", "none"])
+def test_explain_where_robots_txt_says_nothing(
+    make_reading: Callable[..., Chain], site: Site, body: bytes | None
+) -> None:
+    """It says whether there is a file at all."""
+    if body is not None:
+        site.answers[ROBOTS] = body
+    answer = explained(make_reading(), URL)
+    assert answer.robots == ["there is none" if body is None else "read; no group in it counts"]
+
+
+def test_explain_where_robots_txt_is_not_obeyed(make_chain: Callable[..., Chain], site: Site, world: World) -> None:
+    """It says that the file is not read, and asks for the address itself."""
+    site.answers.update({ROBOTS: NO_USAGE, URL: world.clean})
+    answer = explained(make_chain(POLICY, ROBOTSTXT_OBEY=False), URL)
+    assert (answer.outcome, answer.robots) == (FREE, ["not read: ROBOTSTXT_OBEY is off"])
+
+
+def test_a_page_goes_before_its_hosts_file(make_reading: Callable[..., Chain], site: Site, world: World) -> None:
+    """What the file reserves, a page can free: explain looks whether it is one, and asks an image for nothing."""
+    site.answers[f"{HOST}/.well-known/tdmrep.json"] = b'[{"location": "/", "tdm-reservation": 1}]'
+    free = HtmlResponse(PAGE, body=b"<meta name=tdm-reservation content=0>", headers={"Content-Type": "text/html"})
+    site.answers[PAGE] = lambda request: free.replace(body=b"") if request.method == "HEAD" else free
+    chain = make_reading("opt_outs: {robots_txt: true}\n")
+    assert explained(chain, PAGE).outcome == FREE
+    answer = explained(chain, URL)
+    assert (answer.reason, answer.said[0][0]) == ("tdm_file", "tdmrep.json")
+    assert [request.method for request in site.asked if request.url == URL] == ["HEAD"]
+    site.answers[URL] = OSError("no")
+    assert explained(chain, URL).reason == "tdm_file"
+
+
+def test_explain_says_nothing_of_what_was_dropped(make_reading: Callable[..., Chain], site: Site, world: World) -> None:
+    """A match, a broken image and an address on a list: no word of which it was."""
+    chain = make_reading()
+    texts = set()
+    inline = b'<img src="data:image/jpeg;base64,' + base64.b64encode(world.exact) + b'">'
+    for number, body in enumerate((world.exact, world.near, world.clean[:200], inline)):
+        site.answers[f"{HOST}/{number}"] = body
+        answer = explained(chain, f"{HOST}/{number}")
+        assert (answer.outcome, answer.reason) == (UNKNOWN, None)
+        texts.add(answer.text)
+    assert len(texts) == 1
+    assert "which of them" in explained(chain, LISTED_URL).text
+    assert LISTED_URL not in [request.url for request in site.asked]
