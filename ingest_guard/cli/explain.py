@@ -15,7 +15,7 @@ from scrapy.utils.conf import closest_scrapy_cfg
 from ingest_guard.cli.main import FAILED, NOT_SCANNED, OK
 from ingest_guard.errors import IngestGuardError
 from ingest_guard.policy import Policy
-from ingest_guard.scrapy_plugin.core.settings import EXPLAIN_SETTING, POLICY_SETTING, load_policy
+from ingest_guard.scrapy_plugin.core.settings import EXPLAIN_SETTING, POLICY_SETTING, load_policy, policy_path
 from ingest_guard.scrapy_plugin.explanation import FREE, KEPT_OUT, UNKNOWN, ExplainSpider, Explanation, heeds
 from ingest_guard.scrapy_plugin.spider import standalone
 from ingest_guard.scrapy_plugin.spider.spider import DEFAULTS
@@ -62,10 +62,10 @@ def _settings(policy: Path | None, user_agent: str | None) -> Settings:
             if (project.getpriority(name) or 0) > 0:
                 settings.set(name, project[name], priority="project")
     if policy is not None:
-        settings.set(POLICY_SETTING, str(policy), priority="cmdline")
+        settings.set(POLICY_SETTING, str(policy.absolute()), priority="cmdline")
     if user_agent is not None:
         settings.set("USER_AGENT", user_agent, priority="cmdline")
-    if not Path(settings[POLICY_SETTING]).is_file():
+    if not policy_path(settings).is_file():
         raise click.UsageError(f"there is no {settings[POLICY_SETTING]} here; name the policy: --policy FILE")
     return settings
 

@@ -58,6 +58,14 @@ _IMAGES: dict[str, tuple[str | None, list[tuple[str, str]]]] = {
     "soon-gone": (None, [("X-Robots-Tag", f"unavailable_after: {_FUTURE}")]),
     "reserved": ("tdm_reservation", [("tdm-reservation", "1"), ("tdm-policy", "https://terms.example/")]),
     "not-reserved": (None, [("tdm-reservation", "0")]),
+    "usage": ("content_usage", [("Content-Usage", "search=y"), ("Content-Usage", "train-ai=n")]),
+    "usage-yes": (None, [("Content-Usage", "train-ai=y, search=n")]),
+    "signal": ("content_signal", [("Content-Signal", "search=yes, ai-train=no")]),
+    "licence": ("rsl_license", [("Link", '</l.xml>; rel="license"; type="application/rsl+xml"')]),
+    "meant": ("informal_usage", [("Content-Usage", "train-genai=n")]),
+    "robots-usage": ("content_usage", []),
+    "robots-usage-yes": (None, []),
+    "robots-partner": ("robots_txt", []),
 }
 _PAGES: dict[str, tuple[str | None, str, list[tuple[str, str]]]] = {
     # name: what counts its image, markup, headers
@@ -69,9 +77,19 @@ _PAGES: dict[str, tuple[str | None, str, list[tuple[str, str]]]] = {
     "/meta-tdm": ("tdm_reservation", "<meta name=tdm-reservation content=1>", [("tdm-reservation", "0")]),
     "/header": ("noindex", "", [("X-Robots-Tag", "noindex")]),
     "/header-tdm": ("tdm_reservation", "", [("TDM-Reservation", "1")]),
+    "/licence": ("rsl_license", "<link rel=license type='application/rsl+xml' href=/l.xml>", []),
+    "/robots-signal": ("content_signal", "", []),
     "/of-the-file/page": ("tdm_file", "", []),
     "/of-the-file/but-free": (None, "<meta name=tdm-reservation content=0>", []),
 }
+_ROBOTS = b"""User-agent: *
+Content-Usage: /i/robots-usage train-ai=n
+Content-Usage: /i/robots-usage-yes train-ai=y
+Content-Signal: /robots-signal ai-train=no
+
+User-agent: PartnerBot
+Disallow: /i/robots-partner
+"""
 _POLICY = "opt_outs:\n  agents: [PartnerBot]\n  tdm_wait: 1s\n"
 _SWITCHES = [name for name, field in OptOutPolicy.model_fields.items() if field.default is True]
 _ALL_OFF = "opt_outs:\n" + "".join(f"  {name}: false\n" for name in _SWITCHES)
@@ -93,6 +111,7 @@ class World:
         pages.add("/.well-known/tdmrep.json", b'[{"location": "/of-the-file/", "tdm-reservation": 1}]')
         rules = b'[{"location": "/free/*.jpg$", "tdm-reservation": 0}, {"location": "/", "tdm-reservation": 1}]'
         filed.add("/.well-known/tdmrep.json", rules, type="application/json")
+        pages.add("/robots.txt", _ROBOTS, type="text/plain")
         closed.add("/robots.txt", b"User-agent: *\nDisallow: /\n", type="text/plain")
         slow.add("/.well-known/tdmrep.json", self._wait)
         self.to_filed = self.image(filed, "/target.jpg")
@@ -197,9 +216,9 @@ def test_each_reason_is_counted(heeded: tuple[Crawl, list[str]]) -> None:
     prefix = "ingest_guard/opted_out/"
     counted = {key.removeprefix(prefix): value for key, value in crawl.stats.items() if key.startswith(prefix)}
     assert counted == expected
-    assert crawl.count("images_dropped/refused") == 1
+    assert crawl.count("images_dropped/refused") == 2
     dropped = crawl.count("images_dropped/opted_out") + crawl.count("items_dropped/opted_out")
-    assert dropped + 1 == sum(expected.values())
+    assert dropped + 2 == sum(expected.values())
 
 
 def test_an_opted_out_image_is_checked_all_the_same(heeded: tuple[Crawl, list[str]]) -> None:
@@ -215,6 +234,8 @@ def test_what_has_opted_out_is_not_asked_for(heeded: tuple[Crawl, list[str]], wo
     _, asked = heeded
     for name, (reason, _, _) in _PAGES.items():
         assert (world.pages.url(f"/of{name}.jpg") in asked) == (reason is None), name
+    for name in _IMAGES:
+        assert (world.pages.url(f"/i/{name}.jpg") in asked) == (name not in {"robots-usage", "robots-partner"}), name
     assert world.filed.url("/kept.jpg") not in asked
     assert [url for url in asked if url.startswith(world.closed.base)] == [world.closed.url("/robots.txt")]
 
