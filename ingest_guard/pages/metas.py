@@ -22,8 +22,9 @@ from ingest_guard.urls.join import Addresses
 _Element: TypeAlias = tuple[str, Mapping[str, Any]]
 
 _META: Final = linear(rb"(?i)<(?:[^\x00-\x20<>/:]+:)?meta[\t\n\f\r />]|<!entity")
-# An element with a licence; references to characters may hide what its type is.
-_LICENSE: Final = linear(rb"(?is)<(?:[^\x00-\x20<>/:]+:)?(?:link|script)[\t\n\f\r /].*(?:rsl|&#)")
+# A reference to one of the letters of RSL: where these three do not stand together, one of them is hidden so.
+_HIDDEN_RSL: Final = linear(rb"&#(?:[xX]0*(?:[57][23]|[46][cC])|0*(?:114|115|108|82|83|76))(?:[^0-9a-fA-F]|$)")
+_LICENSE_TAG: Final = linear(rb"(?i)<(?:[^\x00-\x20<>/:]+:)?(?:link|script)[\t\n\f\r /]")
 _LICENSES: Final = ("link", "script")
 _XML_TYPES: Final = ("/xml", "+xml")
 _XHTML: Final = b"http://www.w3.org/1999/xhtml"
@@ -43,7 +44,12 @@ _BLANKS: Final = "\t\n\f\r "
 
 def may_have_metas(body: bytes) -> bool:
     """Return whether a text can have ``meta`` elements: a no is never wrong."""
-    return _META.search(body) is not None or _LICENSE.search(body) is not None or b"\0" in body or b"\x1b" in body
+    return _META.search(body) is not None or _may_have_license(body) or b"\0" in body or b"\x1b" in body
+
+
+def _may_have_license(body: bytes) -> bool:
+    is_named = b"rsl" in body.lower() or _HIDDEN_RSL.search(body) is not None
+    return is_named and _LICENSE_TAG.search(body) is not None
 
 
 def is_xml(media_type: str) -> bool:
@@ -107,7 +113,7 @@ def _elements(text: str, media_type: str) -> Iterator[_Element]:
         return
     is_odd = _ODD.search(data) is not None
     prefixed = dict.fromkeys(each.lower().decode() for each in _PREFIXED.findall(data)) if is_odd else ()
-    names = ["meta", *list(prefixed)[:_MOST_PREFIXES], *(_LICENSES if _LICENSE.search(data) is not None else ())]
+    names = ["meta", *list(prefixed)[:_MOST_PREFIXES], *(_LICENSES if _may_have_license(data) else ())]
     for reading in _html_readings(text, data) if is_odd else (text,):
         for scripting in (False, True) if has_noscript(reading) else (False,):
             page = parse_page(reading, scripting=scripting)
