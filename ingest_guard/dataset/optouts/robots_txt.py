@@ -26,7 +26,7 @@ from ingest_guard.dataset.optouts.robots_lines import (
     split_usage,
 )
 from ingest_guard.dataset.optouts.rsl import read_robots_license
-from ingest_guard.dataset.optouts.said import Signal, quote_words
+from ingest_guard.dataset.optouts.said import LONGEST_QUOTE, Signal, quote_words
 from ingest_guard.dataset.optouts.usage import INFORMAL, SIGNAL, USAGE, Reading, read_preference
 from ingest_guard.policy.records import Purpose
 
@@ -39,7 +39,7 @@ _MOST_LICENSES: Final = 10
 
 
 class UsageRule(NamedTuple):
-    """A line about usage: number, :data:`USAGE` or :data:`SIGNAL`, path, the words behind it, and all as written."""
+    """A line about usage: number, :data:`USAGE` or :data:`SIGNAL`, path, words behind it, and its value as written."""
 
     line: int
     kind: str
@@ -168,7 +168,7 @@ class RobotsFile:
         self._has_rules = bool(rules) or any(group.beyond for group in each)
         self._has_paths = any(rule.pattern != _WHOLE_SITE for rule in rules)
         self._of_site: tuple[Signal, ...] | None = None
-        self.weight = 1000 + sum(400 + len(rule.written) for rule in rules) + 400 * len(self.licenses)
+        self.weight = 1000 + sum(600 + len(rule.words) for rule in rules) + 400 * len(self.licenses)
         self.weight += sum(100 + len(rule.path) for group in each for rule in group.access)
 
     @property
@@ -253,12 +253,13 @@ class RobotsFile:
                     group.access.append(rule)
         elif name in {USAGE, SIGNAL}:
             path, words = split_usage(value)
+            written = value[:LONGEST_QUOTE]
             for group in groups:
                 group.room -= _LEAST_TEXT + len(path)
                 if group.room >= 0:
-                    group.usage.append(UsageRule(number, name, PathPattern.parse(path), words, value))
+                    group.usage.append(UsageRule(number, name, PathPattern.parse(path), words, written))
                 elif group.beyond is None and self._is_denial(name, words):
-                    group.beyond = UsageRule(number, name, _WHOLE_SITE, words, value)
+                    group.beyond = UsageRule(number, name, _WHOLE_SITE, words, written)
 
     def _is_denial(self, kind: str, words: bytes) -> bool:
         return any(decision == "no" for _, decision in read_preference(kind, words, self._purposes))

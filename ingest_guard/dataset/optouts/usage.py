@@ -30,6 +30,7 @@ Reading: TypeAlias = tuple[tuple[str, Decision], ...]
 """Names of reasons, and what is decided under each."""
 
 _LONGEST: Final = 1 << 14
+_LONGEST_REMEMBERED: Final = 256
 _VALUES: Final[Mapping[str, Mapping[str, bool]]] = MappingProxyType(
     {USAGE: {"y": True, "n": False}, SIGNAL: {"yes": True, "no": False}}
 )
@@ -60,7 +61,6 @@ _PAIR: Final = linear(rb"([A-Za-z][A-Za-z0-9_.-]*)[ \t]*[=:][ \t]*[\"'?(]*([A-Za
 _NOT_FULL: Final = frozenset({"immediate", "reference"})
 
 
-@lru_cache(maxsize=1024)
 def read_preference(kind: str, value: bytes, purposes: tuple[Purpose, ...]) -> Reading:
     """Return what a line says about the use for some purposes.
 
@@ -80,6 +80,10 @@ def read_preference(kind: str, value: bytes, purposes: tuple[Purpose, ...]) -> R
         :data:`INFORMAL` and ``no``.
     """
     value = value[:_LONGEST].strip(b" \t")
+    return _read_short(kind, value, purposes) if len(value) <= _LONGEST_REMEMBERED else _read(kind, value, purposes)
+
+
+def _read(kind: str, value: bytes, purposes: tuple[Purpose, ...]) -> Reading:
     known = _read_usage(value) if kind == USAGE else _read_signal(value)
     labels = _LABELS[kind]
     strict = [known.get(labels.get(purpose, "")) for purpose in purposes]
@@ -87,6 +91,10 @@ def read_preference(kind: str, value: bytes, purposes: tuple[Purpose, ...]) -> R
     if decision != "no" and _denies_informally(kind, value, known, purposes, is_unknown=decision == "unknown"):
         return ((kind, decision), (INFORMAL, "no"))
     return ((kind, decision),)
+
+
+# Hosts write the same few lines.
+_read_short = lru_cache(maxsize=1024)(_read)
 
 
 def _read_usage(value: bytes) -> dict[str, bool | None]:

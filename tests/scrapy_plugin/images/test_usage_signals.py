@@ -112,6 +112,27 @@ def test_the_spider_gets_what_robots_txt_reserves(make_reading: Callable[..., Ch
     assert chain.stats()["items_dropped/opted_out"] == 1
 
 
+def test_a_redirect_to_a_host_that_reserves_its_images(make_reading: Callable[..., Chain], site: Site) -> None:
+    """Each step of a redirect is asked about; the image at its end is not fetched."""
+    moved, target = f"{HOST}/moved.jpg", "https://other.example/b.jpg"
+    site.answers[moved] = lambda _: Response(moved, 302, headers={"Location": target})
+    site.answers["https://other.example/robots.txt"] = NO_USAGE
+    result = fetched(make_reading(), moved)
+    assert (result.opted_out, result.said) == ("content_usage", (result.signal,))
+    assert target not in [request.url for request in site.asked]
+
+
+def test_what_an_image_said_comes_along(make_reading: Callable[..., Chain], site: Site, world: World) -> None:
+    """Also where it keeps nothing out: what was said, where, and what it decides."""
+    site.answers[ROBOTS] = b"User-agent: *\nContent-Signal: search=no, ai-train=yes\n"
+    site.answers[URL] = lambda _: Response(URL, body=world.clean, headers={"Content-Usage": "train-ai=maybe"})
+    result = fetched(make_reading())
+    assert [(each.source, each.name, each.decision) for each in result.said] == [
+        ("robots.txt", "content_signal", "yes"),
+        ("header", "content_usage", "unknown"),
+    ]
+
+
 _HEADERS: dict[str, tuple[dict[str, Any], str | None]] = {
     "usage": ({"Content-Usage": "train-ai=n"}, "content_usage"),
     "usage in two lines": ({"Content-Usage": ["search=y", "train-ai=n"]}, "content_usage"),
