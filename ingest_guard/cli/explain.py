@@ -97,7 +97,7 @@ def _print(answer: Explanation, policy: Policy) -> None:
         console.print(f"  robots.txt: {line}")
     for place, signal in answer.said:
         heeded = "" if signal.decision != "no" or heeds(policy.opt_outs, signal) else ", which the policy does not heed"
-        console.print(f"  {place}: {signal.name}: {signal.said!r} says {signal.decision}{heeded}")
+        console.print(f'  {place}: {signal.name}: "{signal.said}" says {signal.decision}{heeded}')
     if not answer.said:
         console.print("  nothing was said about use")
     if answer.outcome == KEPT_OUT:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import click
@@ -13,9 +14,11 @@ from scrapy.settings import Settings
 from support.blocklists import make_blocklist
 from support.pictures import drawn, encode
 from support.server import Server
+from twisted.internet import defer
 
 from ingest_guard.cli import explain
 from ingest_guard.cli.main import cli
+from ingest_guard.errors import SetupError
 from ingest_guard.scrapy_plugin.core.settings import POLICY_SETTING
 from ingest_guard.scrapy_plugin.explanation import Explanation
 
@@ -47,7 +50,7 @@ def test_a_whole_run(policy: Path) -> None:
     assert run.stdout.splitlines() == [
         url,
         "  robots.txt: the group for mybot counts (line 4)",
-        "  robots.txt, line 5, said to mybot: content_usage: '/img/ train-ai=n' says no",
+        '  robots.txt, line 5, said to mybot: content_usage: "/img/ train-ai=n" says no',
         "Kept out of the records: content_usage.",
         "Decided by the policy: opt_outs.content_usage: true",
         "What is on a list, of addresses or of images, is no part of this: a crawl may still drop it.",
@@ -83,6 +86,18 @@ def test_wrong_use(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str, wo
     result = CliRunner().invoke(cli, ["explain", url], standalone_mode=False)
     assert isinstance(result.exception, click.UsageError)
     assert words in str(result.exception)
+
+
+@pytest.mark.parametrize("fault", [SetupError("no lists here"), RuntimeError("anything")])
+def test_a_crawl_that_does_not_start(policy: Path, monkeypatch: pytest.MonkeyPatch, fault: Exception) -> None:
+    """The guard's own reason is passed on; for anything else, that there is no answer."""
+    process = SimpleNamespace(crawl=lambda *_, **__: defer.fail(fault), start=lambda: None)
+    monkeypatch.setattr(explain, "CrawlerProcess", lambda _: process)
+    result = CliRunner().invoke(cli, ["explain", "https://a.example/", "--policy", str(policy)], standalone_mode=False)
+    if isinstance(fault, SetupError):
+        assert result.exception is fault
+    else:
+        assert result.return_value == 4
 
 
 def test_a_projects_own_names(policy: Path, monkeypatch: pytest.MonkeyPatch) -> None:

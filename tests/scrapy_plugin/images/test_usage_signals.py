@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from scrapy import Request
-from scrapy.exceptions import DropItem
+from scrapy.exceptions import DropItem, IgnoreRequest
 from scrapy.http import HtmlResponse, Response
 from scrapy.robotstxt import ProtegoRobotParser
 from support.listed import LISTED_URL, World
 from support.robots_hosts import PATHS, make_host
 
+from ingest_guard.scrapy_plugin.core.exceptions import RequestRefused
 from ingest_guard.scrapy_plugin.core.tickets import META_KEY, Ticket
 from ingest_guard.scrapy_plugin.explanation import FREE, KEPT_OUT, UNKNOWN, Explanation, explain
 
@@ -382,6 +383,52 @@ def test_a_page_goes_before_its_hosts_file(make_reading: Callable[..., Chain], s
     assert [request.method for request in site.asked if request.url == URL] == ["HEAD"]
     site.answers[URL] = OSError("no")
     assert explained(chain, URL).reason == "tdm_file"
+
+
+@pytest.mark.parametrize(
+    ("second", "expected"),
+    [
+        (lambda world: Response(PAGE, body=world.exact), (UNKNOWN, None)),
+        (lambda _: RequestRefused("no"), (UNKNOWN, None)),
+        (lambda _: IgnoreRequest("Forbidden by robots.txt"), (KEPT_OUT, "robots_txt")),
+        (lambda _: OSError("no"), (UNKNOWN, None)),
+    ],
+    ids=["dropped", "refused", "forbidden", "no answer"],
+)
+def test_a_page_that_answers_once(
+    make_reading: Callable[..., Chain],
+    site: Site,
+    world: World,
+    second: Callable[[World], Any],
+    expected: tuple[str, str | None],
+) -> None:
+    """A page is asked for as an image first; what comes of the second request is what a spider would get."""
+    answers = iter([HtmlResponse(PAGE, body=b"<p>A page."), second(world)])
+
+    def answer(_: Request) -> Response:
+        found = next(answers)
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    site.answers[PAGE] = answer
+    found = explained(make_reading(), PAGE)
+    assert (found.outcome, found.reason) == expected
+
+
+def test_explain_of_a_page_that_cannot_be_read(make_reading: Callable[..., Chain], site: Site) -> None:
+    """It may say anything: every key of what a page can say counts."""
+    metas = b"".join(b"<meta name=a%d content=b>" % number for number in range(2_100))
+    site.answers[PAGE] = lambda _: HtmlResponse(PAGE, body=metas)
+    answer = explained(make_reading(), PAGE)
+    assert answer.reason == "unread_page"
+    assert answer.key is not None
+    assert answer.key.startswith("opt_outs: any of noai, ")
+
+
+def test_explain_where_nothing_was_asked(make_reading: Callable[..., Chain]) -> None:
+    """Of a listed address not even robots.txt is asked for."""
+    assert explained(make_reading(), LISTED_URL).robots == ["not asked for"]
 
 
 def test_explain_says_nothing_of_what_was_dropped(make_reading: Callable[..., Chain], site: Site, world: World) -> None:
