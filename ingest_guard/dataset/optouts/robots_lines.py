@@ -54,12 +54,16 @@ def read_lines(body: bytes) -> Iterator[tuple[int, str, bytes]]:
         yield number, name, value.strip(_BLANKS)
 
 
-def name_of(value: bytes) -> str:
-    """Return the name that a line of user agents means, without its version: ``mybot`` of ``MyBot/2.0 (about)``."""
-    words = value.decode("latin-1").lower().split(None, 1)
-    if not words:
-        return ""
-    return words[0].partition("/")[0].strip("*") or EVERYBODY
+def names_of(value: bytes) -> set[str]:
+    """Return the names that a line of user agents means, without versions: ``mybot`` of ``MyBot/2.0 (about)``.
+
+    Several with commas between them are none by the RFC, and are written all the same.
+    """
+    found = set()
+    for part in value.decode("latin-1").lower().split(","):
+        if words := part.split(None, 1):
+            found.add(words[0].partition("/")[0].strip("*") or EVERYBODY)
+    return found
 
 
 def split_usage(value: bytes) -> tuple[bytes, bytes]:

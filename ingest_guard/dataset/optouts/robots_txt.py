@@ -21,7 +21,7 @@ from ingest_guard.dataset.optouts.robots_lines import (
     EVERYBODY,
     LICENSE,
     OF_SITE,
-    name_of,
+    names_of,
     read_lines,
     split_usage,
 )
@@ -227,8 +227,7 @@ class RobotsFile:
             if name == AGENT:
                 current = current if is_in_names else []
                 is_in_names = True
-                token = name_of(value)
-                if token in wanted:
+                for token in names_of(value).intersection(wanted):
                     group = found.setdefault(token, Group(token))
                     group.lines.append(number)
                     if group not in current:

@@ -17,7 +17,7 @@ from ingest_guard.pages.licenses import is_rsl_link
 
 RSL: Final = "rsl_license"
 _MOST_HEADERS: Final = 32
-_LONGEST: Final = 1 << 14
+_LONGEST: Final = 1 << 16
 # RFC 8288, 3: an address, and parameters whose values are tokens or quoted strings.
 _LINK: Final = linear(
     rb"<([^>]*)>((?:[ \t]*;[ \t]*[^\s\"=;,<]*(?:[ \t]*=[ \t]*(?:\"(?:[^\"\\]|\\.)*\"|[^\s\"=;,<]*))?)*)"
@@ -46,9 +46,7 @@ def read_robots_license(value: bytes, digest: str) -> Signal | None:
 
 def read_links(values: Iterable[bytes]) -> Iterator[Signal]:
     """Yield the signals of ``Link`` headers: those with the relation ``license`` and RSL's media type."""
-    for value in islice(values, _MOST_HEADERS):
-        if b"rsl" not in value.lower():
-            continue
+    for value in islice((each for each in values if b"rsl" in each.lower()), _MOST_HEADERS):
         for link in _LINK.finditer(value[:_LONGEST]):
             parameters: dict[bytes, bytes] = {}
             for found in _PARAMETER.finditer(link[2] or b""):

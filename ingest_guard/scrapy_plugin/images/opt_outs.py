@@ -24,7 +24,7 @@ from ingest_guard.urls.private import is_private
 if TYPE_CHECKING:
     from scrapy.http import Response
 
-# As a rule, those of more than 65,536 pages.
+# What some 100,000 pages say.
 _MOST_BYTES = 64 << 20
 
 

@@ -96,6 +96,7 @@ _GROUPS: dict[str, tuple[str | bytes, str | None]] = {
     "a licence ends nothing": ("User-agent: mybot\nLicense: x\nUser-agent: x\nContent-Usage: train-ai=y", _MEANT),
     "a rule of others behind a sitemap": ("User-agent: x\nSitemap: /s\nContent-Usage: train-ai=n", None),
     "a name without a colon": ("User-agent mybot\nContent-Usage train-ai=n", _USAGE),
+    "names with commas": ("User-agent: otherbot, MyBot/2.0, x\nContent-Usage: train-ai=n", _USAGE),
     "an empty name": ("User-agent:\nContent-Usage: train-ai=n", None),
     "an asterisk behind our name": ("User-agent: mybot*\nContent-Usage: train-ai=n", _USAGE),
     # Before any group.

@@ -220,6 +220,8 @@ def test_several_lines_of_a_header() -> None:
     assert of_usage_headers([], [b"ai-train=no", b"ai-train=yes"], [], TRAINING).reason(policy) == SIGNAL
     assert of_usage_headers([b"train-ai=n", b"search=y,"], [], [], TRAINING).reason(policy) == INFORMAL
     assert of_usage_headers([], [], [b"</a>; rel=next"], TRAINING) == NONE
+    link = f"</l.xml>; rel=license; type={RSL}".encode()
+    assert of_usage_headers([], [], [*[b"</a>; rel=preload"] * 200, link], TRAINING).reason(policy) == "rsl_license"
 
 
 def test_any_no_of_several_sources_is_a_no() -> None:
