@@ -42,7 +42,9 @@ _LABELS: Final[Mapping[str, Mapping[Purpose, str]]] = MappingProxyType(
     }
 )
 _OF_EVERYTHING: Final = frozenset({"all", "bots", "tdm"})
-_OF_AI: Final = frozenset({"ai", "genai", "ai-use", "ai-input", "ai-output"})
+# Where a line says something about the purpose itself, a no to one of these is about something else.
+_OF_OTHER_USES: Final = frozenset({"ai-use", "ai-input", "ai-output"})
+_OF_AI: Final = frozenset({"ai", "genai"}) | _OF_OTHER_USES
 _INFORMAL_LABELS: Final[Mapping[Purpose, frozenset[str]]] = MappingProxyType(
     {
         "train-ai": _OF_EVERYTHING
@@ -127,7 +129,10 @@ def _denies_informally(
     for label, said in _pairs(value):
         if label == "use" and kind == SIGNAL and is_unknown and "train-ai" in purposes and said in _NOT_FULL:
             return True
-        if said in _NO and label not in understood:
+        if label in _OF_OTHER_USES and not is_unknown:
+            continue
+        # Of equal labels in a dictionary the last counts.
+        if said in _NO and label not in understood and not known.get(label):
             # A label that the specification has for another purpose is not one of an older draft.
             meant = {each for each, name in own.items() if name == label} or set(purposes)
             if any(label in _INFORMAL_LABELS[purpose] for purpose in meant.intersection(purposes)):

@@ -348,9 +348,12 @@ def test_a_file_with_too_many_names_for_its_rules(at: int, path: str, agent: str
 
 
 def test_an_ordinary_file_stays_as_it_is() -> None:
-    """Byte for byte, with all its names."""
-    body = ("\n".join(_MANY[:100]) + "\nDisallow: /\n").encode()
-    assert limit_names(body, ["mybot"]) is body
+    """Byte for byte, with all its names: those of hundreds of bots in one group, and each in a group of its own."""
+    together = "\n".join(_MANY[:500]) + "\nDisallow: /\nAllow: /a\n"
+    each = "".join(f"{agent}\nDisallow: /\n\n" for agent in _MANY[:500])
+    for text in (together, each, together + each + "User-agent: *\n" + "Disallow: /x\n" * 2_000):
+        body = text.encode()
+        assert limit_names(body, ["mybot"]) is body
 
 
 @pytest.mark.parametrize("names", [10_000, 200])

@@ -84,6 +84,11 @@ USAGE_LINES = {
     "bots=y, search=n": (UNKNOWN,),
     "train-ai=y, train-genai=n": (YES, MEANT),
     "train-ai=n, train-genai=y": (NO,),
+    "train-ai=y, ai=n": (YES, MEANT),
+    "train-ai=y, ai-use=n": (YES,),
+    "train-ai=y, ai-input=n": (YES,),
+    "ai=n, ai=y": (UNKNOWN,),
+    "ai=y, ai=n": (UNKNOWN, MEANT),
 }
 # contentsignals.org and draft-romm-aipref-contentsignals-00 (2025-09), and Cloudflare's managed files of 2025 and 2026.
 SIGNAL_LINES = {
