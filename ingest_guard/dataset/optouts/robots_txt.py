@@ -31,8 +31,8 @@ from ingest_guard.dataset.optouts.usage import INFORMAL, SIGNAL, USAGE, Reading,
 from ingest_guard.policy.records import Purpose
 
 _WHOLE_SITE: Final = PathPattern(("/",))
-# Of the paths of one name, each of which counts as 64 characters at least: a thousand. A no in those beyond holds for
-# the whole host.
+# Of the paths of one name; a path counts as 64 characters at least, so that there is room for a thousand. A no in rules
+# beyond that holds for the whole host.
 _MOST_TEXT: Final = 1 << 16
 _LEAST_TEXT: Final = 64
 _MOST_LICENSES: Final = 10

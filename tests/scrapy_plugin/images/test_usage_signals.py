@@ -225,7 +225,7 @@ def test_groups_of_others_that_count_as_ours(
 
 
 def test_files_of_hosts_are_asked_for_all_the_same(make_reading: Callable[..., Chain], site: Site) -> None:
-    """A robots.txt with a preference keeps nobody from the host's tdmrep.json: that is no image."""
+    """The tdmrep.json of a host whose robots.txt has a preference is fetched: it is no image."""
     site.answers[ROBOTS] = NO_USAGE
     chain = make_reading("opt_outs: {content_usage: true}\n")
     request = Request(f"{HOST}/.well-known/tdmrep.json", meta={META_KEY: Ticket(for_text=True)})
@@ -432,7 +432,7 @@ def test_explain_where_nothing_was_asked(make_reading: Callable[..., Chain]) -> 
 
 
 def test_explain_says_nothing_of_what_was_dropped(make_reading: Callable[..., Chain], site: Site, world: World) -> None:
-    """A match, a broken image and an address on a list: no word of which it was."""
+    """A match and a broken image read the same; of an address on a list, it is not said that it is on one."""
     chain = make_reading()
     texts = set()
     inline = b'<img src="data:image/jpeg;base64,' + base64.b64encode(world.exact) + b'">'
