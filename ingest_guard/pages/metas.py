@@ -22,7 +22,13 @@ from ingest_guard.urls.join import Addresses
 _Element: TypeAlias = tuple[str, Mapping[str, Any]]
 
 _META: Final = linear(rb"(?i)<(?:[^\x00-\x20<>/:]+:)?meta[\t\n\f\r />]|<!entity")
-# A reference to one of the letters of RSL: where these three do not stand together, one of them is hidden so.
+# The end of the type of licences, and its letters; where they do not stand there as they are, one of them is hidden
+# behind a reference. In this order, most pages are done after the first two.
+_XML_END: Final = linear(rb"\+(?i:xml)")
+_HIDDEN_END: Final = linear(
+    rb"&(?:#(?:[xX]0*(?:2[bB]|[57]8|[46][cCdD])|0*(?:43|88|120|77|109|76|108))(?:[^0-9a-fA-F]|$)|plus;)"
+)
+_RSL: Final = linear(rb"(?i)rsl")
 _HIDDEN_RSL: Final = linear(rb"&#(?:[xX]0*(?:[57][23]|[46][cC])|0*(?:114|115|108|82|83|76))(?:[^0-9a-fA-F]|$)")
 _LICENSE_TAG: Final = linear(rb"(?i)<(?:[^\x00-\x20<>/:]+:)?(?:link|script)[\t\n\f\r /]")
 _LICENSES: Final = ("link", "script")
@@ -48,8 +54,11 @@ def may_have_metas(body: bytes) -> bool:
 
 
 def _may_have_license(body: bytes) -> bool:
-    is_named = b"rsl" in body.lower() or _HIDDEN_RSL.search(body) is not None
-    return is_named and _LICENSE_TAG.search(body) is not None
+    return (
+        (_XML_END.search(body) is not None or _HIDDEN_END.search(body) is not None)
+        and (_RSL.search(body) is not None or _HIDDEN_RSL.search(body) is not None)
+        and _LICENSE_TAG.search(body) is not None
+    )
 
 
 def is_xml(media_type: str) -> bool:

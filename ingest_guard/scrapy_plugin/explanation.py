@@ -16,7 +16,7 @@ from scrapy.exceptions import IgnoreRequest
 from ingest_guard.dataset.optouts.paths import target_of
 from ingest_guard.dataset.optouts.robots_txt import Group, RobotsFile
 from ingest_guard.dataset.optouts.said import Signal
-from ingest_guard.dataset.optouts.signals import ORDER, UNREAD_PAGE
+from ingest_guard.dataset.optouts.signals import OF_MARKUP, UNREAD_PAGE
 from ingest_guard.policy.records import OptOutPolicy
 from ingest_guard.scrapy_plugin.check.robots import UNREACHABLE
 from ingest_guard.scrapy_plugin.core.exceptions import ImageBlocked, RequestRefused
@@ -189,7 +189,7 @@ def _deciding_key(runtime: Runtime, file: RobotsFile | None, answer: Explanation
     if answer.reason is None:
         return None
     if answer.reason == UNREAD_PAGE:
-        return "opt_outs: any of " + ", ".join(name for name in ORDER if getattr(policy, name))
+        return "opt_outs: any of " + ", ".join(name for name in OF_MARKUP if getattr(policy, name))
     if answer.reason != ROBOTS_TXT:
         return f"opt_outs.{answer.reason}: true"
     if file is None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest_guard.pages.findings import PageLimits
-from ingest_guard.pages.metas import may_have_metas
+from ingest_guard.pages.metas import may_have_metas, read_metas
 from ingest_guard.pages.reader import read_page
 from ingest_guard.pages.reading import MOST_METAS, PageDocument, PageQuestion
 
@@ -188,3 +188,33 @@ def test_elements_take_linear_time(piece: str) -> None:
     metas(body)
     metas(ROOT.encode() + body, XHTML)
     assert time.process_time() - began < 15
+
+
+_LICENCE = "<link rel=license type={} href=/l.xml>"
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "application/rsl+xml",
+        "APPLICATION/RSL+XML",
+        *[
+            "application/rsl+xml".replace(letter, reference, 1)
+            for letter in "rsl+xm"
+            for reference in (f"&#{ord(letter)};", f"&#x{ord(letter):X};", f"&#0{ord(letter)}", f"&#X00{ord(letter):x}")
+        ],
+        "application/rsl&plus;xml",
+        "&#97;pplication/&#114;&#115;&#108;&#43;&#120;&#109;&#108;",
+    ],
+)
+def test_a_licence_in_every_spelling_of_its_type(written: str) -> None:
+    """A look at the text never says no to a page that names a licence, however its type is written."""
+    page = _LICENCE.format(f'"{written}"')
+    assert may_have_metas(page.encode())
+    assert read_metas([page], "text/html")[0] == (("rsl:license", "/l.xml"),)
+
+
+@pytest.mark.parametrize("text", ["var usersList = '<script src=a>'", "<link rel=a type=image/svg+xml>", "a rsl+xml"])
+def test_what_cannot_name_a_licence(text: str) -> None:
+    """A text with some of its letters is not read for that."""
+    assert not may_have_metas(text.encode())

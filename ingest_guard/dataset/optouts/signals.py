@@ -20,6 +20,8 @@ TDM: Final = "tdm_reservation"
 UNREAD_PAGE: Final = "unread_page"
 ORDER: Final = (*REASONS, TDM, USAGE, SIGNAL, RSL, INFORMAL)
 """All that a response can say, in the order in which it is counted where it says several things."""
+OF_MARKUP: Final = (*REASONS, TDM, RSL, INFORMAL)
+"""What the markup of a page can say."""
 
 # Dates take their time to be read, and a server may send hundreds of headers.
 _MOST_HEADERS: Final = 32
@@ -59,7 +61,7 @@ class Signals:
         for name in ORDER:
             if name in denials and getattr(policy, name):
                 return denials[name]
-        return denials.get(UNREAD_PAGE) if any(getattr(policy, name) for name in ORDER) else None
+        return denials.get(UNREAD_PAGE) if any(getattr(policy, name) for name in OF_MARKUP) else None
 
     def reason(self, policy: OptOutPolicy) -> str | None:
         """Return the name of the signal that :meth:`decide` returns."""

@@ -12,7 +12,7 @@ from scrapy import Request
 
 from ingest_guard.dataset.optouts.rules import REASONS, agent_names, parse_rules
 from ingest_guard.dataset.optouts.said import Signal
-from ingest_guard.dataset.optouts.signals import NONE, ORDER, UNREAD, Signals, of_headers, of_metas, signals
+from ingest_guard.dataset.optouts.signals import NONE, OF_MARKUP, ORDER, UNREAD, Signals, of_headers, of_metas, signals
 from ingest_guard.dataset.optouts.tdmrep import combine, parse_file, read_reservation, reserved_by
 from ingest_guard.policy.records import OptOutPolicy
 
@@ -328,7 +328,8 @@ def test_a_page_that_was_not_read_may_have_said_anything() -> None:
     assert stated(tdm=False).and_then(UNREAD).reason(OptOutPolicy()) == "unread_page"
     off = dict.fromkeys(ORDER, False)
     assert UNREAD.reason(OptOutPolicy(**off)) is None
-    assert all(UNREAD.reason(OptOutPolicy(**{**off, name: True})) == "unread_page" for name in off)
+    assert all(UNREAD.reason(OptOutPolicy(**{**off, name: True})) == "unread_page" for name in OF_MARKUP)
+    assert all(UNREAD.reason(OptOutPolicy(**{**off, name: True})) is None for name in set(ORDER).difference(OF_MARKUP))
 
 
 def test_markup_goes_before_headers() -> None:
