@@ -73,7 +73,8 @@ class OptOuts:
         page
             The response that an item was made from. Its host is asked for its ``tdmrep.json``.
         named
-            Pages that the item names. What they said when they were fetched counts; their hosts are not asked.
+            Pages that the item names. What they said when they were fetched counts, and what is known of their hosts'
+            files; nothing is asked for.
         """
         if page is not None:
             signals = self.signals_of(page)
@@ -82,7 +83,7 @@ class OptOuts:
                 return decisive
         for each in named:
             if each is not None and each != page:
-                signals = self.signals_of(each)
+                signals = self._reader.read_robots(each).and_then(self.signals_of(each))
                 by_file = self._files.known(each) if self.asks_for_files(signals) else None
                 if decisive := signals.decide(self._policy) or by_file:
                     return decisive

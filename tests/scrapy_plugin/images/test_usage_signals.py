@@ -134,6 +134,22 @@ def test_what_an_image_said_comes_along(make_reading: Callable[..., Chain], site
     ]
 
 
+def test_a_page_that_an_item_names(make_reading: Callable[..., Chain], site: Site, world: World) -> None:
+    """What is known of its host's robots.txt counts, although the page itself was not fetched; nothing is asked for."""
+    other = "https://other.example"
+    site.answers[f"{other}/robots.txt"] = b"User-agent: *\nContent-Usage: /gallery/ train-ai=n\n"
+    site.answers[f"{other}/free.jpg"] = world.clean
+    chain = make_reading()
+    item = {"image_url": URL, "alt": "A picture", "page_url": f"{other}/gallery/1"}
+    assert chain.process(dict(item))
+    fetched(chain, f"{other}/free.jpg")
+    before = len(site.asked)
+    with pytest.raises(DropItem):
+        chain.process({**item, "alt": "Another text"})
+    assert chain.stats()["opted_out/content_usage"] == 1
+    assert len(site.asked) == before
+
+
 _HEADERS: dict[str, tuple[dict[str, Any], str | None]] = {
     "usage": ({"Content-Usage": "train-ai=n"}, "content_usage"),
     "usage in two lines": ({"Content-Usage": ["search=y", "train-ai=n"]}, "content_usage"),
