@@ -20,7 +20,7 @@ from ingest_guard.scrapy_plugin.core.tickets import META_KEY, Ticket
 from ingest_guard.scrapy_plugin.explanation import FREE, KEPT_OUT, UNKNOWN, Explanation, explain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Iterator
 
     from scrapy_plugin.conftest import Chain, Site
 
@@ -71,17 +71,26 @@ _ROBOTS: dict[str, tuple[bytes, str | None]] = {
 }
 
 
-@pytest.mark.parametrize(("robots", "reason"), _ROBOTS.values(), ids=_ROBOTS)
+def hosts(rows: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Yield each row of a table with a host of its own."""
+    for number, row in enumerate(rows):
+        yield row, f"https://h{number}.example"
+
+
 def test_what_robots_txt_reserves_is_not_asked_for(
-    make_reading: Callable[..., Chain], site: Site, robots: bytes, reason: str | None
+    make_reading: Callable[..., Chain], site: Site, world: World
 ) -> None:
     """An image for a record is not asked for; the signal that says so comes along."""
-    site.answers[ROBOTS] = robots
-    result = fetched(make_reading())
-    assert result.opted_out == reason
-    assert ("/img/a.jpg" in asked(site)) is (reason is None)
-    if reason is not None:
-        assert (result.result, result.signal.source, result.signal.decision) == ("opted_out", "robots.txt", "no")
+    chain, found = make_reading(), {}
+    for row, host in hosts(_ROBOTS):
+        site.answers.update({f"{host}/robots.txt": _ROBOTS[row][0], f"{host}/img/a.jpg": world.clean})
+        result = fetched(chain, f"{host}/img/a.jpg")
+        found[row] = result.opted_out
+        is_asked = f"{host}/img/a.jpg" in [request.url for request in site.asked]
+        assert is_asked is (result.opted_out is None)
+        if result.opted_out:
+            assert (result.result, result.signal.source, result.signal.decision) == ("opted_out", "robots.txt", "no")
+    assert found == {row: reason for row, (_, reason) in _ROBOTS.items()}
 
 
 @pytest.mark.parametrize("name", ["content_usage", "content_signal", "rsl_license", "informal_usage"])
@@ -162,21 +171,19 @@ _HEADERS: dict[str, tuple[dict[str, Any], str | None]] = {
 }
 
 
-@pytest.mark.parametrize(("headers", "reason"), _HEADERS.values(), ids=_HEADERS)
-def test_headers_of_images_and_pages(
-    make_reading: Callable[..., Chain], site: Site, world: World, headers: dict[str, Any], reason: str | None
-) -> None:
+def test_headers_of_images_and_pages(make_reading: Callable[..., Chain], site: Site, world: World) -> None:
     """Of the image's own response, of a redirect to it, and of its page."""
-    moved = f"{HOST}/moved.jpg"
-    site.answers[URL] = lambda _: Response(URL, body=world.clean, headers=headers)
-    site.answers[moved] = lambda _: Response(moved, 302, headers={"Location": f"{HOST}/plain.jpg", **headers})
-    site.answers[f"{HOST}/plain.jpg"] = world.clean
-    site.answers[PAGE] = lambda _: HtmlResponse(PAGE, body=b"<p>A page.", headers=headers)
-    chain = make_reading()
-    assert fetched(chain).opted_out == fetched(chain, moved).opted_out == reason
-    chain.get(PAGE)
-    signal = asyncio.run(chain.runtime.opt_outs.of_page(PAGE))
-    assert (signal and signal.name) == reason
+    chain, found = make_reading(), {}
+    for row, host in hosts(_HEADERS):
+        headers, image, moved, page = _HEADERS[row][0], f"{host}/a.jpg", f"{host}/moved.jpg", f"{host}/page"
+        site.answers[image] = Response(image, body=world.clean, headers=headers)
+        site.answers[moved] = Response(moved, 302, headers={"Location": f"{host}/plain.jpg", **headers})
+        site.answers[f"{host}/plain.jpg"] = world.clean
+        site.answers[page] = HtmlResponse(page, body=b"<p>A page.", headers=headers)
+        chain.get(page)
+        of_page = asyncio.run(chain.runtime.opt_outs.of_page(page))
+        found[row] = [fetched(chain, image).opted_out, fetched(chain, moved).opted_out, of_page and of_page.name]
+    assert found == {row: [reason] * 3 for row, (_, reason) in _HEADERS.items()}
 
 
 _MARKUP: dict[str, tuple[str, str | None]] = {
@@ -198,16 +205,19 @@ _MARKUP: dict[str, tuple[str, str | None]] = {
 }
 
 
-@pytest.mark.parametrize(("markup", "reason"), _MARKUP.values(), ids=_MARKUP)
-def test_markup(make_reading: Callable[..., Chain], site: Site, markup: str, reason: str | None) -> None:
+def test_markup(make_reading: Callable[..., Chain], site: Site) -> None:
     """A page names a licence by an element; preferences that no draft has in markup are meant all the same."""
-    site.answers[PAGE] = lambda _: HtmlResponse(PAGE, body=f"<head>{markup}</head><p>A page.".encode())
-    chain = make_reading()
-    chain.get(PAGE)
-    signal = asyncio.run(chain.runtime.opt_outs.of_page(PAGE))
-    assert (signal and (signal.name, signal.source)) == (reason and (reason, "page"))
-    answer = explained(chain, PAGE)
-    assert (answer.outcome, answer.reason) == (KEPT_OUT if reason else FREE, reason)
+    chain, found = make_reading(), {}
+    for row, host in hosts(_MARKUP):
+        page, body = f"{host}/page", f"<head>{_MARKUP[row][0]}</head><p>A page.".encode()
+        site.answers[page] = lambda _, page=page, body=body: HtmlResponse(page, body=body)
+        chain.get(page)
+        signal = asyncio.run(chain.runtime.opt_outs.of_page(page))
+        found[row] = signal and signal.name
+        assert signal is None or signal.source == "page"
+        answer = explained(chain, page)
+        assert (answer.outcome, answer.reason) == (KEPT_OUT if signal else FREE, found[row])
+    assert found == {row: reason for row, (_, reason) in _MARKUP.items()}
 
 
 def test_a_page_as_xml(make_reading: Callable[..., Chain], site: Site) -> None:
