@@ -16,6 +16,7 @@ from typing import Any
 
 from ingest_guard.errors import BlocklistError, IncidentError
 from ingest_guard.incidents.entry import Incident
+from ingest_guard.policy.operation import is_recipient
 from ingest_guard.signing.keys import read_private, read_public
 
 SIZES = (1 << 10, 4 << 10, 16 << 10)
@@ -24,7 +25,7 @@ SIZES = (1 << 10, 4 << 10, 16 << 10)
 _SECRET = "AGE-SECRET-KEY"  # noqa: S105 - how each private key begins
 _RECIPIENT = "age1"
 # Characters of a text and items of a list, tried one after the other until the body fits; the last fits always.
-_LIMITS = ((2000, 50), (500, 25), (1000, 3), (100, 3))
+_LIMITS = ((8000, 50), (2000, 50), (500, 25), (1000, 3), (100, 3))
 _DIGEST_LENGTH = 64
 
 
@@ -121,7 +122,7 @@ def read_recipients(named: Iterable[str]) -> list[str]:
     for each in named:
         if each.upper().startswith(_SECRET):
             raise _has_secret("policy: key incidents.recipients")
-        if each.startswith(_RECIPIENT) and "/" not in each and "." not in each:
+        if is_recipient(each):
             found.append(each)
             continue
         try:
