@@ -96,6 +96,11 @@ class Grade(StrEnum):
     SUSPICION = "suspicion"
     """The vector of an encoder within a distance: it looks alike, which is no proof."""
 
+    @classmethod
+    def surest(cls, grades: Iterable[Grade]) -> Grade:
+        """Return the surest of some grades; ValueError where there is none."""
+        return min(grades, key=tuple(cls).index)
+
 
 @dataclass(frozen=True, slots=True)
 class Match:

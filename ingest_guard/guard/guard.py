@@ -22,13 +22,14 @@ from ingest_guard.guard.list_rules import actions, govern, require_known_hashes,
 from ingest_guard.guard.page_reading import needs_reading, page_limits, read_text
 from ingest_guard.guard.scan_result import Scan
 from ingest_guard.guard.scanner import Scanner, decode_limits
+from ingest_guard.hashing import algorithms
 from ingest_guard.hashing.digests import digests
 from ingest_guard.imaging.embedded.images import is_empty_spacer, net
 from ingest_guard.imaging.sniffing.fonts import has_no_pictures
 from ingest_guard.imaging.sniffing.sniff import Kind, sniff
 from ingest_guard.pages.reading import PageQuestion, PageReading
 from ingest_guard.policy.policy import Policy
-from ingest_guard.verdict import Action, Match, Outcome, Reason, Verdict
+from ingest_guard.verdict import Action, Grade, Match, Outcome, Reason, Verdict
 
 _FAILURES = frozenset(
     {
@@ -130,6 +131,16 @@ class Guard:
     def action_on(self, list_ids: Iterable[str]) -> Action:
         """Return what the policy says is to be done about a match on these lists: the strictest of their actions."""
         return strictest(self._actions, list_ids)
+
+    def grade_of(self, match: Match) -> Grade:
+        """Return how sure a match of this guard's is."""
+        algorithm = algorithms.find(match.algorithm)
+        if algorithm is None or algorithm.kind is algorithms.Kind.VECTOR:
+            return Grade.SUSPICION
+        if algorithm.kind is not algorithms.Kind.EXACT:
+            return Grade.NEAR
+        confirmed = self.blocklist.is_confirmed(match.list_id, match.algorithm)
+        return Grade.EXACT_CONFIRMED if confirmed else Grade.EXACT_FILTER
 
     def begin(self, data: bytes, *, is_page: bool = False) -> Inquiry:
         """Take and match the digests of a body, and find out what is to be decoded or read. Does neither.

@@ -6,6 +6,7 @@ says so follows when there are many, when a minute has gone by, and at the end.
 
 from __future__ import annotations
 
+import secrets
 import threading
 import time
 from collections.abc import Callable, Hashable
@@ -21,6 +22,7 @@ from ingest_guard.incidents.entry import Incident
 from ingest_guard.incidents.log import SEGMENT_BYTES, Log
 from ingest_guard.incidents.reading import Checkpoint
 from ingest_guard.incidents.sealing import Sealer, read_recipients
+from ingest_guard.policy.policy import Policy
 from ingest_guard.signing.keys import read_signing_key
 
 if TYPE_CHECKING:
@@ -97,13 +99,7 @@ class IncidentWriter:
             The recipients or the key cannot be read, or the log cannot be written.
         """
         sealer = Sealer(read_recipients(recipients))
-        key: Ed25519PrivateKey | None = None
-        if signing_key is not None:
-            try:
-                key = read_signing_key(signing_key)
-            except BlocklistError as error:
-                raise IncidentError(f"policy: key incidents.signing_key: {error}") from None
-        writer = cls(Log(folder, run, key, segment_bytes), sealer)
+        writer = cls(Log(folder, run, _read_key(signing_key), segment_bytes), sealer)
         writer.begin()
         return writer
 
@@ -245,6 +241,43 @@ class IncidentWriter:
             times = len(said) if addresses else count
             count -= times
             self._put(replace(picture.incident, count=times, more_of=number, more_addresses=said))
+
+
+def open_incidents(policy: Policy) -> IncidentWriter | None:
+    """Open the log that a policy names, for one run; None where it names no recipient.
+
+    Raises
+    ------
+    IncidentError
+        See :meth:`IncidentWriter.open`.
+    """
+    named = policy.incidents
+    if not named.recipients:
+        return None
+    return IncidentWriter.open(named.folder, named.recipients, named.signing_key, secrets.token_hex(8))
+
+
+def require_writable(policy: Policy) -> None:
+    """Make sure that a crawl could write the log that a policy names; writes no line.
+
+    Raises
+    ------
+    IncidentError
+        See :meth:`IncidentWriter.open`.
+    """
+    named = policy.incidents
+    Sealer(read_recipients(named.recipients))
+    _read_key(named.signing_key)
+    Log(named.folder, "doctor").append()
+
+
+def _read_key(path: Path | None) -> Ed25519PrivateKey | None:
+    if path is None:
+        return None
+    try:
+        return read_signing_key(path)
+    except BlocklistError as error:
+        raise IncidentError(f"policy: key incidents.signing_key: {error}") from None
 
 
 class _Pictures(LRUCache[Hashable, _Picture]):

@@ -179,7 +179,8 @@ class Policy(Section):
         if self.dataset.sign_key:
             sign_key = _resolve(file, "dataset.sign_key", self.dataset.sign_key)
             update["dataset"] = self.dataset.model_copy(update={"sign_key": sign_key})
-        update["incidents"] = self._incidents_with_paths(file)
+        if self.incidents.recipients:
+            update["incidents"] = self._incidents_with_paths(file)
         if self.list_key and self.list_key.file:
             key_file = _resolve(file, "list_key.file", self.list_key.file)
             update["list_key"] = self.list_key.model_copy(update={"file": key_file})

@@ -25,7 +25,7 @@ def test_the_recipient_opens_what_was_sealed() -> None:
 
 def test_two_entries_of_other_lengths_look_alike() -> None:
     """Bodies have one of three lengths; age adds some bytes at random."""
-    bare = replace(FULL, others=(), more_addresses=())
+    bare = replace(FULL, others=(), more_addresses=(), addresses=Addresses())
     sizes = (len(pad(replace(bare, host=host))) for host in (None, "h" * 1000, "h" * 5000))
     assert tuple(sizes) == SIZES
     assert len({len(pad(replace(bare, host="h" * size))) for size in (0, 1, 50)}) == 1
