@@ -18,11 +18,10 @@ from ingest_guard.guard.allow_list import AllowList
 from ingest_guard.guard.check_set import attest
 from ingest_guard.guard.credentials import list_key, require_trusted
 from ingest_guard.guard.inquiry import ExactHit, Inquiry, Part
-from ingest_guard.guard.list_rules import actions, govern, require_known_hashes, strictest
+from ingest_guard.guard.list_rules import actions, govern, grade_of, require_known_hashes, strictest
 from ingest_guard.guard.page_reading import needs_reading, page_limits, read_text
 from ingest_guard.guard.scan_result import Scan
 from ingest_guard.guard.scanner import Scanner, decode_limits
-from ingest_guard.hashing import algorithms
 from ingest_guard.hashing.digests import digests
 from ingest_guard.imaging.embedded.images import is_empty_spacer, net
 from ingest_guard.imaging.sniffing.fonts import has_no_pictures
@@ -134,13 +133,7 @@ class Guard:
 
     def grade_of(self, match: Match) -> Grade:
         """Return how sure a match of this guard's is."""
-        algorithm = algorithms.find(match.algorithm)
-        if algorithm is None or algorithm.kind is algorithms.Kind.VECTOR:
-            return Grade.SUSPICION
-        if algorithm.kind is not algorithms.Kind.EXACT:
-            return Grade.NEAR
-        confirmed = self.blocklist.is_confirmed(match.list_id, match.algorithm)
-        return Grade.EXACT_CONFIRMED if confirmed else Grade.EXACT_FILTER
+        return grade_of(self.blocklist, match.list_id, match.algorithm)
 
     def begin(self, data: bytes, *, is_page: bool = False) -> Inquiry:
         """Take and match the digests of a body, and find out what is to be decoded or read. Does neither.

@@ -8,9 +8,11 @@ from weakref import WeakKeyDictionary
 
 from ingest_guard._clock import now
 from ingest_guard._version import __version__
+from ingest_guard.blocklist.blocklist import Blocklist
 from ingest_guard.dataset.attestation.facts import policy_digest
 from ingest_guard.guard.guard import Guard
 from ingest_guard.incidents.entry import Finding, Incident, ListFacts
+from ingest_guard.policy.policy import Policy
 from ingest_guard.verdict import Action, Grade, Match, Verdict
 
 _GRADES = tuple(Grade)
@@ -58,16 +60,16 @@ def picture_of(verdict: Verdict) -> Hashable:
     return None if digest is None else (digest, verdict.action, frozenset(each.list_id for each in verdict.matches))
 
 
-def list_facts(guard: Guard, list_id: str) -> ListFacts:
+def list_facts(blocklist: Blocklist, policy: Policy, list_id: str) -> ListFacts:
     """Return what policy and blocklist say of a list."""
-    info = next((each for each in guard.blocklist.lists if each.id == list_id), None)
-    entry = guard.policy.lists.get(list_id)
+    info = next((each for each in blocklist.lists if each.id == list_id), None)
+    entry = policy.lists.get(list_id)
     kind = entry.kind if entry is not None else "other"
     return ListFacts(list_id, kind, info.version if info else None, info.owner if info else None)
 
 
 def _finding(guard: Guard, match: Match) -> Finding:
-    facts = list_facts(guard, match.list_id)
+    facts = list_facts(guard.blocklist, guard.policy, match.list_id)
     return Finding(facts, guard.grade_of(match), match.algorithm, match.distance, match.view)
 
 

@@ -67,7 +67,7 @@ class Incident:
     time
         RFC 3339, milliseconds, UTC.
     list, grade, algorithm, distance, view
-        The surest match.
+        The surest match. A recheck does not know distances: -1 stands for one within the threshold.
     others
         The other matches of the same body.
     addresses, host, server_address
