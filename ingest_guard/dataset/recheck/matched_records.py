@@ -66,9 +66,9 @@ def matched_records(
         nothing = columns.only((), addresses=False, hashes=False)
         for start, prints, batch in table.pieces(opened.reader(nothing), list(roles.values())):
             here = rows[(rows >= start) & (rows < start + prints.count)]
-            texts = (
-                {role: batch.read_texts(column, here - start) for role, column in roles.items()} if len(here) else {}
-            )
+            if not len(here):
+                continue
+            texts = {role: batch.read_texts(column, here - start) for role, column in roles.items()}
             for at, row in enumerate(here.tolist()):
                 addresses = {role: text for role, values in texts.items() if (text := values[at])}
                 yield MatchedRecord(name, row, known[row], addresses)

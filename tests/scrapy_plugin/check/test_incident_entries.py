@@ -190,6 +190,7 @@ def test_one_picture_again_and_again(make_chain: Callable[..., Chain], folder: P
     drop(chain, world.near, "https://site.example/other")
     assert len(opened(folder)) == 2
     chain.runtime.close()
+    assert chain.state.incidents is not None
     (more,) = [each for each in opened(folder) if each.more_of is not None]
     assert (more.more_of, more.count, len(more.more_addresses)) == (1, 29, 29)
     found = chains.verify(folder)
