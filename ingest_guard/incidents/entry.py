@@ -9,7 +9,7 @@ import json
 import types
 import typing
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass
 from functools import cache
 from typing import Any
 
@@ -120,7 +120,7 @@ class Incident:
 
     def to_json(self) -> str:
         """Return the text: ASCII, on one line, the same for the same incident."""
-        return json.dumps({"format": FORMAT, **asdict(self)}, ensure_ascii=True, separators=(",", ":"))
+        return _to_json({"format": FORMAT, **_shallow(self)})
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Incident:
@@ -145,6 +145,14 @@ class Incident:
             )
         incident: Incident = _read(cls, content, "incident")
         return incident
+
+
+def _shallow(value: Any) -> dict[str, Any]:
+    # asdict copies all that is inside, and takes ten times as long.
+    return {each.name: getattr(value, each.name) for each in fields(value)}
+
+
+_to_json = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"), default=_shallow).encode
 
 
 def _read(wanted: Any, value: Any, name: str) -> Any:

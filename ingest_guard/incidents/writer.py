@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 _REMEMBERED = 4096
 _MOST_ADDRESSES = 50
 _INTERVAL = 60.0
+_SHORTLY = 0.25
+_GATHERING = 0.02
 
 
 @dataclass(slots=True)
@@ -79,6 +81,7 @@ class IncidentWriter:
         self._error: IncidentError | None = None
         self._pictures = _Pictures(self._write_more)
         self._flushed = self._checked = time.monotonic()
+        self._drained = 0.0
         self._is_closed = self._is_ended = False
 
     @classmethod
@@ -175,8 +178,15 @@ class IncidentWriter:
             self._pending.append((incident, future))
             is_first = len(self._pending) == 1
         if is_first:
-            self._thread.submit(self._drain)
+            self._thread.submit(self._gather)
         return future
+
+    def _gather(self) -> None:
+        # Where matches come one after the other, those of the next moment share the lock and the flush.
+        if time.monotonic() - self._drained < _SHORTLY:
+            time.sleep(_GATHERING)
+        self._drain()
+        self._drained = time.monotonic()
 
     def _drain(self) -> None:
         with self._lock:
