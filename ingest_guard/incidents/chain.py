@@ -77,7 +77,7 @@ def verify(folder: Path, *, checkpoints: Collection[Checkpoint] = (), keys: Coll
         From elsewhere, such as an ``attestation.json``: each must stand in the log, so that a cut before one is found.
         What was cut away behind the last known checkpoint cannot be seen.
     keys
-        Public keys (64 hex digits) of which each checkpoint must have been signed with one; None: any that its
+        Public keys (64 hex digits); each checkpoint must be signed with one of them. None: with any that its
         signature holds for, and checkpoints without a signature.
 
     Raises
