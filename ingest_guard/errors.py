@@ -9,6 +9,7 @@
      ├── HasherError          a hasher plug-in cannot be loaded, or failed (in ``ingest_guard.hashing.registry``)
      ├── DatasetError         a data set's shards cannot be read or written
      │    └── AttestationError  a data set is not what its manifest says, or has none
+     ├── IncidentError        the log of incidents cannot be written, read or opened
      ├── SetupError           the guard does not stand where it must in this Scrapy project
      └── GuardFailedError     the guard cannot work any more: everything is dropped from here on
 
@@ -35,6 +36,10 @@ class ListFormatError(BlocklistError):
 
 class DatasetError(IngestGuardError):
     """The shards of a data set cannot be read or written."""
+
+
+class IncidentError(IngestGuardError):
+    """The log of incidents cannot be written, read or opened."""
 
 
 class SetupError(IngestGuardError):

@@ -84,6 +84,24 @@ class Reason(StrEnum):
     """The guard has latched shut and drops everything."""
 
 
+class Grade(StrEnum):
+    """How sure a match is, from the surest on."""
+
+    EXACT_CONFIRMED = "exact_confirmed"
+    """The digest is in the list's confirm table."""
+    EXACT_FILTER = "exact_filter"
+    """The digest is in a Bloom filter, which is wrong once in so many look-ups as it was built for (1e-9)."""
+    NEAR = "near"
+    """A perceptual hash within the threshold."""
+    SUSPICION = "suspicion"
+    """The vector of an encoder within a distance: it looks alike, which is no proof."""
+
+    @classmethod
+    def surest(cls, grades: Iterable[Grade]) -> Grade:
+        """Return the surest of some grades; ValueError where there is none."""
+        return min(grades, key=tuple(cls).index)
+
+
 @dataclass(frozen=True, slots=True)
 class Match:
     """One list that knows this body.

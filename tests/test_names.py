@@ -60,7 +60,7 @@ def test_error_tree_has_one_root() -> None:
     from scrapy.exceptions import NotConfigured  # noqa: PLC0415 - needed here only
 
     found = [value for value in vars(errors).values() if isinstance(value, type)]
-    assert len(found) == 8
+    assert len(found) == 9
     for error in found:
         assert issubclass(error, errors.IngestGuardError)
         assert not issubclass(error, NotConfigured)

@@ -138,6 +138,11 @@ class Blocklist:
         wanted = {name: [bytes.fromhex(digests[name])] for name in self._lookups.exact_algorithms if name in digests}
         return self._lookups.match(wanted)
 
+    def is_confirmed(self, list_id: str, algorithm: str) -> bool:
+        """Return whether a match on a list's exact values is certain: a table has confirmed what the filter said."""
+        self._still_open()
+        return self._lookups.is_confirmed(list_id, algorithm)
+
     def match_url(self, url: str) -> list[str]:
         """Return the ids of the lists that hold an address, however it is spelled, or a domain that it lies in.
 

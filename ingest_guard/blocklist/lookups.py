@@ -68,6 +68,11 @@ class Lookups:
                 found[info.id, name] = None
         return list(found)
 
+    def is_confirmed(self, list_id: str, name: str) -> bool:
+        """Return whether every hit among a list's exact values is looked up in a table, not in a filter alone."""
+        held = [values for info, each, values in self.exact if info.id == list_id and each == name]
+        return bool(held) and all(layer.table is not None for values in held for layer in values.layers)
+
     def find(self, name: str, queries: npt.NDArray[np.uint8], caps: npt.NDArray[np.int64] | None) -> Found:
         """Return (query, position of the part, distance, entry) of what is near; see Blocklist.find_near."""
         near = self.near.get(name)

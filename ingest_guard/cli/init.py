@@ -34,6 +34,7 @@ def command(folder: Path, blocklist: str, *, force: bool) -> int:
     click.echo('       INGEST_GUARD_POLICY = "policy.yaml"')
     click.echo('       EXTENSIONS = {"ingest_guard.Watchdog": 0}')
     click.echo("     without a project: ingest-guard crawl --seeds urls.txt -o out/")
+    click.echo("  3. for a sealed record of each match: incidents in policy.yaml, and docs/incidents.md")
     return 0
 
 

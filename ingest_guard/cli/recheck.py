@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -21,10 +22,12 @@ from ingest_guard.cli.record_options import (
 )
 from ingest_guard.dataset.recheck.cleaning import Target
 from ingest_guard.dataset.recheck.difference import DifferenceReport, remove_difference
+from ingest_guard.dataset.recheck.matched_records import Sink
 from ingest_guard.dataset.recheck.plan import Plan
 from ingest_guard.dataset.recheck.run import Output, recheck
 from ingest_guard.dataset.recheck.summary import Report
 from ingest_guard.dataset.tables.presets import NAMES as PRESETS
+from ingest_guard.policy.policy import Policy
 from ingest_guard.signing.keys import read_signing_key
 
 if TYPE_CHECKING:
@@ -142,7 +145,8 @@ def command(
             further.embeddings, further.column = embeddings, embedding_column
         signer = key or (read_signing_key(plan.policy.dataset.sign_key) if plan.policy.dataset.sign_key else None)
         output = Output(clean, in_place, tombstones, everyone, not_compared, signer, jobs, embeddings)
-        report = recheck(source, plan, output, further)
+        with _open_sink(plan.policy, dry_run=dry_run) as sink:
+            report = recheck(source, plan, output, further, sink)
     if as_json:
         click.echo(json.dumps(report.to_json(), indent=2))
     else:
@@ -162,6 +166,15 @@ def _require_nothing_else(context: click.Context) -> None:
         if context.get_parameter_source(name) is not ParameterSource.DEFAULT:
             option = next(each.opts[0] for each in context.command.params if each.name == name)
             raise click.UsageError(f"{option} is not for --difference, which needs no list and makes no tombstones")
+
+
+def _open_sink(policy: Policy, *, dry_run: bool) -> AbstractContextManager[Sink | None]:
+    """Return what writes an incident of each match, where the policy names who could open it."""
+    if dry_run or not policy.incidents.recipients:
+        return nullcontext()
+    from ingest_guard.incidents.records import incident_sink  # noqa: PLC0415 - needs an extra
+
+    return incident_sink(policy)
 
 
 def _find_further(source: Path, plan: Plan, k: int, above: float | None) -> RemovedNeighbours:

@@ -18,7 +18,7 @@ from ingest_guard.guard.allow_list import AllowList
 from ingest_guard.guard.check_set import attest
 from ingest_guard.guard.credentials import list_key, require_trusted
 from ingest_guard.guard.inquiry import ExactHit, Inquiry, Part
-from ingest_guard.guard.list_rules import actions, govern, require_known_hashes, strictest
+from ingest_guard.guard.list_rules import actions, govern, grade_of, require_known_hashes, strictest
 from ingest_guard.guard.page_reading import needs_reading, page_limits, read_text
 from ingest_guard.guard.scan_result import Scan
 from ingest_guard.guard.scanner import Scanner, decode_limits
@@ -28,7 +28,7 @@ from ingest_guard.imaging.sniffing.fonts import has_no_pictures
 from ingest_guard.imaging.sniffing.sniff import Kind, sniff
 from ingest_guard.pages.reading import PageQuestion, PageReading
 from ingest_guard.policy.policy import Policy
-from ingest_guard.verdict import Action, Match, Outcome, Reason, Verdict
+from ingest_guard.verdict import Action, Grade, Match, Outcome, Reason, Verdict
 
 _FAILURES = frozenset(
     {
@@ -130,6 +130,10 @@ class Guard:
     def action_on(self, list_ids: Iterable[str]) -> Action:
         """Return what the policy says is to be done about a match on these lists: the strictest of their actions."""
         return strictest(self._actions, list_ids)
+
+    def grade_of(self, match: Match) -> Grade:
+        """Return how sure a match of this guard's is."""
+        return grade_of(self.blocklist, match.list_id, match.algorithm)
 
     def begin(self, data: bytes, *, is_page: bool = False) -> Inquiry:
         """Take and match the digests of a body, and find out what is to be decoded or read. Does neither.

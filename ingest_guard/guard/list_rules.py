@@ -11,7 +11,7 @@ from ingest_guard.hashing import algorithms
 from ingest_guard.hashing.registry import installed
 from ingest_guard.policy.lists import ListPolicy
 from ingest_guard.policy.policy import Policy
-from ingest_guard.verdict import Action
+from ingest_guard.verdict import Action, Grade
 
 logger = logging.getLogger(__name__)
 
@@ -46,6 +46,16 @@ def actions(policy: Policy) -> Mapping[str, Action]:
 def strictest(known: Mapping[str, Action], list_ids: Iterable[str]) -> Action:
     """Return what is done about a match on some lists."""
     return Action.strictest(known.get(list_id, Action.DROP) for list_id in list_ids) or Action.DROP
+
+
+def grade_of(blocklist: Blocklist, list_id: str, name: str) -> Grade:
+    """Return how sure a match on a list by an algorithm is."""
+    algorithm = algorithms.find(name)
+    if algorithm is None or algorithm.kind is algorithms.Kind.VECTOR:
+        return Grade.SUSPICION
+    if algorithm.kind is algorithms.Kind.NEAR:
+        return Grade.NEAR
+    return Grade.EXACT_CONFIRMED if blocklist.is_confirmed(list_id, name) else Grade.EXACT_FILTER
 
 
 def require_known_hashes(policy: Policy) -> None:

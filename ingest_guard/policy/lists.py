@@ -40,7 +40,7 @@ class ListPolicy(Section):
     """What differs for one list.
 
     ``severities`` names the source's own classifications; ``NONE`` stands for entries that have none. What is left out
-    of ``algorithms`` or ``severities`` does not count.
+    of ``algorithms`` or ``severities`` does not count. ``kind`` is what the list lists: incidents are kept apart by it.
     """
 
     owner: str | None = Field(None, min_length=1, max_length=200)
@@ -48,6 +48,7 @@ class ListPolicy(Section):
     thresholds: dict[str, int] = Field(default_factory=dict)
     severities: tuple[Severity, ...] | None = Field(None, min_length=1)
     action: Literal["drop", "drop_page", "hold"] = "drop"
+    kind: Literal["csam", "ncii", "terrorism", "other"] = "other"
 
 
 class Allow(Section):

@@ -1,14 +1,17 @@
-"""The policy's sections for a running crawl: newer lists, the self-test, the process, the report and the metrics."""
+"""The policy's sections for a running crawl: newer lists, self-test, process, report, metrics, incidents."""
 
 import ipaddress
+import re
 from datetime import timedelta
-from typing import Literal
+from pathlib import Path
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
 from ingest_guard.policy.units import Section, Span
 
 _SHORTEST_SELF_TEST = timedelta(seconds=1)
+_RECIPIENT = re.compile(r"age1[0-9a-z]{10,}")
 
 
 class Swap(Section):
@@ -69,3 +72,24 @@ class Metrics(Section):
             return str(ipaddress.ip_address(value))
         except ValueError:
             raise ValueError("expected an IP address of this machine, such as 127.0.0.1") from None
+
+
+class Incidents(Section):
+    """Where a sealed entry of each match goes, who can open it, and who signs the log; off without recipients."""
+
+    folder: Path = Field(Path("incidents"), strict=False)
+    recipients: tuple[Annotated[str, Field(min_length=1, max_length=4096)], ...] = ()
+    signing_key: Path | None = Field(None, strict=False)
+    retention: Span = timedelta(days=366)
+
+    @field_validator("recipients")
+    @classmethod
+    def _has_no_secret(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if any("AGE-SECRET-KEY" in each.upper() for each in value):
+            raise ValueError("a private key stands here, which no machine that crawls may have: name its public half")
+        return value
+
+
+def is_recipient(text: str) -> bool:
+    """Return whether a recipient is the public key itself and not the name of a file that holds it."""
+    return _RECIPIENT.fullmatch(text) is not None

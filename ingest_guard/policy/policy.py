@@ -15,12 +15,12 @@ from pydantic import Field, ValidationError, model_validator
 from ingest_guard._yaml import YAMLProblem, describe_errors, load_with_lines, to_tuples
 from ingest_guard.errors import PolicyError
 from ingest_guard.policy.lists import Allow, KeySource, ListPolicy, Signers, State, is_hex_key
-from ingest_guard.policy.operation import Fairness, Hygiene, Metrics, Report, SelfTest, Swap
+from ingest_guard.policy.operation import Fairness, Hygiene, Incidents, Metrics, Report, SelfTest, Swap, is_recipient
 from ingest_guard.policy.records import Dataset, Extract, Filters, OptOutPolicy, Records
 from ingest_guard.policy.units import BinaryType, Bodies, Section, Size, Span, Workers
 
 _NOT_FOR_WORKERS = {"max_age", "build", "swap", "signer", "list_key", "allow", "extract", "filters", "dataset"}
-_NOT_FOR_WORKERS |= {"state", "fairness", "self_test", "report", "metrics"}
+_NOT_FOR_WORKERS |= {"state", "fairness", "self_test", "report", "metrics", "incidents"}
 
 
 class Limits(Section):
@@ -102,6 +102,7 @@ class Policy(Section):
     self_test: SelfTest = SelfTest()
     report: Report = Report()
     metrics: Metrics = Metrics()
+    incidents: Incidents = Incidents()
 
     @model_validator(mode="before")
     @classmethod
@@ -178,14 +179,33 @@ class Policy(Section):
         if self.dataset.sign_key:
             sign_key = _resolve(file, "dataset.sign_key", self.dataset.sign_key)
             update["dataset"] = self.dataset.model_copy(update={"sign_key": sign_key})
+        if self.incidents.recipients:
+            update["incidents"] = self._incidents_with_paths(file)
         if self.list_key and self.list_key.file:
             key_file = _resolve(file, "list_key.file", self.list_key.file)
             update["list_key"] = self.list_key.model_copy(update={"file": key_file})
         return self.model_copy(update=update)
 
+    def _incidents_with_paths(self, file: Path) -> Incidents:
+        named = self.incidents
+        update: dict[str, Any] = {
+            "folder": _resolve(file, "incidents.folder", named.folder),
+            "recipients": tuple(
+                each if is_recipient(each) else str(_resolve(file, "incidents.recipients", Path(each)))
+                for each in named.recipients
+            ),
+        }
+        if named.signing_key:
+            update["signing_key"] = _resolve(file, "incidents.signing_key", named.signing_key)
+        return named.model_copy(update=update)
+
 
 _STATE = "ingest_guard_state"
-_WHAT = {"blocklist": "a folder; name the folder that 'ingest-guard blocklist build' wrote", "state": "a folder"}
+_WHAT = {
+    "blocklist": "a folder; name the folder that 'ingest-guard blocklist build' wrote",
+    "state": "a folder",
+    "incidents.folder": "a folder",
+}
 
 
 def _resolve(file: Path, key: str, path: Path) -> Path:

@@ -15,6 +15,7 @@ from ingest_guard import Guard, Policy, SetupError
 from ingest_guard.blocklist.store.draft import point_to
 from ingest_guard.blocklist.store.signatures import sign_store
 from ingest_guard.blocklist.store.versions import versions
+from ingest_guard.blocklist.transfer import encryption
 from ingest_guard.cli.main import cli
 from ingest_guard.hashing import conformance
 from ingest_guard.scrapy_plugin.startup import doctor as checks
@@ -34,6 +35,7 @@ ALL_WELL = [
     "ok   the add-on is installed",
     "ok   the policy can be read; its level is default",
     "ok   the blocklist opens: addresses (1), bytes (2), looks (1)",
+    "note no record of matches is kept: the policy names no incidents.recipients; docs/incidents.md says how",
     "ok   a crawl with -s ADDONS={} would not start",
     "ok   the blocklist is 0 days old, and starts until it is 30 days old",
     "ok   spider good is guarded",
@@ -118,6 +120,29 @@ def test_hashes_that_are_not_imagehashs(project: Callable[..., Path], monkeypatc
     assert code == 1
     (line,) = set(lines) - set(ALL_WELL)
     assert line.startswith("BAD  dhash, whash: the values computed here are not those of the imagehash package")
+
+
+def test_the_log_of_incidents(project: Callable[..., Path]) -> None:
+    """Where matches are to be recorded, the doctor looks whether they could be, and at their signature."""
+    folder = project()
+    policy = folder / "policy.yaml"
+    text = policy.read_text()
+    recipient = encryption.write_identity(folder / "officer.key")[1]
+    policy.write_text(f"{text}incidents: {{recipients: [{recipient}]}}\n")
+    code, lines = doctor()
+    log = folder / "incidents"
+    assert code == 0
+    unsigned = (
+        f"ok   matches go into the log of incidents in {log}, not signed: the policy names no incidents.signing_key"
+    )
+    assert unsigned in lines
+    keys.write_signing_key(folder / "sign.key")
+    policy.write_text(f"{text}incidents: {{recipients: [officer.key.pub], signing_key: sign.key}}\n")
+    assert f"ok   matches go into the log of incidents in {log}, signed" in doctor()[1]
+    policy.write_text(f"{text}incidents: {{recipients: [officer.key]}}\n")
+    code, lines = doctor()
+    assert code == 1
+    assert any("holds a private key" in line for line in lines)
 
 
 @pytest.mark.parametrize("settings", ["", 'EXTENSIONS = {"ingest_guard.Watchdog": None}\n'])

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from click.testing import CliRunner, Result
+from incidents.samples import IDENTITY, RECIPIENT
 from support.blocklists import make_blocklist
 from support.rechecks import read_lines, record, uids, value, write_lines
 
@@ -16,7 +17,13 @@ from ingest_guard.dataset.attestation.manifest import Manifest
 from ingest_guard.dataset.attestation.model import Source
 from ingest_guard.dataset.attestation.verify import verify
 from ingest_guard.errors import BlocklistError, PolicyError
+from ingest_guard.incidents import chain
+from ingest_guard.incidents.entry import Where
+from ingest_guard.incidents.reading import Entry
+from ingest_guard.incidents.reading import read_lines as log_lines
+from ingest_guard.incidents.sealing import Opener
 from ingest_guard.signing import keys
+from ingest_guard.verdict import Grade
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,6 +49,39 @@ def code(arguments: Sequence[object], monkeypatch: pytest.MonkeyPatch) -> int:
     with pytest.raises(SystemExit) as ended:
         main()
     return int(ended.value.code or 0)
+
+
+def test_each_match_is_an_incident(out: Path, tmp_path: Path) -> None:
+    """With a policy that names a recipient, each removed record has its entry, with shard, row, uid and addresses."""
+    log, policy = tmp_path / "incidents", tmp_path / "policy.yaml"
+    lines = "blocklist: blocklist\nlists: {l: {kind: csam}}\nincidents: {recipients: [RECIPIENT]}\n"
+    policy.write_text(lines.replace("RECIPIENT", RECIPIENT))
+    assert run(out, "--policy", policy, "--dry-run").return_value == 1
+    assert not log.exists()
+    assert run(out, "--policy", policy, "-o", tmp_path / "clean").return_value == 1
+    opener = Opener(str(IDENTITY), "key")
+    found = [opener.open(line.content.sealed) for line in log_lines(log) if isinstance(line.content, Entry)]
+    records = [record(3), record(5)]
+    assert [(each.addresses.final, each.addresses.page) for each in found] == [
+        (each["final_url"], each["page_url"]) for each in records
+    ]
+    assert [each.where for each in found] == [
+        Where("records-00000.jsonl", f"{row} {each['uid']}") for row, each in zip((3, 5), records, strict=True)
+    ]
+    assert [(each.grade, each.algorithm, each.distance) for each in found] == [
+        (Grade.EXACT_FILTER, "md5", 0),
+        (Grade.NEAR, "pdq", -1),
+    ]
+    assert {(each.source, each.list.kind, each.host) for each in found} == {("recheck", "csam", "images.example.org")}
+    assert chain.verify(log).is_whole
+
+
+def test_without_an_incident_nothing_is_removed(out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the log cannot be written, the recheck fails before it has changed anything."""
+    policy = tmp_path / "policy.yaml"
+    policy.write_text(f"blocklist: blocklist\nincidents: {{recipients: [{RECIPIENT}], folder: policy.yaml}}\n")
+    assert code([out, "--policy", policy, "-o", tmp_path / "clean"], monkeypatch) == 4
+    assert not (tmp_path / "clean").exists()
 
 
 def test_exit_codes(

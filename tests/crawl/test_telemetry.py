@@ -157,7 +157,7 @@ def test_metrics_can_be_read_while_it_crawls_and_end_with_it(crawl: Crawl, port:
     assert 'ingest_guard_scan_seconds_bucket{crawl="1",le="+Inf",spider="tested"}' in text
     assert 'ingest_guard_blocklist_entries{crawl="1",list="a",spider="tested",version="' in text
     labels = set(re.findall(r'[{,](\w+)="', text))
-    assert labels <= {"spider", "crawl", "list", "version", "le", "reason", "algorithm", "filter", "result"}
+    assert labels <= {"spider", "crawl", "list", "version", "le", "grade", "reason", "algorithm", "filter", "result"}
     assert "127.0.0.1" not in text
     with socket.socket() as nobody:
         assert nobody.connect_ex(("127.0.0.1", port)) != 0

@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,11 +12,13 @@ from support.listed import pdq_of
 from support.pictures import drawn, encode
 
 from ingest_guard import BlocklistError, Guard, Outcome, Policy, PolicyError
+from ingest_guard.blocklist.blocklist import Blocklist
 from ingest_guard.blocklist.build.build import ListSource, build
 from ingest_guard.guard.audit import audit
-from ingest_guard.guard.list_rules import actions, strictest
+from ingest_guard.guard.list_rules import actions, grade_of, strictest
 from ingest_guard.guard.transfer import pack_guard, unpack_guard
-from ingest_guard.verdict import Action
+from ingest_guard.hashing.registry import Kind
+from ingest_guard.verdict import Action, Grade
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -216,3 +219,18 @@ def test_another_version_is_refused(classified: Path, tmp_path: Path) -> None:
     other = make_blocklist(tmp_path / "b", {"vics": [("md5", "0" * 31 + "1")], "plain": [("md5", "0" * 31 + "1")]})
     with pytest.raises(BlocklistError, match="changed while a worker started"):
         unpack_guard(pack_guard(guard, other))
+
+
+@pytest.mark.parametrize(("confirm", "exact"), [(True, Grade.EXACT_CONFIRMED), (False, Grade.EXACT_FILTER)])
+def test_how_sure_a_match_is(*, confirm: bool, exact: Grade, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A table makes digests and addresses certain, perceptual hashes are near, and vectors no more than a suspicion."""
+    (tmp_path / "l.txt").write_text(f"md5 {md5(b'x')}\npdq {pdq_of(drawn(1))}\nurl https://a.example/\n")
+    build(tmp_path / "b", [ListSource("l", "plain", tmp_path / "l.txt")], confirm=confirm)
+    with Blocklist.open(tmp_path / "b") as opened:
+        grades = {name: grade_of(opened, "l", name) for name in ("md5", "url", "pdq", "not_installed")}
+        assert grades == {"md5": exact, "url": exact, "pdq": Grade.NEAR, "not_installed": Grade.SUSPICION}
+        assert grade_of(opened, "l", "sha1") is Grade.EXACT_FILTER
+        vector = SimpleNamespace(kind=Kind.VECTOR)
+        monkeypatch.setattr("ingest_guard.guard.list_rules.algorithms.find", lambda _: vector)
+        assert grade_of(opened, "l", "encoder") is Grade.SUSPICION
+    assert Grade.surest([Grade.NEAR, Grade.EXACT_FILTER, Grade.SUSPICION]) is Grade.EXACT_FILTER

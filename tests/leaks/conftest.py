@@ -5,6 +5,7 @@ import gzip
 from typing import TYPE_CHECKING
 
 import pytest
+from incidents.samples import RECIPIENT
 from support.leaks import UNGUARDED, Case, Twin, listed, safe, small, twins
 from support.server import Reply, Server
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
     from support.crawl import Project
 
+_INCIDENTS = f"incidents: {{recipients: [{RECIPIENT}]}}\n"
 # A careless spider: it keeps whatever it is given, and hands it on to feeds, logs and stores.
 _SPIDER = """
     import base64
@@ -245,8 +247,8 @@ def greedy(greedy_server: Server, tmp_path_factory: pytest.TempPathFactory) -> d
     extensions = {name: order for name, order in ordinary["EXTENSIONS"].items() if "Stopper" not in name}
     careless = {"tested.parts.Between": 500, "tested.hoard.Careless": 950}
     cases = {
-        "guarded": Case(ordinary),
-        "strict": Case({**ordinary, "EXTENSIONS": extensions}, "level: strict"),
+        "guarded": Case(ordinary, _INCIDENTS),
+        "strict": Case({**ordinary, "EXTENSIONS": extensions}, f"level: strict\n{_INCIDENTS}"),
         "unguarded": Case({**ordinary, **UNGUARDED}),
         "careless": Case({**ordinary, **UNGUARDED, "DOWNLOADER_MIDDLEWARES": careless}),
     }

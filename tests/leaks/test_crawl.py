@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import pytest
+from incidents.samples import IDENTITY
 from support.leaks import PREFIX, Twin, addresses, fingerprint, safe
+
+from ingest_guard.incidents.chain import verify
+from ingest_guard.incidents.reading import Entry, read_lines
+from ingest_guard.incidents.sealing import Opener
 
 if TYPE_CHECKING:
     from support.server import Server
@@ -47,6 +53,32 @@ def test_what_passes_is_found(greedy: dict[str, Twin]) -> None:
     found = {trace.file.relative_to(twin.crawl.out).parts[0] for trace in twin.crawl.traces({"safe": safe()})}
     assert {"httpcache", "files"} <= found
     assert len(list((twin.crawl.out / "images").rglob("*.jpg"))) == 1
+
+
+@pytest.mark.parametrize("name", _GUARDED)
+def test_the_log_of_incidents_has_what_was_dropped(name: str, greedy: dict[str, Twin]) -> None:
+    """Each match has its entry, or a count in one; the log is whole, and shows no address and no digest."""
+    twin = greedy[name]
+    folder = twin.project / "incidents"
+    opener = Opener(str(IDENTITY), "key")
+    found = [opener.open(line.content.sealed) for line in read_lines(folder) if isinstance(line.content, Entry)]
+    said = verify(folder)
+    assert said.problems == []
+    assert said.last_checkpoint is not None
+    assert said.last_checkpoint.checkpoint.why == "end"
+    matched = twin.crawl.count("matched") + twin.crawl.count("sentinel/dropped")
+    assert sum(each.count for each in found) == matched > 10
+    assert len(found) == twin.crawl.count("incidents/written") == twin.crawl.count("incidents/waiting")
+    seen = {address for each in found for address in (each.addresses.requested, *each.more_addresses) if address}
+    assert {urlsplit(address).path for address in seen} >= {
+        f"/listed/{number}.jpg" for number in ("plain", "gzip", "error")
+    }
+    assert {each.server_address for each in found} == {"127.0.0.1"}
+    assert {each.list.id for each in found} == {"a"}
+    text = "".join(path.read_text() for path in folder.iterdir())
+    assert PREFIX not in text
+    assert fingerprint() not in text
+    assert not any(digest in text for each in found for digest in each.digests.values())
 
 
 @pytest.mark.parametrize("name", _GUARDED)

@@ -16,7 +16,7 @@ from ingest_guard._clock import now
 from ingest_guard.dataset.attestation import croissant, files, inventory
 from ingest_guard.dataset.attestation.inventory import ShardFacts
 from ingest_guard.dataset.attestation.manifest import NAME, Manifest
-from ingest_guard.dataset.attestation.model import About, CheckSet, Run, Shard
+from ingest_guard.dataset.attestation.model import About, CheckSet, IncidentCheckpoint, Run, Shard
 from ingest_guard.dataset.shards.location import lock_folder
 from ingest_guard.errors import AttestationError
 
@@ -77,9 +77,12 @@ def add_check_set(draft: Manifest, check_set: CheckSet) -> Manifest:
     )
 
 
-def end(draft: Manifest, reason: str, counts: Mapping[str, int]) -> Manifest:
+def end(
+    draft: Manifest, reason: str, counts: Mapping[str, int], incidents: IncidentCheckpoint | None = None
+) -> Manifest:
     """Return the manifest of a run that has ended, without its shards."""
-    last = draft.runs[-1].model_copy(update={"ended": now(), "finish_reason": reason, "counts": dict(counts)})
+    update = {"ended": now(), "finish_reason": reason, "counts": dict(counts), "incidents": incidents}
+    last = draft.runs[-1].model_copy(update=update)
     return draft.model_copy(update={"runs": (*draft.runs[:-1], last)}).counted()
 
 

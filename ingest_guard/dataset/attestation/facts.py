@@ -30,7 +30,7 @@ _LIBRARIES = (
 # Where things lie, who holds which key, and how strong the machine is: the same rules on another one are the same.
 _OF_THE_MACHINE: dict[str, bool | set[str]] = {
     **dict.fromkeys(("blocklist", "list_key", "signer", "workers", "images_per_worker", "in_flight", "fairness"), True),
-    **dict.fromkeys(("metrics", "report", "state"), True),
+    **dict.fromkeys(("incidents", "metrics", "report", "state"), True),
     "allow": {"files"},
     "dataset": {"sign_key"},
 }
@@ -74,7 +74,7 @@ def policy_digest(policy: Policy) -> str:
     """Return the SHA-256 of a policy's canonical JSON: every key with its value, defaults included, names sorted.
 
     Left out is what differs from machine to machine or is a secret's place: where the blocklist, the keys and the
-    allow-list's files are, who signs, workers and what may be in flight, ``report`` and ``metrics``.
+    allow-list's files are, who signs, workers and what may be in flight, ``report``, ``metrics`` and ``incidents``.
     """
     said = policy.model_dump(mode="json", exclude=_OF_THE_MACHINE)
     return hashlib.sha256(json.dumps(said, sort_keys=True, separators=(",", ":")).encode()).hexdigest()

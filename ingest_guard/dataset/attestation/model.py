@@ -96,11 +96,28 @@ class CheckSet(Part):
     frames: Literal["all", "sample"] = "all"
 
 
+class IncidentCheckpoint(Part):
+    """How far the log of incidents went at one moment, signed where there is a key; see docs/incidents.md.
+
+    ``entries`` counts those of all runs in its folder; ``head`` is the SHA-256 of the last line; ``run`` and ``why``
+    say which run wrote it, and at what moment. Nothing in it leads to an entry.
+    """
+
+    entries: Count
+    head: Digest
+    time: str
+    run: str
+    why: str
+    key: str | None = None
+    signature: str | None = None
+
+
 class Run(Part):
     """One crawl into the folder, from its start to its end.
 
     Of one that was killed, or whose guard failed, ``ended``, ``finish_reason`` and ``counts`` are None, as unknown.
     ``extraction`` numbers the way in which texts and addresses were read; runs from before it was counted have none.
+    ``incidents`` is the last checkpoint of the log of incidents; None where none was kept.
     """
 
     started: Time
@@ -112,6 +129,7 @@ class Run(Part):
     check_sets: tuple[CheckSetId, ...]
     counts: dict[str, Count] | None = None
     extraction: Count | None = None
+    incidents: IncidentCheckpoint | None = None
 
 
 class Recheck(Part):

@@ -17,6 +17,7 @@ from ingest_guard._clock import now
 from ingest_guard.dataset.attestation.model import Step
 from ingest_guard.dataset.recheck import provenance, sealed_lines, tombstones
 from ingest_guard.dataset.recheck.cleaning import Target, cleaning
+from ingest_guard.dataset.recheck.matched_records import Sink, matched_records
 from ingest_guard.dataset.recheck.plan import Opened, Plan
 from ingest_guard.dataset.recheck.search import Removed, Searched, search, search_pages
 from ingest_guard.dataset.recheck.summary import Report
@@ -88,7 +89,9 @@ class Output:
         return Target(self.clean, self.in_place, self.embeddings)
 
 
-def recheck(source: Path, plan: Plan, output: Output, further: Further | None = None) -> Report:
+def recheck(
+    source: Path, plan: Plan, output: Output, further: Further | None = None, sink: Sink | None = None
+) -> Report:
     """Compare all records of a folder with a blocklist, and write the shards without those that it knows.
 
     Nothing is fetched. Kept records stay as they are. Row-aligned files of embeddings lose the same rows.
@@ -103,6 +106,8 @@ def recheck(source: Path, plan: Plan, output: Output, further: Further | None = 
         What to write, and where.
     further
         What else is removed, given what the blocklist knows; into a new folder alone.
+    sink
+        Gets the records that the blocklist knows, before anything is written.
 
     Raises
     ------
@@ -138,6 +143,9 @@ def recheck(source: Path, plan: Plan, output: Output, further: Further | None = 
         deleted = {name: _deleted_rows(each, output) for name, each in found.items()}
         if output.target.writes and report.actions:
             removed = {name: each.removed for name, each in found.items() if each.removed}
+            if sink is not None:
+                known = {name: path for name, path in records.shards.items() if name in removed}
+                sink.take(matched_records(known, removed, opened), opened)
             unnamed = {
                 name: found[name].rows
                 for name, records_gone in removed.items()

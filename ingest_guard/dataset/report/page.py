@@ -156,6 +156,12 @@ def _tiles(line: Timeline, held: Records) -> list[Tile]:
     ]
     if totals["held"]:
         tiles.insert(4, Tile("Held", _whole(totals["held"]), "held", "dropped, counted apart"))
+    last = line.runs[-1]
+    # Of the whole folder, at the last moment: the sum over the runs says nothing.
+    if waiting := last.samples[-1].counts.get("incidents/waiting", 0):
+        tiles.append(
+            Tile("Incidents", _whole(waiting), "match", f"wait since {last.incidents_since}".removesuffix(" since "))
+        )
     return tiles
 
 

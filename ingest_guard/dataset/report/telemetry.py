@@ -5,6 +5,7 @@ it must be is left out.
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +16,7 @@ _MOST_SAMPLES = 1024
 _LONGEST_LINE = 1 << 22
 _MOST_NAMES = 2000
 _HIGHEST = 1 << 62
+_DAY = re.compile(r"\d{4}-\d\d-\d\d")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,8 @@ class Run:
         (seconds since the start, what was in use from then on).
     hosts
         The last table of hosts; None where there is none.
+    incidents_since
+        Day of the first incident that waits in the log; empty where there is none.
     ended, reason
         When and why, where it came to a proper end.
     """
@@ -77,6 +81,7 @@ class Run:
     ended: str = ""
     reason: str = ""
     failed: bool = False
+    incidents_since: str = ""
     _stride: int = 1
     _skipped: int = 0
     _last: Sample | None = None
@@ -126,6 +131,8 @@ def _take(runs: dict[str, Run], line: dict[str, Any]) -> None:
             run.bounds = {key: bounds for key in HISTOGRAMS if (bounds := _bounds(line.get("bounds"), key))}
         case "sample":
             run.add(_sample(line, run.bounds))
+            since = _text(line.get("incidents_since"))
+            run.incidents_since = since if _DAY.fullmatch(since) else run.incidents_since
         case "lists":
             run.lists.append((_seconds(line.get("elapsed")), line))
         case "hosts":

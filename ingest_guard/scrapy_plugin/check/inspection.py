@@ -66,7 +66,7 @@ async def inspect(
     """
     # One version of the lists from here to the verdict, whatever comes up meanwhile.
     generation = state.current
-    failed = Inspection(_FAILED, (), generation)
+    failed = Inspection(FAILED, (), generation)
     if state.failed:
         return failed
     try:
@@ -245,4 +245,4 @@ def _doubtful(verdict: Verdict, reason: Reason) -> Verdict:
     return replace(verdict, outcome=Outcome.NOT_SCANNABLE, reason=reason)
 
 
-_FAILED = Verdict(Outcome.NOT_SCANNABLE, reason=Reason.GUARD_FAILED)
+FAILED = Verdict(Outcome.NOT_SCANNABLE, reason=Reason.GUARD_FAILED)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ingest_guard.scrapy_plugin.check.inspection import PASSING, inspect
+from ingest_guard.scrapy_plugin.check.incident_entries import enter
+from ingest_guard.scrapy_plugin.check.inspection import PASSING, Inspection, inspect
 from ingest_guard.scrapy_plugin.check.list_actions import count_match, note_response
 from ingest_guard.scrapy_plugin.core import redaction
 from ingest_guard.scrapy_plugin.core.exceptions import ImageBlocked
@@ -33,9 +34,11 @@ async def judge(state: GuardState, request: Request, response: Response) -> Resp
     # A redirect's own page is not shown to anybody; who asks for it all the same has it read then.
     is_for_reading = ticket is None and response.status not in _REDIRECTS
     inspection = await inspect(state, response, payer_of(request), is_for_reading=is_for_reading)
+    size = len(response.body)
+    inspection = await enter(state, request, response, inspection)
     if request not in state.test_requests:
-        _count(state, inspection.verdict, len(response.body))
-        state.meter.note_verdict(request.url, inspection.verdict, len(response.body))
+        _count(state, inspection, size)
+        state.meter.note_verdict(request.url, inspection.verdict, size)
         note_response(state, request, response, inspection.verdict)
     is_image = inspection.verdict.outcome is Outcome.NO_KNOWN_MATCH
     signals = state.signals.read_response(response) if ticket is not None or is_image else None
@@ -76,7 +79,8 @@ def block(request: Request, response: Response, verdict: Verdict) -> ImageBlocke
     return ImageBlocked.from_verdict(verdict)
 
 
-def _count(state: GuardState, verdict: Verdict, size: int) -> None:
+def _count(state: GuardState, inspection: Inspection, size: int) -> None:
+    verdict = inspection.verdict
     state.count("bytes", size)
     if verdict.outcome is Outcome.NOT_AN_IMAGE:
         state.count("not_an_image")
@@ -88,4 +92,4 @@ def _count(state: GuardState, verdict: Verdict, size: int) -> None:
         state.count("not_scannable")
         state.count(f"not_scannable/{verdict.reason}")
     else:
-        count_match(state, verdict)
+        count_match(state, inspection.generation.guard, verdict)

@@ -15,7 +15,7 @@ from ingest_guard.guard.guard import Guard
 from ingest_guard.guard.inquiry import Inquiry
 from ingest_guard.guard.scan_result import Scan
 from ingest_guard.scrapy_plugin.core.state import GuardState
-from ingest_guard.verdict import Action, Outcome, Verdict
+from ingest_guard.verdict import Action, Grade, Outcome, Verdict
 
 if TYPE_CHECKING:
     from scrapy import Request
@@ -26,9 +26,15 @@ logger = logging.getLogger(__name__)
 _REDIRECTS = range(300, 400)
 
 
-def count_match(state: GuardState, verdict: Verdict) -> None:
-    """Count a response that matched: under ``matched``, or apart where its lists only hold."""
-    state.count("held" if verdict.action is Action.HOLD else "matched")
+def count_match(state: GuardState, guard: Guard, verdict: Verdict) -> None:
+    """Count a response that matched, and how sure that is: under ``matched``, or apart where its lists only hold."""
+    grade = Grade.surest(guard.grade_of(match) for match in verdict.matches)
+    if verdict.action is Action.HOLD:
+        state.count("held")
+        state.count(f"held_grade/{grade}")
+    else:
+        state.count("matched")
+        state.count(f"matched_grade/{grade}")
     for list_id in {match.list_id for match in verdict.matches}:
         state.count(f"held/{list_id}" if state.is_held(list_id) else f"matched/{list_id}")
     for algorithm in {match.algorithm for match in verdict.matches if not state.is_held(match.list_id)}:

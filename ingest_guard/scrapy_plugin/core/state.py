@@ -14,8 +14,10 @@ from scrapy.utils.defer import _schedule_coro
 
 from ingest_guard.dataset.optouts.signals import Signals
 from ingest_guard.dataset.records.seen import Keys
+from ingest_guard.errors import IncidentError
 from ingest_guard.guard.flood import FloodBreaker
 from ingest_guard.guard.guard import Guard
+from ingest_guard.incidents.writer import open_incidents
 from ingest_guard.pages.reading import PageQuestion, PageReading
 from ingest_guard.scrapy_plugin.core import placement
 from ingest_guard.scrapy_plugin.core.admission import Admission
@@ -53,6 +55,8 @@ class GuardState:
         Bounds on what is in flight, and the shares of domains, for the workers of all versions together.
     admission
         Bounds on bodies that are in memory, or coming, and have no verdict yet.
+    incidents
+        Writes an entry of each match; None where the policy names no recipient.
     failed
         True once the guard has latched shut: everything is dropped.
     is_open
@@ -77,6 +81,7 @@ class GuardState:
         self.budget = make_budget(self.policy)
         self.admission = Admission(self.policy.in_flight, crawler.settings.getint("CONCURRENT_REQUESTS"))
         self.current = self.prepare(Guard.from_policy(self.policy))
+        self.incidents = open_incidents(self.policy)
         self.failed = False
         self.is_open = False
         self.handled: WeakKeyDictionary[Response, bytes] = WeakKeyDictionary()
@@ -170,6 +175,7 @@ class GuardState:
         """Note in the statistics what this crawl is held against, and inform the listeners."""
         for listener in self.on_version:
             listener(self.guard)
+        self.note_incidents()
         self.set_value("list_version", self.guard.version)
         self.set_value("check_set", self.guard.attestation["check_set"])
 
@@ -190,6 +196,23 @@ class GuardState:
         if self.is_open and self.crawler.engine is not None:
             _schedule_coro(self.crawler.engine.close_spider_async(reason=CLOSE_REASON))
 
+    def _end_incidents(self) -> None:
+        if self.incidents is None:
+            return
+        try:
+            self.incidents.close()
+        except IncidentError as error:
+            self.is_open = False  # it is being closed just now
+            self.fail(str(error))
+        self.note_incidents()
+
+    def note_incidents(self) -> None:
+        """Note in the statistics how many incidents were written, and how many wait in the folder since when."""
+        if self.incidents is not None:
+            self.set_value("incidents/written", self.incidents.written)
+            self.set_value("incidents/waiting", self.incidents.waiting)
+            self.set_value("incidents/since", self.incidents.since)
+
     def count(self, key: str, by: int = 1) -> None:
         """Add to one of the guard's statistics."""
         self.crawler.stats.inc_value(f"ingest_guard/{key}", by)
@@ -203,6 +226,7 @@ class GuardState:
         for generation in (self.current, *self._retired):
             generation.pool.close()
         self.settle()
+        self._end_incidents()
         self._note_peaks(self.current)
         self.set_value("in_flight/bodies_peak", self.admission.peak_bodies)
         self.set_value("in_flight/body_bytes_peak", self.admission.peak_bytes)

@@ -46,6 +46,8 @@ class Ticket:
         True where a text is wanted, and handed on as any page is; other bodies are emptied all the same.
     domain
         The registrable domain of the page that shows the image: the scan takes its share of the workers' time.
+    page
+        Address of the page that shows the image, as far as it is known.
     hops
         The responses that the gate has seen for this fetch, errors excepted.
     """
@@ -56,6 +58,7 @@ class Ticket:
     attestation: Mapping[str, Any] = field(default_factory=dict)
     for_text: bool = False
     domain: str = ""
+    page: str | None = None
     hops: list[Hop] = field(default_factory=list)
 
     def note(self, response: Response, verdict: Verdict, attestation: Mapping[str, Any]) -> None:

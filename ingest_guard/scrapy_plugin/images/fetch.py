@@ -142,7 +142,7 @@ class Fetcher:
                 else:
                     payer = domain_of(came_from or page_url or url)
                     async with self._state.budget.fetch(payer):
-                        ticket = Ticket(page_is_private=is_inside, domain=payer)
+                        ticket = Ticket(page_is_private=is_inside, domain=payer, page=came_from or page_url)
                         fetched = await self._fetch_in_turn(url, page_url, ticket)
             finally:
                 remembered[key] = fetched

@@ -72,6 +72,9 @@ COUNTERS = (
     Counter("domain_closings", "domains/closings", "Times that a domain was closed"),
     Counter("domain_dropped_images", "domains/dropped", "Images dropped because their domain was closed"),
     Counter("domain_held_fetches", "domains/held_fetches", "Fetches that waited: their domain had enough under way"),
+    Counter("matched_by_grade", "matched_grade/", "Responses dropped for a match, by how sure it is", "grade"),
+    Counter("held_by_grade", "held_grade/", "The same, of those that are only held", "grade"),
+    Counter("incidents_written", "incidents/written", "Entries that this crawl wrote into the log of incidents"),
     Counter("list_changes", "swap/done", "Changes to a new version of the blocklist"),
     Counter("list_changes_refused", "swap/refused", "Attempts to change that were refused"),
 )
@@ -87,6 +90,7 @@ GAUGES = {
     "blocklist_max_age_seconds": "How old it may be",
     "crawler_memory_bytes": "Memory of the crawl's own process",
     "worker_memory_peak_bytes": "The most that one worker had",
+    "incidents_waiting": "Entries in the log of incidents that have not expired",
     "failed": "1 where the guard has latched shut",
 }
 SCAN = ("scan_seconds", "Time of a scan, with the wait for a worker")
@@ -215,6 +219,7 @@ def _measure(state: GuardState) -> dict[str, float]:
         "blocklist_max_age_seconds": state.policy.max_age.total_seconds(),
         "crawler_memory_bytes": memory["crawler"],
         "worker_memory_peak_bytes": memory["worker_peak"],
+        "incidents_waiting": 0 if state.incidents is None else state.incidents.waiting,
         "failed": float(state.failed),
     }
 

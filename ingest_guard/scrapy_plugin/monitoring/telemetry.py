@@ -137,6 +137,7 @@ class Telemetry:
             queues=snapshot.queues(state),
             memory=snapshot.memory(state),
             list_age=snapshot.list_age(state),
+            **({} if state.incidents is None else {"incidents_since": state.incidents.since}),
             **state.meter.to_json(),
         )
 

@@ -29,12 +29,13 @@ from ingest_guard.dataset.attestation import croissant, facts, files, inventory
 from ingest_guard.dataset.attestation import draft as drafts
 from ingest_guard.dataset.attestation.inventory import ShardFacts
 from ingest_guard.dataset.attestation.manifest import NAME, Manifest
-from ingest_guard.dataset.attestation.model import Run
+from ingest_guard.dataset.attestation.model import IncidentCheckpoint, Run
 from ingest_guard.dataset.attestation.promises import numbered
 from ingest_guard.dataset.records.schema import Column
 from ingest_guard.dataset.shards.location import FolderStore, ShardStore
 from ingest_guard.errors import AttestationError, DatasetError
 from ingest_guard.guard.guard import Guard
+from ingest_guard.incidents import chain
 from ingest_guard.pages.extract import EXTRACTION
 from ingest_guard.policy.policy import Policy
 from ingest_guard.scrapy_plugin.core.meter import own_counts
@@ -52,8 +53,9 @@ logger = logging.getLogger(__name__)
 # What became of responses, items and requests; not how busy the machine was.
 _COUNTED = (
     *("allowed", "checked", "duplicates", "errors", "extract", "filtered", "flood", "flood_alarms", "held"),
-    *("images_dropped", "items_dropped", "listed_urls", "matched", "matched_by", "no_known_match", "not_an_image"),
-    *("not_scannable", "opted_out", "page_dropped", "records", "refused", "scans_spared", "sentinel"),
+    *("held_grade", "images_dropped", "items_dropped", "listed_urls", "matched", "matched_by", "matched_grade"),
+    *("no_known_match", "not_an_image", "not_scannable", "opted_out", "page_dropped", "records", "refused"),
+    *("scans_spared", "sentinel"),
 )
 
 
@@ -87,7 +89,8 @@ class ManifestKeeper:
                 before = self._before()
                 settings, policy = self._state.crawler.settings, guard.policy
                 outfit = settings.get(OUTFIT_SETTING) or "native"
-                self._draft = drafts.begin(before, check_set, _new_run(guard), facts.about(policy), str(outfit))
+                run = _new_run(self._state, guard)
+                self._draft = drafts.begin(before, check_set, run, facts.about(policy), str(outfit))
             else:
                 self._draft = drafts.add_check_set(self._draft, check_set)
             self._keep(self._draft)
@@ -100,7 +103,7 @@ class ManifestKeeper:
             self._fail(AttestationError("a feed could not be stored, so records are missing"))
         if self._draft is None or self._problem is not None:
             return False
-        manifest = drafts.end(self._draft, reason, counts_of(stats))
+        manifest = drafts.end(self._draft, reason, counts_of(stats), _checkpoint(self._state))
         self._made = own_counts(stats).get("records", 0)
         try:
             written = await self._put(manifest)
@@ -236,11 +239,18 @@ def counts_of(stats: Mapping[str, Any]) -> dict[str, int]:
     return {name: value for name, value in own_counts(stats).items() if name.split("/")[0] in _COUNTED}
 
 
-def _new_run(guard: Guard) -> Run:
+def _checkpoint(state: GuardState) -> IncidentCheckpoint | None:
+    """Return the last checkpoint of the log of incidents; None where there is no log."""
+    last = None if state.incidents is None else state.incidents.checkpoint
+    return None if last is None else IncidentCheckpoint(**chain.summary(last))
+
+
+def _new_run(state: GuardState, guard: Guard) -> Run:
     return Run(
         started=now(),
         versions=facts.library_versions(),
         policy_digest=facts.policy_digest(guard.policy),
         check_sets=(),
         extraction=EXTRACTION,
+        incidents=_checkpoint(state),
     )

@@ -17,6 +17,7 @@ from scrapy.utils.project import get_project_settings
 from ingest_guard.blocklist.blocklist import Blocklist
 from ingest_guard.errors import IngestGuardError, SetupError
 from ingest_guard.guard.credentials import list_key, newest_versions, require_trusted
+from ingest_guard.incidents.writer import require_writable
 from ingest_guard.policy import Policy
 from ingest_guard.scrapy_plugin.core import placement
 from ingest_guard.scrapy_plugin.core.settings import load_policy
@@ -90,12 +91,24 @@ def examine_project(settings: Settings) -> list[Finding]:
         if policy.signer:
             findings.append(Finding(good=True, text="the blocklist is signed by whom the policy demands"))
         findings += _remembered(policy)
+        findings.append(_incidents(policy))
         if key is not None:
             findings.append(Finding(good=True, text="the key of the keyed lists can be read"))
     except IngestGuardError as error:
         findings.append(Finding(good=False, text=str(error)))
     findings.append(_second_line(settings))
     return findings
+
+
+def _incidents(policy: Policy) -> Finding:
+    """Look whether an entry of each match could be written, and say how to switch that on."""
+    named = policy.incidents
+    if not named.recipients:
+        text = "no record of matches is kept: the policy names no incidents.recipients; docs/incidents.md says how"
+        return Finding(good=True, text=text, is_note=True)
+    require_writable(policy)
+    signed = "signed" if named.signing_key else "not signed: the policy names no incidents.signing_key"
+    return Finding(good=True, text=f"matches go into the log of incidents in {named.folder}, {signed}")
 
 
 def _remembered(policy: Policy) -> Iterator[Finding]:

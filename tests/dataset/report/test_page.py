@@ -263,3 +263,18 @@ def test_when_a_match_came_is_not_told(tmp_path: Path) -> None:
     file.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
     assert build_report(tmp_path, name="x") == before
     assert "Dropped so far" in before
+
+
+@pytest.mark.parametrize(("since", "said"), [("2026-09-14", "wait since 2026-09-14"), (_EVIL, "wait"), (None, "wait")])
+def test_incidents_that_wait_have_a_tile(since: str | None, said: str, tmp_path: Path) -> None:
+    """How many wait in the folder and since when, as the last run saw it; not a sum over the runs."""
+    file = write_course(tmp_path)
+    lines = [json.loads(line) for line in file.read_text().splitlines()]
+    assert "Incidents" not in read(build_report(tmp_path)).text
+    for line in lines:
+        if line["kind"] == "sample":
+            line["counts"]["incidents/waiting"] = 17
+            line["incidents_since"] = since
+    file.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    text = " ".join(read(build_report(tmp_path)).text.split())
+    assert re.search(rf"Incidents ?17 {said}(?! since)", text)

@@ -11,6 +11,7 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 import pytest
+import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from ingest_guard.errors import SetupError
@@ -162,6 +163,18 @@ def test_the_dashboard_uses_what_there_is() -> None:
     variables = {each["name"]: each for each in _DASHBOARD["templating"]["list"]}
     assert set(variables) == {"datasource", "spider"}
     assert set(re.findall(r"ingest_guard_\w+", variables["spider"]["query"]["query"])) <= metric_names()
+
+
+def test_alerts_are_about_metrics_that_there_are() -> None:
+    """Each rule of settings/alerts.yaml has a name, words for a person, and metrics that are served."""
+    (group,) = yaml.safe_load((_ROOT / "settings" / "alerts.yaml").read_text(encoding="utf-8"))["groups"]
+    assert len({rule["alert"] for rule in group["rules"]}) == len(group["rules"]) == 3
+    for rule in group["rules"]:
+        names = set(re.findall(r"\bingest_guard_\w+", rule["expr"]))
+        assert names
+        assert names <= metric_names()
+        assert rule["annotations"].keys() == {"summary", "description"}
+        assert rule["labels"]["severity"] in {"warning", "critical"}
 
 
 def test_without_prometheus_client_the_extra_is_named(

@@ -57,7 +57,7 @@ def make_keeper(tmp_path: Path) -> Callable[..., ManifestKeeper]:
 
     def make(guard: Guard, **settings: Any) -> ManifestKeeper:
         crawler = SimpleNamespace(settings={"INGEST_GUARD_DATASET": str(tmp_path / "set"), **settings})
-        runtime: Any = SimpleNamespace(crawler=crawler, policy=guard.policy, on_version=[])
+        runtime: Any = SimpleNamespace(crawler=crawler, policy=guard.policy, on_version=[], incidents=None)
         keeper = keeper_of(runtime)
         assert keeper is not None
         assert runtime.on_version == [keeper.used]
@@ -358,7 +358,7 @@ class TestBucket:
         """Let a crawl begin, write a shard, and end."""
         settings = Settings({"FEED_STORAGES": {"mem": Storage}})
         crawler = SimpleNamespace(settings=settings, spider=None)
-        runtime: Any = SimpleNamespace(crawler=crawler, policy=guard.policy)
+        runtime: Any = SimpleNamespace(crawler=crawler, policy=guard.policy, incidents=None)
 
         async def run() -> bool:
             keeper = BucketKeeper(runtime, bucket)  # type: ignore[arg-type]
