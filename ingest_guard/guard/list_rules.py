@@ -38,9 +38,22 @@ def govern(blocklist: Blocklist, policy: Policy, allowed: AllowList) -> Blocklis
     return selected.allowing(allowed.values, allowed.distances) if allowed.values else selected
 
 
-def actions(policy: Policy) -> Mapping[str, Action]:
-    """Return what a match does, for each list that the policy names."""
-    return {list_id: Action(entry.action) for list_id, entry in policy.lists.items()}
+def actions(policy: Policy, blocklist: Blocklist) -> Mapping[str, Action]:
+    """Return what a match does, for each list where that is not ``drop``.
+
+    Likeness of an encoder's vectors is a suspicion: where a list in use has nothing else, and the policy does not say
+    what its matches do, they are held.
+    """
+    held: dict[str, set[str]] = {}
+    for info in blocklist.lists:
+        held.setdefault(info.id, set()).update(name for name, count in info.counts.items() if count)
+    suspicions = {list_id for list_id, names in held.items() if names and names <= set(policy.encoders)}
+    named = {
+        list_id: Action(entry.action)
+        for list_id, entry in policy.lists.items()
+        if "action" in entry.model_fields_set or list_id not in suspicions
+    }
+    return dict.fromkeys(suspicions, Action.HOLD) | named
 
 
 def strictest(known: Mapping[str, Action], list_ids: Iterable[str]) -> Action:
@@ -50,7 +63,7 @@ def strictest(known: Mapping[str, Action], list_ids: Iterable[str]) -> Action:
 
 def require_known_hashes(policy: Policy) -> None:
     """Raise PolicyError where records are to have fingerprints that no hasher makes."""
-    hashes = set(installed())
+    hashes = set(installed()) | set(policy.encoders)
     if unknown := sorted(set(policy.records.hashes) - hashes):
         raise PolicyError(
             f"policy: key records.hashes names {', '.join(unknown)}; known are {', '.join(sorted(hashes))}"
