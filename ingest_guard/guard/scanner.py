@@ -251,7 +251,8 @@ class Scanner:
             values = registry.run(hasher, source)
             if is_first and values:
                 first.fingerprints[name] = b"".join(values).hex()
-            if first.every is not None:
+            # A vector says what a picture shows: it has no place in a record.
+            if first.every is not None and not isinstance(hasher, Encoding):
                 for value in values:
                     first.every.add(name, view, value.hex())
             if name in self._listed:

@@ -74,7 +74,8 @@ class Encoding:
         except ValueError as error:
             raise PolicyError(f"{self._key}: {error}") from None
         self.encoder = encoder
-        self._model: bytes | None = _read(self._key, encoder)
+        # Read again where a session is made: the crawl, which makes none, need not keep it.
+        _read(self._key, encoder)
         self._session: Any = None
 
     def prepare(self) -> None:
@@ -92,11 +93,14 @@ class Encoding:
             import onnxruntime  # noqa: PLC0415 - an extra, and heavy: for those who use it
         except ImportError:
             raise PolicyError(f"{self._key}: needs onnxruntime; install ingest-guard[onnx]") from None
-        model = self._model or b""
+        model = _read(self._key, self.encoder)
         try:
-            session = _open(onnxruntime, model)
-            if self.encoder.output not in {output.name for output in session.get_outputs()}:
+            try:
                 session = _open(onnxruntime, model + output_named(self.encoder.output))
+            except Exception:  # noqa: BLE001 - it is an output already, or the network is none: the next line says it
+                session = _open(onnxruntime, model)
+            if self.encoder.output not in {output.name for output in session.get_outputs()}:
+                raise ValueError("no such tensor")  # noqa: TRY301 - as any other fault of the file
             (self._input,) = [each.name for each in session.get_inputs()]
         except Exception as error:  # noqa: BLE001 - its errors have no common class
             raise PolicyError(
@@ -113,8 +117,6 @@ class Encoding:
                 f"{self._key}: {type(error).__name__}: a picture of {self.encoder.size} pixels a side does not give "
                 f"one vector of {self.encoder.length} finite numbers; correct output, length, size or layout"
             ) from None
-        # The session has its own copy.
-        self._model = None
 
     def hash(self, source: FrameSource, /) -> list[bytes]:
         """Return one value.

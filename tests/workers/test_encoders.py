@@ -148,3 +148,15 @@ def test_a_list_of_vectors_is_built_and_checked_by_the_policy(tmp_path: Path) ->
         cli, ["check", "--policy", str(policy), str(tmp_path / "picture.jpg")], standalone_mode=False
     )
     assert (checked.return_value, json.loads(checked.output)["outcome"]) == (1, "match")
+
+
+def test_no_record_has_a_vector(tmp_path: Path) -> None:
+    """A vector says what a picture shows: neither records.hashes nor all hashes of all views take it in."""
+    picture = next(iter(photographs().values()))
+    said = encoder_of(tmp_path, small_network())
+    guard = guard_of(tmp_path, said, [picture], records={"record_hashes": "all"})
+    facts = guard.check(encode(list(photographs().values())[1])).image
+    assert facts is not None
+    assert {each.algorithm for each in facts.hashes} == {"pdq"}
+    with pytest.raises(PolicyError, match=r"records\.hashes names our_vectors"):
+        guard_of(tmp_path, said, [picture], records={"hashes": ("our_vectors",)})
