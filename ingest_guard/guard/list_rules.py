@@ -2,12 +2,14 @@
 
 import logging
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from ingest_guard.blocklist.blocklist import Blocklist
 from ingest_guard.blocklist.selection import NO_SEVERITY, Rule
 from ingest_guard.errors import PolicyError
 from ingest_guard.guard.allow_list import AllowList
 from ingest_guard.hashing import algorithms
+from ingest_guard.hashing.onnx import distance_of
 from ingest_guard.hashing.registry import installed
 from ingest_guard.policy.lists import ListPolicy
 from ingest_guard.policy.policy import Policy
@@ -33,7 +35,7 @@ def govern(blocklist: Blocklist, policy: Policy, allowed: AllowList) -> Blocklis
         _require_algorithms(list_id, entry)
         _require_sound_thresholds(policy, list_id, entry)
         _warn_of_absent_names(blocklist, list_id, entry)
-    rules = _rules(policy)
+    rules = _rules(policy, blocklist)
     selected = blocklist.select(rules) if rules else blocklist
     return selected.allowing(allowed.values, allowed.distances) if allowed.values else selected
 
@@ -73,8 +75,8 @@ def require_known_hashes(policy: Policy) -> None:
         )
 
 
-def _rules(policy: Policy) -> dict[str, Rule]:
-    return {
+def _rules(policy: Policy, blocklist: Blocklist) -> dict[str, Rule]:
+    rules = {
         list_id: Rule(
             algorithms=None if entry.algorithms is None else frozenset(entry.algorithms),
             severities=None if entry.severities is None else frozenset(entry.severities),
@@ -83,6 +85,15 @@ def _rules(policy: Policy) -> dict[str, Rule]:
         for list_id, entry in policy.lists.items()
         if entry.algorithms is not None or entry.severities is not None or entry.thresholds
     }
+    # How near is near for an encoder stands in the policy, whatever it was when the list was built.
+    for info in blocklist.lists:
+        within = {
+            name: distance_of(encoder.similarity) for name, encoder in policy.encoders.items() if info.counts.get(name)
+        }
+        if within:
+            rule = rules.get(info.id, Rule())
+            rules[info.id] = replace(rule, thresholds={**within, **rule.thresholds})
+    return rules
 
 
 def _require_known_lists(blocklist: Blocklist, policy: Policy) -> None:

@@ -4,12 +4,14 @@ import asyncio
 import json
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
+from PIL import Image
 from support.networks import encoder_of, photograph_encoder, small_network
 from support.pictures import encode, photographs
 
-from ingest_guard import Guard, Outcome, Policy, PolicyError, Reason
+from ingest_guard import BlocklistError, Guard, Outcome, Policy, PolicyError, Reason
 from ingest_guard.blocklist.build.build import ListSource, build
 from ingest_guard.cli.main import cli
 from ingest_guard.errors import GuardFailedError
@@ -24,8 +26,6 @@ from ingest_guard.workers.pool import WorkerPool
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from PIL import Image
 
 
 def guard_of(folder: Path, said: dict[str, Any], pictures: list[Image.Image], **keys: Any) -> Guard:
@@ -160,3 +160,35 @@ def test_no_record_has_a_vector(tmp_path: Path) -> None:
     assert {each.algorithm for each in facts.hashes} == {"pdq"}
     with pytest.raises(PolicyError, match=r"records\.hashes names our_vectors"):
         guard_of(tmp_path, said, [picture], records={"hashes": ("our_vectors",)})
+
+
+def test_vectors_without_their_encoder_are_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A blocklist with vectors does not open by a policy that has no such encoder, or one of another length."""
+    picture = next(iter(photographs().values()))
+    said = encoder_of(tmp_path, small_network())
+    guard = guard_of(tmp_path, said, [picture])
+    monkeypatch.setattr("ingest_guard.hashing.registry._DESCRIBED", {})
+    with pytest.raises(BlocklistError, match="our_vectors"):
+        Guard.from_policy(guard.policy.model_copy(update={"encoders": {}}))
+    other = Encoder.model_validate({**said, "length": 191})
+    with pytest.raises(BlocklistError, match="our_vectors"):
+        Guard.from_policy(guard.policy.model_copy(update={"encoders": {"our_vectors": other}}))
+
+
+def test_the_similarity_of_the_policy_counts(tmp_path: Path) -> None:
+    """A list is built for every similarity: the policy that checks says what is near."""
+    first, other = list(photographs().values())[:2]
+    said = encoder_of(tmp_path, small_network())
+    hasher = Encoding("our_vectors", Encoder.model_validate(said))
+    a, b = (np.frombuffer(hasher.hash(DrawnFrame.of(each))[0], np.uint8) - 128.0 for each in (first, other))
+    middle = Image.blend(first.resize((64, 64)), other.resize((64, 64)), 0.5)
+    c = np.frombuffer(hasher.hash(DrawnFrame.of(middle))[0], np.uint8) - 128.0
+    cosine = float(a @ c / np.linalg.norm(a) / np.linalg.norm(c))
+    assert float(a @ b / np.linalg.norm(a) / np.linalg.norm(b)) < cosine
+    guard = guard_of(tmp_path, said, [first])
+    found = {}
+    for similarity in (cosine + 0.05, cosine - 0.05):
+        encoders = {"our_vectors": Encoder.model_validate({**said, "similarity": similarity})}
+        changed = Guard.from_policy(guard.policy.model_copy(update={"encoders": encoders}))
+        found[similarity > cosine] = changed.check(encode(middle)).outcome
+    assert found == {True: Outcome.NO_KNOWN_MATCH, False: Outcome.MATCH}
