@@ -30,6 +30,7 @@ def command(files: tuple[Path, ...], policy_file: Path | None, blocklist: Path |
         raise click.UsageError("name either --policy FILE or --blocklist FOLDER")
     policy = Policy.load(policy_file) if policy_file else Policy(blocklist=(blocklist or Path()).resolve())
     guard = Guard.from_policy(policy)
+    guard.scanner.prepare()
     codes = {OK}
     for file in files:
         try:

@@ -12,7 +12,7 @@ from ingest_guard.policy.policy import Policy
 # How the work is done, where things lie and what is reported; none of it decides an outcome. Of the allow-list, its
 # values count and not its files' names; of the lists, what they say.
 _UNDECISIVE = frozenset(
-    {"blocklist", "build", "list_key", "signer", "state", "allow", "flood", "max_age"}
+    {"blocklist", "build", "encoders", "list_key", "signer", "state", "allow", "flood", "max_age"}
     | {"workers", "images_per_worker", "in_flight", "fairness", "records", "swap", "dataset", "extract", "filters"}
     | {"level", "old_stores", "hygiene", "opt_outs", "self_test", "report", "metrics"}
 )
@@ -36,6 +36,10 @@ def attest(blocklist: Blocklist, policy: Policy, allowed: AllowList) -> dict[str
         "thresholds": [[info.id, info.severity, dict(sorted(info.thresholds.items()))] for info in parts],
         "allow_list": allow_list,
         "policy": policy.model_dump(mode="json", exclude=set(_UNDECISIVE)),
+        # Which network, and how it is used; not where its file lies.
+        "encoders": {
+            name: each.model_dump(mode="json", exclude={"file"}) for name, each in sorted(policy.encoders.items())
+        },
     }
     canonical = json.dumps(decisive, sort_keys=True, separators=(",", ":")).encode()
     attestation: dict[str, Any] = {

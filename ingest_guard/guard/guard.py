@@ -23,6 +23,7 @@ from ingest_guard.guard.page_reading import needs_reading, page_limits, read_tex
 from ingest_guard.guard.scan_result import Scan
 from ingest_guard.guard.scanner import Scanner, decode_limits
 from ingest_guard.hashing.digests import digests
+from ingest_guard.hashing.onnx import install
 from ingest_guard.imaging.embedded.images import is_empty_spacer, net
 from ingest_guard.imaging.sniffing.fonts import has_no_pictures
 from ingest_guard.imaging.sniffing.sniff import Kind, sniff
@@ -79,7 +80,7 @@ class Guard:
         self.scanner = Scanner(self.blocklist, policy)
         self._limits = decode_limits(policy)
         self._page_limits = page_limits(policy)
-        self._actions = actions(policy)
+        self._actions = actions(policy, self.blocklist)
         self.attestation = attest(self.blocklist, policy, self.allowed)
 
     @classmethod
@@ -94,6 +95,7 @@ class Guard:
         PolicyError
             The policy names a list or a hash that does not exist, or the allow-list cannot be read.
         """
+        install(policy.encoders)
         key = list_key(policy)
         opened = Blocklist.open(policy.blocklist, key=key, allow_empty=policy.allow_empty, max_age=policy.max_age)
         guard = cls(opened, policy, key=key)

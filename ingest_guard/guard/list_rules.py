@@ -2,12 +2,14 @@
 
 import logging
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from ingest_guard.blocklist.blocklist import Blocklist
 from ingest_guard.blocklist.selection import NO_SEVERITY, Rule
 from ingest_guard.errors import PolicyError
 from ingest_guard.guard.allow_list import AllowList
 from ingest_guard.hashing import algorithms
+from ingest_guard.hashing.onnx import distance_of
 from ingest_guard.hashing.registry import installed
 from ingest_guard.policy.lists import ListPolicy
 from ingest_guard.policy.policy import Policy
@@ -33,14 +35,27 @@ def govern(blocklist: Blocklist, policy: Policy, allowed: AllowList) -> Blocklis
         _require_algorithms(list_id, entry)
         _require_sound_thresholds(policy, list_id, entry)
         _warn_of_absent_names(blocklist, list_id, entry)
-    rules = _rules(policy)
+    rules = _rules(policy, blocklist)
     selected = blocklist.select(rules) if rules else blocklist
     return selected.allowing(allowed.values, allowed.distances) if allowed.values else selected
 
 
-def actions(policy: Policy) -> Mapping[str, Action]:
-    """Return what a match does, for each list that the policy names."""
-    return {list_id: Action(entry.action) for list_id, entry in policy.lists.items()}
+def actions(policy: Policy, blocklist: Blocklist) -> Mapping[str, Action]:
+    """Return what a match does, for each list where that is not ``drop``.
+
+    Likeness of an encoder's vectors is a suspicion: where a list in use has nothing else, and the policy does not say
+    what its matches do, they are held.
+    """
+    held: dict[str, set[str]] = {}
+    for info in blocklist.lists:
+        held.setdefault(info.id, set()).update(name for name, count in info.counts.items() if count)
+    suspicions = {list_id for list_id, names in held.items() if names and names <= set(policy.encoders)}
+    named = {
+        list_id: Action(entry.action)
+        for list_id, entry in policy.lists.items()
+        if "action" in entry.model_fields_set or list_id not in suspicions
+    }
+    return dict.fromkeys(suspicions, Action.HOLD) | named
 
 
 def strictest(known: Mapping[str, Action], list_ids: Iterable[str]) -> Action:
@@ -59,7 +74,10 @@ def grade_of(blocklist: Blocklist, list_id: str, name: str) -> Grade:
 
 
 def require_known_hashes(policy: Policy) -> None:
-    """Raise PolicyError where records are to have fingerprints that no hasher makes."""
+    """Raise PolicyError where records are to have fingerprints that no hasher makes, or the vectors of an encoder.
+
+    A picture's vector says what it shows: it has no place in a record.
+    """
     hashes = set(installed())
     if unknown := sorted(set(policy.records.hashes) - hashes):
         raise PolicyError(
@@ -67,8 +85,8 @@ def require_known_hashes(policy: Policy) -> None:
         )
 
 
-def _rules(policy: Policy) -> dict[str, Rule]:
-    return {
+def _rules(policy: Policy, blocklist: Blocklist) -> dict[str, Rule]:
+    rules = {
         list_id: Rule(
             algorithms=None if entry.algorithms is None else frozenset(entry.algorithms),
             severities=None if entry.severities is None else frozenset(entry.severities),
@@ -77,6 +95,15 @@ def _rules(policy: Policy) -> dict[str, Rule]:
         for list_id, entry in policy.lists.items()
         if entry.algorithms is not None or entry.severities is not None or entry.thresholds
     }
+    # How near is near for an encoder stands in the policy, whatever it was when the list was built.
+    for info in blocklist.lists:
+        within = {
+            name: distance_of(encoder.similarity) for name, encoder in policy.encoders.items() if info.counts.get(name)
+        }
+        if within:
+            rule = rules.get(info.id, Rule())
+            rules[info.id] = replace(rule, thresholds={**within, **rule.thresholds})
+    return rules
 
 
 def _require_known_lists(blocklist: Blocklist, policy: Policy) -> None:

@@ -7,6 +7,7 @@ from ingest_guard.blocklist.blocklist import Blocklist
 from ingest_guard.errors import BlocklistError
 from ingest_guard.guard.allow_list import AllowList
 from ingest_guard.guard.guard import Guard
+from ingest_guard.hashing.onnx import install
 from ingest_guard.policy.policy import Policy
 
 
@@ -46,6 +47,7 @@ def unpack_guard(message: bytes) -> Guard:
     read = json.loads(message)
     policy = Policy.from_json(read["policy"])
     key = None if read["key"] is None else bytes.fromhex(read["key"])
+    install(policy.encoders)
     blocklist = Blocklist.open(policy.blocklist, key=key, allow_empty=True)
     if blocklist.version != read["version"]:
         raise BlocklistError("the blocklist changed while a worker started; start the crawl again")

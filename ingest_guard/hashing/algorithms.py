@@ -53,6 +53,8 @@ def find(name: str) -> Algorithm | None:
     BlocklistError
         A plug-in of that name is installed, but cannot be loaded, or has values that lists cannot hold.
     """
+    if name in registry.described():
+        return registry.described()[name].algorithm
     return _TABLE.get(name) or _installed(name)
 
 

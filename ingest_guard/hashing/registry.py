@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
@@ -217,6 +217,19 @@ BUILT_IN = tuple(
 """The hashers that ship with this package."""
 
 
+_DESCRIBED: dict[str, Hasher] = {}
+
+
+def described() -> Mapping[str, Hasher]:
+    """Return the hashers that are not installed but made in this process, by what a policy says of them."""
+    return _DESCRIBED
+
+
+def describe(hasher: Hasher) -> None:
+    """Make a hasher known in this process by its algorithm's name. Scanners that there are keep what they have."""
+    _DESCRIBED[hasher.algorithm.name] = hasher
+
+
 def installed() -> dict[str, EntryPoint]:
     """Return the entry points of all hashers, ours first; loads none of them.
 
@@ -246,9 +259,9 @@ def load(names: Iterable[str]) -> dict[str, Hasher]:
     points = installed()
     loaded = {}
     for name in names:
-        if name not in points:
+        if name not in points and name not in _DESCRIBED:
             raise HasherError(f"unknown hasher {name!r}; installed: {', '.join(points)}")
-        loaded[name] = _made(points[name])
+        loaded[name] = _made(points[name]) if name in points else _DESCRIBED[name]
     return loaded
 
 

@@ -14,6 +14,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from ingest_guard._yaml import YAMLProblem, describe_errors, load_with_lines, to_tuples
 from ingest_guard.errors import PolicyError
+from ingest_guard.policy.encoders import Encoder
 from ingest_guard.policy.lists import Allow, KeySource, ListPolicy, Signers, State, is_hex_key
 from ingest_guard.policy.operation import Fairness, Hygiene, Incidents, Metrics, Report, SelfTest, Swap, is_recipient
 from ingest_guard.policy.records import Dataset, Extract, Filters, OptOutPolicy, Records
@@ -80,6 +81,7 @@ class Policy(Section):
     signer: Signers = ()
     state: State = None
     lists: dict[str, ListPolicy] = Field(default_factory=dict)
+    encoders: dict[str, Encoder] = Field(default_factory=dict, max_length=8)
     allow: Allow = Allow()
     flood: int = Field(100, ge=0, le=100_000)
     accept_false_matches: bool = False
@@ -172,6 +174,10 @@ class Policy(Section):
             "blocklist": _resolve(file, "blocklist", self.blocklist),
             "allow": self.allow.model_copy(update={"files": allowed}),
             "signer": tuple(signer),
+            "encoders": {
+                name: each.model_copy(update={"file": _resolve(file, f"encoders.{name}.file", each.file)})
+                for name, each in self.encoders.items()
+            },
         }
         state = Path(_STATE) if self.state is None and self.signer else self.state
         if isinstance(state, Path):

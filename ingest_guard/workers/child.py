@@ -12,6 +12,7 @@ import os
 import select
 import signal
 import socket
+import warnings
 from collections.abc import Callable
 from functools import partial
 
@@ -165,7 +166,10 @@ def _carry_out(
 
 def _fork(sock: socket.socket, control: socket.socket, become: Callable[[socket.socket, int], None]) -> int:
     nursery = os.getpid()
-    pid = os.fork()
+    with warnings.catch_warnings():
+        # Python warns of threads that a fork leaves behind: onnxruntime's own, which a worker does without.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        pid = os.fork()
     if pid:
         return pid
     # Nothing of the nursery's own may run in here, however this ends.

@@ -25,7 +25,8 @@ class InlinePool:
         """Do nothing: there is no process to start."""
 
     async def ready(self) -> None:
-        """Return at once."""
+        """Let hashers make what they make once; PolicyError where an encoder cannot be used."""
+        self._scanner.prepare()
 
     async def scan(self, data: bytes, domain: str = "") -> Scan:  # noqa: ARG002 - as the pool with processes
         """Scan one image; nothing waits, so there is nothing to share between domains."""

@@ -40,7 +40,14 @@ def read_pages(guard: Guard) -> None:
 
 
 def run(scanner: Scanner) -> None:
-    """Scan one small image of each format that this Pillow writes, in the modes that take other paths."""
+    """Scan one small image of each format that this Pillow writes, in the modes that take other paths.
+
+    Raises
+    ------
+    PolicyError
+        An encoder cannot be used.
+    """
+    scanner.prepare()
     for name in _FORMATS:
         for mode in ("RGB", "P", "LA", "CMYK"):
             buffer = io.BytesIO()

@@ -18,6 +18,7 @@ _TAKEN_IN = {
     "jinja2": (3, 1),
     "pyarrow": (17,),
     "threadpoolctl": (3, 1),
+    "onnxruntime": (1, 23),
 }
 
 

@@ -151,7 +151,8 @@ def test_thresholds_go_with_the_rest(classified: Path) -> None:
 def test_the_strictest_action_wins(tmp_path: Path, lists: list[str], action: Action) -> None:
     """drop_page before drop before hold; a list of which the policy says nothing drops."""
     rules = {"holds": {"action": "hold"}, "drops": {}, "pages": {"action": "drop_page"}}
-    assert strictest(actions(Policy.model_validate({"blocklist": tmp_path, "lists": rules})), lists) is action
+    held = SimpleNamespace(lists=[SimpleNamespace(id=name, counts={"pdq": 1}) for name in rules])
+    assert strictest(actions(Policy.model_validate({"blocklist": tmp_path, "lists": rules}), held), lists) is action
 
 
 def test_a_verdict_says_what_is_to_be_done(tmp_path: Path) -> None:

@@ -16,6 +16,15 @@ from ingest_guard import Policy, PolicyError
 from ingest_guard._yaml import MAX_BYTES, YAMLProblem, load_with_lines
 
 SETTINGS = Path(__file__).parents[2] / "settings"
+_ENCODER = {"file": "a", "output": "y", "sha256": f"'{'0' * 64}'", "similarity": "0.9", "length": "8"}
+
+
+def _encoder(more: str) -> str:
+    """Return the line of a policy with an encoder that is right but for one key."""
+    keys = {**_ENCODER, more.partition(":")[0]: more.partition(": ")[2]}
+    return f"encoders: {{a: {{{', '.join(f'{key}: {value}' for key, value in keys.items())}}}}}"
+
+
 DEFAULTS: dict[str, Any] = {
     "level": "default",
     "old_stores": "refuse",
@@ -28,6 +37,7 @@ DEFAULTS: dict[str, Any] = {
     "signer": (),
     "state": None,
     "lists": {},
+    "encoders": {},
     "allow": {"files": (), "distances": {}},
     "flood": 100,
     "accept_false_matches": False,
@@ -308,6 +318,15 @@ def test_a_value_of_which_nothing_comes_is_an_error(tmp_path: Path, line: str, e
         ("lists: {a: {severities: [true]}}", "string"),
         ("lists: {a: {severities: [A 1]}}", "pattern"),
         ("lists: {a: {severities: [A1234567890123456]}}", "pattern"),
+        ("encoders: {a: {}}", "missing"),
+        (_encoder("similarity: 1"), "less than 1"),
+        (_encoder("similarity: 0.5"), "greater than 0.5"),
+        (_encoder("length: 5000"), "equal to 4096"),
+        (_encoder("mean: [1, 2]"), "mean"),
+        (_encoder("mean: [1, 2, .nan]"), "mean"),
+        (_encoder("sha256: abc"), "pattern"),
+        (_encoder("layout: hwc"), "'nchw' or 'nhwc'"),
+        (_encoder("input: x"), "unknown key"),
         ("lists: {a: {action: keep}}", "'drop', 'drop_page' or 'hold'"),
         ("list_key: secret", "expected keys and values"),
         ("list_key: {}", "{env: NAME} or {file: PATH}"),

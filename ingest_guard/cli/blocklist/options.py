@@ -13,6 +13,7 @@ from ingest_guard.blocklist.build.build import DEFAULT_KEEP, MAX_REJECTED_SHARE,
 from ingest_guard.blocklist.parts.seal import read_key
 from ingest_guard.blocklist.transfer.encryption import read_recipients
 from ingest_guard.guard.credentials import list_key
+from ingest_guard.hashing.onnx import install
 from ingest_guard.policy import Policy
 from ingest_guard.signing.keys import read_signing_key
 
@@ -55,6 +56,7 @@ def _take_from_policy(ctx: click.Context, param: click.Parameter, file: Path | N
     if file is None:
         return None
     policy = Policy.load(file)
+    install(policy.encoders)
     ctx.default_map = {**(ctx.default_map or {}), **policy.build.model_dump()}
     return policy
 
@@ -87,7 +89,7 @@ policy = click.option(
     type=FILE,
     is_eager=True,
     callback=_take_from_policy,
-    help="A policy: its section 'build' stands for options that are not given, and it names owners and the key.",
+    help="A policy: its section 'build' stands for options that are not given; it names owners, key and encoders.",
 )
 keep = click.option(
     "--keep", type=click.IntRange(1), default=DEFAULT_KEEP, show_default=True, help="Versions to retain."

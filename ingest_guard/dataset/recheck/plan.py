@@ -18,6 +18,7 @@ from ingest_guard.guard.allow_list import AllowList
 from ingest_guard.guard.check_set import attest
 from ingest_guard.guard.credentials import list_key, require_trusted
 from ingest_guard.guard.list_rules import actions, govern, strictest
+from ingest_guard.hashing.onnx import install
 from ingest_guard.policy.policy import Policy
 from ingest_guard.verdict import Action
 
@@ -74,6 +75,7 @@ class Opened:
 
     def __init__(self, plan: Plan) -> None:
         policy = plan.policy
+        install(policy.encoders)
         key = list_key(policy)
         self.folder = _version_folder(policy.blocklist)
         opened = Blocklist.open(self.folder, key=key, allow_empty=policy.allow_empty, max_age=policy.max_age)
@@ -88,7 +90,7 @@ class Opened:
         self.attestation: dict[str, Any] = attest(governed, policy, allowed)
         self.blocklist = governed
         self.allowed = allowed
-        self._actions = actions(policy)
+        self._actions = actions(policy, governed)
 
     def reader(self, columns: Columns) -> FingerprintReader:
         """Return what reads the fingerprints in some columns of a table."""
