@@ -241,7 +241,7 @@ BAD = {
 }
 
 
-@pytest.mark.parametrize("section", BAD)
+@pytest.mark.parametrize("section", BAD, ids=[f"kind{number}" for number in range(len(BAD))])
 def test_what_cannot_be_written_does_not_start(section: str, make_chain: Callable[..., Chain], tmp_path: Path) -> None:
     """One line says why, and no request is sent."""
     (tmp_path / "identity.txt").write_text(str(IDENTITY))
