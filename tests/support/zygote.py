@@ -5,6 +5,9 @@ more than most crawls of the tests do.
 
 It reads one JSON object a line (``argv``, ``cwd``, ``environment``, ``output``) and writes one JSON line for each child
 that has ended: its number in that order, and its exit code. It ends when its standard input does.
+
+Each crawl finds an egg beside it: a fork of the same process that becomes the first nursery of its workers. Tests of
+how nurseries start, are ended and are replaced run crawls in interpreters of their own.
 """
 
 from __future__ import annotations
@@ -15,23 +18,26 @@ import os
 import runpy
 import select
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import threading
 import time
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
 
 _TICK = 0.02
+_LARGEST_ORDER = 1 << 16
 _MODULES = (
     "imagehash",
     "ingest_guard.scrapy_plugin.extension",
+    "ingest_guard.workers.child",
     "requests",
     "scipy.fft",
     "scrapy.cmdline",
@@ -114,9 +120,12 @@ def _serve(answers: int) -> dict[str, Any] | None:
             is_open = bool(data)
             *lines, pending = (pending + data).split(b"\n")
             for order in map(json.loads, lines):
+                egg = Egg()
                 pid = os.fork()
                 if pid == 0:
+                    egg.take()
                     return dict(order)
+                egg.leave()
                 running[pid] = number, time.monotonic() + order["seconds"]
                 number += 1
         _reap(running, answers)
@@ -135,6 +144,84 @@ def _reap(running: dict[int, tuple[int, float]], answers: int) -> None:
             os.write(answers, json.dumps(answer).encode() + b"\n")
         elif time.monotonic() > deadline:
             os.killpg(pid, signal.SIGKILL)
+    Egg.reap()
+
+
+class Egg:
+    """A fork that becomes a nursery once the crawl beside it asks for one, or ends with that crawl."""
+
+    _pids: ClassVar[set[int]] = set()
+
+    def __init__(self) -> None:
+        self._ours, theirs = socket.socketpair()
+        self.pid = os.fork()
+        if self.pid == 0:
+            self._ours.close()
+            self._hatch(theirs)
+        theirs.close()
+        self._pids.add(self.pid)
+        self._watch = os.pidfd_open(self.pid)
+
+    def take(self) -> None:
+        """Let this process, the crawl, have it as its first nursery."""
+        from ingest_guard.workers import nursery  # noqa: PLC0415 - imported before the fork
+
+        usual = nursery._spawn
+
+        def spawn(theirs: socket.socket) -> Egg:
+            nursery._spawn = usual
+            order = {"environment": nursery.environment(), "path": sys.path, "folder": os.getcwd()}  # noqa: PTH109 - a string
+            socket.send_fds(self._ours, [json.dumps(order).encode()], [theirs.fileno()])
+            self._ours.close()
+            return self
+
+        nursery._spawn = spawn  # type: ignore[assignment]
+
+    def leave(self) -> None:
+        """Keep nothing open of it in this process."""
+        self._ours.close()
+        os.close(self._watch)
+
+    @classmethod
+    def reap(cls) -> None:
+        """Wait for those that have ended."""
+        cls._pids -= {pid for pid in cls._pids if os.waitpid(pid, os.WNOHANG)[0]}
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for its end, as a process that a crawl started itself can be waited for."""
+        if not select.select([self._watch], [], [], timeout)[0]:
+            raise subprocess.TimeoutExpired("a nursery", timeout or 0.0)
+        return 0
+
+    def kill(self) -> None:
+        """End it."""
+        signal.pidfd_send_signal(self._watch, signal.SIGKILL)
+
+    @staticmethod
+    def _hatch(order_socket: socket.socket) -> NoReturn:
+        code = 1
+        try:
+            data, descriptors, _, _ = socket.recv_fds(order_socket, _LARGEST_ORDER, 1)
+            order_socket.close()
+            if data:
+                order = json.loads(data)
+                nothing = os.open(os.devnull, os.O_RDWR)
+                for standard in range(3):
+                    os.dup2(nothing, standard)
+                os.chdir(order["folder"])
+                os.environ.clear()
+                os.environ.update(order["environment"])
+                sys.path[:] = order["path"]
+                _nursery_main()(descriptors[0], os.getppid())
+            code = 0
+        finally:
+            os._exit(code)
+
+
+def _nursery_main() -> Callable[[int, int], None]:
+    from ingest_guard.workers.child import main  # noqa: PLC0415 - imported before the fork
+
+    return main
 
 
 def _import_everything() -> None:
