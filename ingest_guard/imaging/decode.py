@@ -21,7 +21,7 @@ from ingest_guard.imaging.pixels.render import frames_of
 from ingest_guard.imaging.sniffing.documents import find_document, is_zip
 from ingest_guard.imaging.sniffing.signatures import find_images
 from ingest_guard.imaging.sniffing.sniff import Kind, sniff
-from ingest_guard.verdict import Reason
+from ingest_guard.verdict import Reason, Statement
 
 __all__ = ["Frame", "Limits", "NotScannable", "Picture", "open_picture"]
 
@@ -55,6 +55,11 @@ class Picture:
         self._contents = Contents(budget, _try_open)
         self._searched = 0
         self._yielded = 0
+
+    @property
+    def statements(self) -> tuple[Statement, ...]:
+        """What the metadata says of the file's use, as far as it was looked through: :meth:`frames` does so last."""
+        return self._contents.statements.found
 
     def files(self, *, behind_samples: bool = False) -> Iterator[bytes]:
         """Yield what is inside the file beside its frames: see :class:`~ingest_guard.imaging.contents.Contents`.

@@ -60,6 +60,10 @@ class Reader(ABC):
         """
         yield self._data[12 : self.end]
 
+    def metadata(self) -> Iterator[bytes]:
+        """Yield the same as readers of metadata take it: what was cut into blocks comes whole, and in no other way."""
+        return self.unread()
+
     def samples(self) -> Iterator[bytes]:
         """Yield the coded samples where they may end before the parts of the container that hold them do.
 

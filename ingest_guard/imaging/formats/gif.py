@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _EXTENSION, _IMAGE, _TRAILER, _CONTROL = 0x21, 0x2C, 0x3B, 0xF9
 _TABLE = 0x80
+_RAW_XMP = b"\x0bXMP DataXMP"
 _DISPOSALS = {2: Disposal.CLEAR, 3: Disposal.RESTORE, 4: Disposal.RESTORE}
 
 
@@ -170,6 +171,12 @@ class GifReader(Reader):
         for start, stop in self._blocks.extensions:
             yield _joined(self._data, start, stop)
             yield self._data[start:stop]
+
+    def metadata(self) -> Iterator[bytes]:
+        """Yield the extensions, put together; XMP lies in a GIF as it is."""
+        for start, stop in self._blocks.extensions:
+            is_raw = self._data.startswith(_RAW_XMP, start)
+            yield self._data[start:stop] if is_raw else _joined(self._data, start, stop)
 
     def samples(self) -> Iterator[bytes]:
         """Yield the indices of each frame, put together."""
