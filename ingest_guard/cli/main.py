@@ -19,6 +19,7 @@ _COMMANDS = {
     "crawl": "ingest_guard.cli.crawl:command",
     "doctor": "ingest_guard.cli.doctor:command",
     "explain": "ingest_guard.cli.explain:command",
+    "incidents": "ingest_guard.cli.incidents:command",
     "init": "ingest_guard.cli.init:command",
     "neighbours": "ingest_guard.cli.neighbours:command",
     "purge": "ingest_guard.cli.purge:command",

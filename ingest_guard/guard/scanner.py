@@ -17,7 +17,6 @@ from ingest_guard.guard.scan_result import MOST_HITS, Hit, Scan
 from ingest_guard.guard.view_hashes import ViewHashes
 from ingest_guard.hashing import registry
 from ingest_guard.hashing.digests import digests
-from ingest_guard.hashing.onnx import Encoding
 from ingest_guard.hashing.pdq import pdq
 from ingest_guard.hashing.pdq_views import HashedViews, hash_views, radius_cap
 from ingest_guard.hashing.registry import Hasher
@@ -113,16 +112,9 @@ class Scanner:
         self._of_frames = {name: each for name, each in hashers.items() if name not in self._of_bytes}
 
     def prepare(self) -> None:
-        """Let hashers make what they make once, before a process is forked or sees its first image.
-
-        Raises
-        ------
-        PolicyError
-            An encoder cannot be used.
-        """
+        """Let hashers make what they make once, before a process forks or scans; see registry.prepare."""
         for hasher in (*self._of_bytes.values(), *self._of_frames.values()):
-            if isinstance(hasher, Encoding):
-                hasher.prepare()
+            registry.prepare(hasher)
 
     def scan(self, data: bytes) -> Scan:
         """Decode and compare one image; never raises for anything that the bytes may be."""
@@ -252,7 +244,7 @@ class Scanner:
             if is_first and values:
                 first.fingerprints[name] = b"".join(values).hex()
             # A vector says what a picture shows: it has no place in a record.
-            if first.every is not None and not isinstance(hasher, Encoding):
+            if first.every is not None and name not in registry.described():
                 for value in values:
                     first.every.add(name, view, value.hex())
             if name in self._listed:

@@ -194,7 +194,8 @@ class Hasher(Protocol):
         """Return the values of one frame or file: none if it has none (too small, say), else one or more.
 
         ``source`` is a :class:`FrameSource` or, where the algorithm's source is ``bytes``, the file as ``bytes``.
-        Anything raised makes the image ``not_scannable(hasher_failed)``.
+        Anything raised makes the image ``not_scannable(hasher_failed)``. What takes long and is needed once may be in a
+        method ``prepare()``, which is called before workers are forked.
         """
 
 
@@ -283,6 +284,18 @@ def _made(point: EntryPoint) -> Hasher:
     if hasher.algorithm.name != point.name:
         raise HasherError(f"entry point {point.name} leads to a hasher called {hasher.algorithm.name}; rename either")
     return hasher
+
+
+def prepare(hasher: Hasher) -> None:
+    """Let a hasher that has a method ``prepare`` make what it makes once; PolicyError (an encoder), or HasherError."""
+    make: Callable[[], object] | None = getattr(hasher, "prepare", None)
+    try:
+        if make is not None:
+            make()
+    except IngestGuardError:
+        raise
+    except Exception as error:
+        raise HasherError(f"hasher {hasher.algorithm.name} cannot be prepared: {type(error).__name__}") from error
 
 
 def run(hasher: Hasher, source: FrameSource | bytes) -> list[bytes]:

@@ -15,6 +15,7 @@ from ingest_guard.incidents.reading import (
     Line,
     Point,
     Stub,
+    has_unfinished_line,
     read_lines,
     segment_number,
 )
@@ -46,8 +47,11 @@ class Chain:
         The last one; None where there is none.
     keys
         Public keys of the signatures that hold.
+    is_unfinished
+        Whether a last line has no end: its writer was killed before it counted, or it was cut.
     problems
-        What does not hold: file, line, and why. The first hundred.
+        What does not hold: file, line, and why. The first hundred. A log without a line is one of them: each run
+        begins with a checkpoint.
     """
 
     entries: int = 0
@@ -58,6 +62,7 @@ class Chain:
     first_day: str | None = None
     last_checkpoint: Checkpoint | None = None
     keys: set[str] = field(default_factory=set)
+    is_unfinished: bool = False
     problems: list[str] = field(default_factory=list)
 
     @property
@@ -95,6 +100,9 @@ def verify(folder: Path, *, checkpoints: Collection[Checkpoint] = (), keys: Coll
         _look(chain, line, keys)
         if isinstance(line.content, Checkpoint):
             wanted.pop((line.content.checkpoint.entries, line.content.checkpoint.head), None)
+    if segment is None:
+        _note(chain, f"{folder}: there is no line: nothing was written here, or all of it was taken away")
+    chain.is_unfinished = has_unfinished_line(folder)
     for each in wanted.values():
         _note(
             chain,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -32,9 +32,22 @@ def describe(guard: Guard, verdict: Verdict, **known: Any) -> Incident:
     known
         Other fields of :class:`~ingest_guard.incidents.entry.Incident`: addresses, host, source, where ...
     """
-    findings = sorted((_finding(guard, match) for match in verdict.matches), key=_sureness)
-    first = findings[0]
     image = verdict.image
+    return incident_of(
+        [_finding(guard, match) for match in verdict.matches],
+        digests=dict(verdict.digests),
+        fingerprints=dict(image.fingerprints) if image is not None else {},
+        pdq_quality=image.pdq_quality if image is not None else None,
+        check_set=guard.attestation["check_set"],
+        policy=_digest(guard),
+        action="hold" if verdict.action is Action.HOLD else "drop",
+        **known,
+    )
+
+
+def incident_of(findings: Iterable[Finding], **known: Any) -> Incident:
+    """Return an incident of now with these findings, one at least, the surest first; ``known`` are its other fields."""
+    first, *others = sorted(findings, key=_sureness)
     return Incident(
         time=now("milliseconds"),
         list=first.list,
@@ -42,14 +55,8 @@ def describe(guard: Guard, verdict: Verdict, **known: Any) -> Incident:
         algorithm=first.algorithm,
         distance=first.distance,
         view=first.view,
-        others=tuple(findings[1:]),
-        digests=dict(verdict.digests),
-        fingerprints=dict(image.fingerprints) if image is not None else {},
-        pdq_quality=image.pdq_quality if image is not None else None,
-        check_set=guard.attestation["check_set"],
-        policy=_digest(guard),
+        others=tuple(others),
         guard=__version__,
-        action="hold" if verdict.action is Action.HOLD else "drop",
         **known,
     )
 

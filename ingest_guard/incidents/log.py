@@ -267,8 +267,8 @@ def _write_all(descriptor: int, data: bytes, at: int) -> None:
 
 def _damaged(path: Path) -> IncidentError:
     return IncidentError(
-        f"{path}: the last line of the log of incidents is damaged, so nothing can be written behind it; look at it "
-        f"with ingest-guard incidents verify {path.parent}, keep the folder, and name another one in incidents.folder"
+        f"{path}: the last line of the log of incidents is damaged, so nothing can be written behind it; keep "
+        f"{path.parent} for those who look at it, and name another folder in incidents.folder"
     )
 
 

@@ -167,6 +167,20 @@ def read_segment(path: Path, *, is_last: bool = True) -> Iterator[Line]:
         raise IncidentError(f"{path}: the log of incidents cannot be read: {error.strerror}") from None
 
 
+def has_unfinished_line(folder: Path) -> bool:
+    """Return whether the last segment ends in a line without its line feed; raises as :func:`read_lines`."""
+    paths = segments(folder)
+    if not paths:
+        return False
+    try:
+        with paths[-1].open("rb") as file:
+            size = file.seek(0, 2)
+            file.seek(max(0, size - 1))
+            return file.read(1) not in {b"", b"\n"}
+    except OSError as error:
+        raise IncidentError(f"{paths[-1]}: the log of incidents cannot be read: {error.strerror}") from None
+
+
 def digest_of(line: bytes, content: Entry | Stub | Checkpoint | Damaged) -> str:
     """Return the SHA-256 by which the next line names a line."""
     return content.sha256 if isinstance(content, Stub) else hashlib.sha256(line).hexdigest()

@@ -6,13 +6,11 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 
-from ingest_guard._clock import now
-from ingest_guard._version import __version__
 from ingest_guard.dataset.attestation.facts import policy_digest
 from ingest_guard.dataset.recheck.matched_records import MatchedRecord
 from ingest_guard.dataset.recheck.plan import Opened
 from ingest_guard.guard.list_rules import grade_of
-from ingest_guard.incidents.describe import list_facts
+from ingest_guard.incidents.describe import incident_of, list_facts
 from ingest_guard.incidents.entry import Addresses, Finding, Incident, Where
 from ingest_guard.incidents.writer import IncidentWriter, open_incidents
 from ingest_guard.policy.policy import Policy
@@ -70,37 +68,21 @@ def incident_sink(policy: Policy) -> Iterator[IncidentSink | None]:
 
 
 def _describe(record: MatchedRecord, opened: Opened) -> Incident:
-    removed, policy = record.removed, opened.plan.policy
-    findings = sorted(
-        (
-            Finding(
-                list_facts(opened.blocklist, policy, list_id),
-                grade := grade_of(opened.blocklist, list_id, algorithm),
-                algorithm,
-                UNKNOWN_DISTANCE if grade in {Grade.NEAR, Grade.SUSPICION} else 0,
-                "record",
-            )
-            for list_id, _, algorithm in dict.fromkeys(removed.matches)
-            if list_id
-        ),
-        key=lambda finding: tuple(Grade).index(finding.grade),
-    )
-    first, addresses = findings[0], record.addresses
+    removed, policy, addresses = record.removed, opened.plan.policy, record.addresses
     final = addresses.get("final_url") or addresses.get("url")
-    return Incident(
-        time=now("milliseconds"),
-        list=first.list,
-        grade=first.grade,
-        algorithm=first.algorithm,
-        distance=first.distance,
-        view=first.view,
-        others=tuple(findings[1:]),
+    return incident_of(
+        [_finding(opened, list_id, algorithm) for list_id, _, algorithm in dict.fromkeys(removed.matches) if list_id],
         addresses=Addresses(addresses.get("url"), (), final, addresses.get("page_url")),
         host=(host_of(final) or None) if final else None,
         check_set=opened.attestation["check_set"],
         policy=policy_digest(policy),
-        guard=__version__,
         action="hold" if removed.action is Action.HOLD else "drop",
         source="recheck",
         where=Where(record.shard, str(record.row) if removed.uid is None else f"{record.row} {removed.uid}"),
     )
+
+
+def _finding(opened: Opened, list_id: str, algorithm: str) -> Finding:
+    grade = grade_of(opened.blocklist, list_id, algorithm)
+    distance = UNKNOWN_DISTANCE if grade in {Grade.NEAR, Grade.SUSPICION} else 0
+    return Finding(list_facts(opened.blocklist, opened.plan.policy, list_id), grade, algorithm, distance, "record")

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from cachetools import LRUCache
 
 from ingest_guard.scrapy_plugin.check.fail_closed import fenced
-from ingest_guard.scrapy_plugin.check.incident_entries import enter
+from ingest_guard.scrapy_plugin.check.incident_entries import write_entry
 from ingest_guard.scrapy_plugin.check.inspection import PASSING, inspect
 from ingest_guard.scrapy_plugin.check.judge import block, judge
 from ingest_guard.scrapy_plugin.check.list_actions import note_response
@@ -120,7 +120,7 @@ class Sentinel:
         if not is_test:
             self._state.count("sentinel/checked")
         inspection = await inspect(self._state, response, payer_of(request), is_for_reading=ticket is None)
-        inspection = await enter(self._state, request, response, inspection)
+        inspection = await write_entry(self._state, request, response, inspection)
         note_response(self._state, request, response, inspection.verdict)
         if ticket is not None:
             ticket.note(response, inspection.verdict, inspection.generation.guard.attestation)

@@ -172,6 +172,24 @@ def test_a_hasher_that_raises_is_one_error_without_its_text(error: BaseException
     assert caught.value.__suppress_context__
 
 
+def test_a_hasher_prepares_once_it_is_asked_to_and_fails_without_its_text() -> None:
+    """A method ``prepare`` is called; what it raises becomes one error, and a hasher need not have one."""
+    prepared = []
+
+    class Slow(ToyGrid):
+        def prepare(self) -> None:
+            prepared.append(self)
+            if len(prepared) > 1:
+                raise ValueError("secret")
+
+    hasher = Slow()
+    registry.prepare(ToyGrid())
+    registry.prepare(hasher)
+    assert prepared == [hasher]
+    with pytest.raises(HasherError, match=r"toy_grid cannot be prepared: ValueError$"):
+        registry.prepare(hasher)
+
+
 def test_memory_is_the_callers_concern() -> None:
     """A MemoryError passes as it is: the limit of the worker was reached, not a rule broken."""
     with pytest.raises(MemoryError):

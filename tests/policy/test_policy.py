@@ -128,7 +128,6 @@ DEFAULTS: dict[str, Any] = {
         "folder": Path("incidents"),
         "recipients": (),
         "signing_key": None,
-        "retention": timedelta(days=366),
     },
 }
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from scrapy.http import Response
 
 
-async def enter(state: GuardState, request: Request, response: Response, inspection: Inspection) -> Inspection:
+async def write_entry(state: GuardState, request: Request, response: Response, inspection: Inspection) -> Inspection:
     """Empty a response that matched, and write its entry; return once that is on the disk.
 
     Nothing happens where the policy names no recipient, to other responses, and to those of the self-test.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ingest_guard.scrapy_plugin.check.incident_entries import enter
+from ingest_guard.scrapy_plugin.check.incident_entries import write_entry
 from ingest_guard.scrapy_plugin.check.inspection import PASSING, Inspection, inspect
 from ingest_guard.scrapy_plugin.check.list_actions import count_match, note_response
 from ingest_guard.scrapy_plugin.core import redaction
@@ -35,7 +35,7 @@ async def judge(state: GuardState, request: Request, response: Response) -> Resp
     is_for_reading = ticket is None and response.status not in _REDIRECTS
     inspection = await inspect(state, response, payer_of(request), is_for_reading=is_for_reading)
     size = len(response.body)
-    inspection = await enter(state, request, response, inspection)
+    inspection = await write_entry(state, request, response, inspection)
     if request not in state.test_requests:
         _count(state, inspection, size)
         state.meter.note_verdict(request.url, inspection.verdict, size)

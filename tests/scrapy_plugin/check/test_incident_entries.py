@@ -19,6 +19,7 @@ from ingest_guard.incidents import chain as chains
 from ingest_guard.incidents.entry import Incident
 from ingest_guard.incidents.reading import Entry, read_lines
 from ingest_guard.incidents.sealing import Opener
+from ingest_guard.scrapy_plugin.core import redaction
 from ingest_guard.scrapy_plugin.core.exceptions import RequestRefused
 from ingest_guard.scrapy_plugin.core.tickets import META_KEY, Ticket
 from ingest_guard.verdict import Grade
@@ -166,7 +167,8 @@ def test_the_entry_comes_between_the_empty_body_and_the_report(
 def test_no_match_without_an_entry(
     make_chain: Callable[..., Chain], folder: Path, world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A log that cannot be written latches the guard; the image is dropped, and not counted as a match."""
+    """A log that cannot be written latches the guard; the image is dropped, not counted as a match, never named."""
+    redaction.forget()
     chain = make_chain(POLICY)
     drop(chain, Response("https://site.example/0", body=world.exact), "https://site.example/0")
     folder.rename(folder.with_name("gone"))
@@ -179,6 +181,7 @@ def test_no_match_without_an_entry(
     assert chain.stats()["matched"] == 1
     assert "the log of incidents cannot be written" in caplog.text
     assert "site.example" not in caplog.text
+    assert redaction.is_withheld(URL)
     assert drop(chain, world.clean, "https://site.example/3").reason is Reason.GUARD_FAILED
 
 

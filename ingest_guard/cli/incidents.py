@@ -1,0 +1,179 @@
+"""``ingest-guard incidents verify | list | show``: is a log of incidents whole, and what is in it, for the officer."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ingest_guard.cli.main import MATCHED, OK, print_signers
+from ingest_guard.dataset.attestation.manifest import Manifest
+from ingest_guard.errors import AttestationError, IncidentError
+from ingest_guard.incidents.chain import verify
+from ingest_guard.incidents.entry import Incident
+from ingest_guard.incidents.reading import Checkpoint, Entry, Point, parse, read_lines
+from ingest_guard.incidents.sealing import Opener
+from ingest_guard.signing.keys import read_public_key
+
+_FOLDER = click.Path(path_type=Path, file_okay=False, exists=True)
+_FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
+_MOST_BYTES = 64 << 20
+_identity = click.option(
+    "--identity", type=_FILE, metavar="FILE", help="File with the officer's age identity, for its owner alone."
+)
+_identity_env = click.option(
+    "--identity-env", metavar="NAME", help="Environment variable that holds the identity, instead of a file."
+)
+
+
+@click.group("incidents")
+def command() -> None:
+    """Verify and open a log of incidents. Opening needs the officer's key: never do it on a machine that crawls."""
+
+
+@command.command("verify")
+@click.argument("folder", type=_FOLDER)
+@click.option(
+    "--checkpoint",
+    "kept",
+    type=_FILE,
+    multiple=True,
+    metavar="FILE",
+    help="A checkpoint kept elsewhere: an attestation.json, or a copy of its line. Repeatable.",
+)
+@click.option(
+    "--signer",
+    "signers",
+    multiple=True,
+    metavar="HEX|FILE",
+    help="Public key that must have signed every checkpoint. Repeatable: one of them must have.",
+)
+def verify_command(folder: Path, kept: tuple[Path, ...], signers: tuple[str, ...]) -> int:
+    """Say up to where a log is whole; needs no key that opens it.
+
+    Exit code: 0 whole, 1 tampered with, cut or without a line; 2 wrong use, 4 it cannot be read.
+    """
+    keys = {read_public_key(each).hex() for each in signers} if signers else None
+    known = [checkpoint for path in kept for checkpoint in _checkpoints(path)]
+    chain = verify(folder, checkpoints=known, keys=keys)
+    for problem in chain.problems:
+        click.echo(f"does not hold: {problem}")
+    if chain.stubs:
+        click.echo(f"does not hold: {chain.stubs:,} entries were blanked, and no command of this release does that")
+    click.echo(f"{chain.entries:,} entries, {chain.checkpoints:,} checkpoints")
+    last = chain.last_checkpoint
+    if last is not None:
+        point = last.checkpoint
+        click.echo(f"last checkpoint: after entry {point.entries}, {point.time}, {point.why} of run {point.run}")
+    if chain.is_unfinished:
+        click.echo("note: a last line has no end: its writer was killed, or it was cut")
+    if not known:
+        click.echo("note: nothing kept elsewhere to compare with: a cut behind the last checkpoint would not be seen")
+    print_signers(sorted(chain.keys))
+    return OK if chain.is_whole and not chain.stubs else MATCHED
+
+
+@command.command("list")
+@click.argument("folder", type=_FOLDER)
+@_identity
+@_identity_env
+def list_command(folder: Path, identity: Path | None, identity_env: str | None) -> int:
+    """List what is in a log, by page and host: one report covers one page."""
+    opener = _opener(identity, identity_env)
+    groups: dict[tuple[str, str], list[tuple[int, Incident]]] = {}
+    for number, incident in _opened(folder, opener):
+        place = incident.addresses.page or (incident.where.file if incident.where else None) or "-"
+        groups.setdefault((place, incident.host or "-"), []).append((number, incident))
+    for (place, host), found in groups.items():
+        click.echo(f"{defang(place)}  host {defang(host)}")
+        for number, incident in found:
+            again = f", again {incident.count} times (see {incident.more_of})" if incident.more_of else ""
+            click.echo(
+                f"  {number}  {incident.time}  {printable(incident.list.id)} ({incident.list.kind})  "
+                f"{incident.grade}  {incident.action}{again}"
+            )
+    grades = Counter(str(each.grade) for found in groups.values() for _, each in found)
+    click.echo(", ".join(f"{count:,} {grade}" for grade, count in sorted(grades.items())) or "no entries")
+    return OK
+
+
+@command.command("show")
+@click.argument("folder", type=_FOLDER)
+@click.argument("numbers", metavar="N...", nargs=-1, required=True, type=click.IntRange(1))
+@_identity
+@_identity_env
+def show_command(folder: Path, numbers: tuple[int, ...], identity: Path | None, identity_env: str | None) -> int:
+    """Show entries by their numbers, addresses as hxxps:// so that nothing makes links of them."""
+    wanted = set(numbers)
+    for number, incident in _opened(folder, _opener(identity, identity_env), wanted):
+        wanted.discard(number)
+        click.echo(f"entry {number}")
+        for name, value in json.loads(incident.to_json()).items():
+            if value not in (None, [], {}):
+                click.echo(f"  {name}: {_shown(value)}")
+    if wanted:
+        raise click.UsageError(f"the log has no open entry {', '.join(map(str, sorted(wanted)))}")
+    return OK
+
+
+def defang(text: str) -> str:
+    """Return an address that no terminal or mail program makes a link of, without control characters."""
+    start = text[:4].lower()
+    return printable(f"hxxp{text[4:]}" if start == "http" else text)
+
+
+def printable(text: str) -> str:
+    """Return a text with all but printable characters escaped."""
+    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{printable(key)} {_shown(each)}" for key, each in value.items() if each not in (None, []))
+    if isinstance(value, list):
+        return "; ".join(map(_shown, value))
+    return defang(str(value))
+
+
+def _opener(identity: Path | None, identity_env: str | None) -> Opener:
+    if identity is not None and identity_env is None:
+        return Opener.from_file(identity)
+    if identity_env is None or identity is not None:
+        raise click.UsageError("name the officer's key: --identity FILE or --identity-env NAME")
+    return Opener(os.environ.get(identity_env, ""), f"the environment variable {identity_env}")
+
+
+def _opened(folder: Path, opener: Opener, wanted: set[int] | None = None) -> Iterator[tuple[int, Incident]]:
+    numbers = None if wanted is None else frozenset(wanted)
+    for line in read_lines(folder):
+        if isinstance(line.content, Entry) and (numbers is None or line.content.n in numbers):
+            yield line.content.n, opener.open(line.content.sealed)
+
+
+def _checkpoints(path: Path) -> list[Checkpoint]:
+    """Return the checkpoints in a file: a line of a log, or the manifest of a data set."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(_MOST_BYTES)
+    except OSError as error:
+        raise IncidentError(f"{path}: cannot be read: {error.strerror}") from None
+    content = parse(data.strip())
+    if isinstance(content, Checkpoint):
+        return [content]
+    try:
+        runs = Manifest.parse(data).runs
+    except AttestationError:
+        raise IncidentError(f"{path} is neither a manifest nor the line of a checkpoint") from None
+    found = [
+        Checkpoint(Point(each.entries, each.head, each.time, each.run, each.why), each.head, each.key, each.signature)
+        for run in runs
+        if (each := run.incidents) is not None
+    ]
+    if not found:
+        raise IncidentError(f"{path} has no checkpoint of a log of incidents")
+    return found
