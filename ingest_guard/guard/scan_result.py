@@ -11,6 +11,7 @@ from ingest_guard.guard import view_hashes
 from ingest_guard.guard.view_hashes import NAME, VIEW, check_rows
 from ingest_guard.imaging.metadata.assertions import ENTRIES, USES
 from ingest_guard.imaging.metadata.statements import MOST_STATEMENTS
+from ingest_guard.imaging.metadata.xmp import VALUES
 from ingest_guard.verdict import ImageFacts, Match, Reason, Statement
 
 _MOST_MATCHES = 10_000
@@ -20,7 +21,7 @@ _FORMAT = re.compile(r"[A-Z0-9]{1,16}")
 _HEX = re.compile(r"[0-9a-f]*")
 _PDQ_DIGITS = 64
 _SAID = {
-    "iptc": re.compile(r"DMI(?:-[A-Z]+)+|other"),
+    "iptc": re.compile("|".join(VALUES)),
     "c2pa": re.compile(rf"(?:cawg|c2pa)\.(?:{'|'.join(ENTRIES)}): (?:{'|'.join(USES)})|unreadable"),
 }
 # Twice the longest value that a hasher may have.

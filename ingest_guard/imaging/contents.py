@@ -80,19 +80,21 @@ class Contents:
         """Take what follows the end of the file, and the files in it by text; its pictures are shown apart."""
         try:
             self._keep(tail)
-            self.statements.read(tail)
             self._search_text(tail, 0)
         except NotScannable as error:
             self.problem = self.problem or error.reason
 
     def search(self, reader: Reader, depth: int = 0) -> None:
         """Look through the parts of a file that no decoder is given."""
-        for piece in reader.metadata():
+        whole = reader.metadata()
+        for piece in whole or ():
             self.statements.read(piece)
         try:
             for piece in reader.unread():
                 if len(piece) >= _SMALLEST and piece not in self.files:
                     self._keep(piece)
+                    if whole is None:
+                        self.statements.read(piece)
                     self._search_piece(piece, depth)
         except NotScannable as error:
             self.problem = self.problem or error.reason

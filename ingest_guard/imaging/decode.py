@@ -14,7 +14,7 @@ from typing import Final
 
 from ingest_guard.imaging.contents import Contents
 from ingest_guard.imaging.formats import READERS
-from ingest_guard.imaging.formats.base import Reader
+from ingest_guard.imaging.formats.base import Reader, gaps
 from ingest_guard.imaging.pixels.model import Budget, Frame, Limits, NotScannable
 from ingest_guard.imaging.pixels.pillow import decoding, quiet
 from ingest_guard.imaging.pixels.render import frames_of
@@ -99,13 +99,17 @@ class Picture:
         if not data[skip:].strip(_PADDING):
             return
         inside.add(data[skip:])
+        spans = [(0, skip)]
         for offset in islice(find_images(data, skip), _MOST_TRIES):
             reader = _try_open(data[offset:], self._budget) if offset >= skip else Reason.CORRUPT
             if not isinstance(reader, Reason):
                 skip = offset + max(1, reader.end)
+                spans.append((offset, skip))
                 inside.add(reader.data)
                 inside.search(reader, 1)
                 inside.search_samples(reader, 1)
+        for piece in gaps(data, spans, len(data)):
+            inside.statements.read(piece)
 
     def frames(self) -> Iterator[Frame]:
         """Yield every frame, and every view of it that differs; then thumbnails, and images after the end.

@@ -151,14 +151,24 @@ def _webp(name: bytes) -> Callable[[bytes], bytes]:
     return put
 
 
-def _tiff(tag: int) -> Callable[[bytes], bytes]:
+def _tiff(tag: int, order: str = "<", *, is_big: bool = False) -> Callable[[bytes], bytes]:
     def put(data: bytes) -> bytes:
-        tiff = encode(drawn(7, (96, 64)), "TIFF")
-        (at,) = struct.unpack_from("<I", tiff, 4)
-        (count,) = struct.unpack_from("<H", tiff, at)
-        entries = tiff[at + 2 : at + 2 + 12 * count] + struct.pack("<HHII", tag, 7, len(data), len(tiff))
-        start = struct.pack("<I", len(tiff) + len(data))
-        return tiff[:4] + start + tiff[8:] + data + struct.pack("<H", count + 1) + entries + bytes(4)
+        samples = bytes(range(0, 192, 2)) * 64
+        word, size = ("Q", 8) if is_big else ("I", 4)
+        head = 16 if is_big else 8
+        place = head + len(samples)
+        entries = [(256, 4, 1, 96), (257, 4, 1, 64), (258, 4, 1, 8), (259, 4, 1, 1), (262, 4, 1, 1), (273, 4, 1, head)]
+        entries += [(277, 4, 1, 1), (278, 4, 1, 64), (279, 4, 1, len(samples)), (tag, 7, len(data), place)]
+        signature = (b"II" if order == "<" else b"MM") + struct.pack(order + "H", 43 if is_big else 42)
+        signature += struct.pack(order + "HH", 8, 0) if is_big else b""
+        directory = struct.pack(order + ("Q" if is_big else "H"), len(entries))
+        for name, kind, count, value in entries:
+            # A value of four bytes stands at the beginning of its field.
+            is_long = name != tag
+            field = struct.pack(order + "I", value).ljust(size, b"\0") if is_long else struct.pack(order + word, value)
+            directory += struct.pack(order + "HH" + word, name, kind, count) + field
+        start = struct.pack(order + word, place + len(data))
+        return signature + start + samples + data + directory + bytes(size)
 
     return put
 
@@ -166,6 +176,17 @@ def _tiff(tag: int) -> Callable[[bytes], bytes]:
 def _behind(name: str, kind: bytes, lead: bytes = b"") -> Callable[[bytes], bytes]:
     options = {"speed": 10} if name == "AVIF" else {}
     return lambda data: encode(drawn(7, (96, 64)), name, **options) + box(kind, lead + data)
+
+
+def _item(data: bytes) -> bytes:
+    """Return an AVIF with XMP as an item of its own, in the middle of others, as cameras have it."""
+    avif = encode(drawn(7, (96, 64)), "AVIF", speed=10)
+    return avif + box(b"free", b"") + box(b"mdat", bytes(40) + data + bytes(40))
+
+
+def _exif(data: bytes) -> bytes:
+    """Return Exif with the tag of XMP, which is that of TIFF."""
+    return b"Exif\0\0II*\0" + struct.pack("<IHHHIII", 8, 1, 700, 1, len(data), 26, 0) + data
 
 
 def _itxt(data: bytes, *, is_packed: bool = False) -> bytes:
@@ -182,14 +203,26 @@ XMP_CARRIERS: dict[str, Callable[[bytes], bytes]] = {
     "JPEG, APP1": lambda data: jpeg(segment(0xE1, XAP + data)),
     "JPEG, extended": lambda data: jpeg(*extended_xmp(data)),
     "JPEG, extended in disorder": lambda data: jpeg(*reversed(extended_xmp(data, 300))),
+    "JPEG, extended beside others": lambda data: jpeg(
+        segment(0xE1, XAP + packet("")), *extended_xmp(data, 90), segment(0xE1, EXTENSION[:-1] + b"1" + bytes(8))
+    ),
+    "JPEG, in Exif": lambda data: jpeg(segment(0xE1, _exif(data))),
+    "JPEG, behind the samples": lambda data: jpeg()[:-2] + segment(0xE1, XAP + data) + b"\xff\xd9",
     "JPEG, in Photoshop's": lambda data: jpeg(segment(0xED, b"Photoshop 3.0\x008BIM\x04\x24\0\0" + data)),
     "PNG, iTXt": _itxt,
     "PNG, packed iTXt": lambda data: _itxt(data, is_packed=True),
     "PNG, raw profile": _raw_profile,
+    "PNG, behind the samples": lambda data: (
+        png()[:-12] + chunk(b"iTXt", b"XML:com.adobe.xmp" + bytes(5) + data) + png()[-12:]
+    ),
+    "PNG, tEXt": lambda data: png(chunk(b"tEXt", b"XML:com.adobe.xmp\0" + data)),
     "WebP": _webp(b"XMP "),
     "TIFF, tag 700": _tiff(700),
+    "TIFF, other order": _tiff(700, ">"),
+    "BigTIFF": _tiff(700, is_big=True),
     "GIF": _gif(b"XMP DataXMP", raw=True),
-    "AVIF, item": _behind("AVIF", b"mdat"),
+    "GIF, in blocks": _gif(b"XMP DataXMP", raw=False),
+    "AVIF, item": _item,
     "AVIF, uuid": _behind("AVIF", b"uuid", bytes(16)),
     "JPEG 2000": _behind("JPEG2000", b"uuid", bytes(16)),
 }
@@ -209,6 +242,8 @@ C2PA_CARRIERS: dict[str, Callable[[bytes], bytes]] = {
     "PNG, caBX": lambda data: png(chunk(b"caBX", data)),
     "WebP": _webp(b"C2PA"),
     "TIFF, tag 52545": _tiff(52_545),
+    "TIFF, other order": _tiff(52_545, ">"),
+    "BigTIFF": _tiff(52_545, is_big=True),
     "GIF": _gif(b"C2PA_GIF\1\0\0", raw=False),
     "AVIF": _behind("AVIF", b"uuid", _C2PA_UUID + bytes(4) + b"manifest\0" + bytes(8)),
     "JPEG 2000": _behind("JPEG2000", b"uuid", _C2PA_UUID + bytes(4) + b"manifest\0" + bytes(8)),

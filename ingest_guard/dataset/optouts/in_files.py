@@ -1,7 +1,7 @@
 """What the statements inside an image file mean for a data set: PLUS ``DataMining`` and the CAWG assertion.
 
 ``DMI-PROHIBITED`` and its kinds follow the PLUS vocabulary; an entry of the assertion that is ``constrained`` is not
-allowed without more information, as the specification says, and neither is one in words that it does not have.
+allowed without more information, as the specification says. A value in words that a standard does not have is a no.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ C2PA: Final = "c2pa"
 
 _ALL: Final = frozenset({"train-ai", "ai-input", "search"})
 _TRAINING: Final = frozenset({"train-ai"})
-_PROHIBITED: Final = "DMI-PROHIBITED"
-# What the kinds of a prohibition are about; a kind that is not known is about everything.
-_OF_KINDS: Final = {
-    "-AIMLTRAINING": _TRAINING,
-    "-GENAIMLTRAINING": _TRAINING,
-    "-EXCEPTSEARCHENGINEINDEXING": frozenset({"train-ai", "ai-input"}),
+# What values are about that are not about everything.
+_OF_VALUES: Final = {
+    "DMI-UNSPECIFIED": frozenset[str](),
+    "DMI-PROHIBITED-AIMLTRAINING": _TRAINING,
+    "DMI-PROHIBITED-GENAIMLTRAINING": _TRAINING,
+    "DMI-PROHIBITED-EXCEPTSEARCHENGINEINDEXING": frozenset({"train-ai", "ai-input"}),
 }
 _OF_ENTRIES: Final = {
     "ai_training": _TRAINING,
@@ -35,7 +35,7 @@ _ALLOWED: Final = "allowed"
 
 
 def read_statements(statements: Iterable[Statement], purposes: tuple[Purpose, ...] = ("train-ai",)) -> list[Signal]:
-    """Return what the statements of a file say about some purposes; an assertion that cannot be read is a no."""
+    """Return what the statements of a file say about some purposes; what cannot be read is a no."""
     return [
         Signal("file", IPTC, said, _of_word(said, purposes))
         if standard == IPTC
@@ -45,10 +45,9 @@ def read_statements(statements: Iterable[Statement], purposes: tuple[Purpose, ..
 
 
 def _of_word(word: str, purposes: tuple[Purpose, ...]) -> Decision:
-    if word.startswith(_PROHIBITED):
-        about = _OF_KINDS.get(word.removeprefix(_PROHIBITED), _ALL)
-        return "unknown" if about.isdisjoint(purposes) else "no"
-    return "yes" if word == "DMI-ALLOWED" else "unknown"
+    if word == "DMI-ALLOWED":
+        return "yes"
+    return "unknown" if _OF_VALUES.get(word, _ALL).isdisjoint(purposes) else "no"
 
 
 def _of_assertion(said: str, purposes: tuple[Purpose, ...]) -> Decision:

@@ -60,9 +60,9 @@ class Reader(ABC):
         """
         yield self._data[12 : self.end]
 
-    def metadata(self) -> Iterator[bytes]:
-        """Yield the same as readers of metadata take it: what was cut into blocks comes whole, and in no other way."""
-        return self.unread()
+    def metadata(self) -> Iterator[bytes] | None:
+        """Return the metadata where :meth:`unread` has parts of it in pieces: each part once, and whole."""
+        return None
 
     def samples(self) -> Iterator[bytes]:
         """Yield the coded samples where they may end before the parts of the container that hold them do.

@@ -13,6 +13,7 @@ from PIL.GifImagePlugin import GifImageFile
 from ingest_guard.imaging.formats.base import Reader, frame_name, numbered
 from ingest_guard.imaging.pixels.compose import Canvas, Disposal
 from ingest_guard.imaging.pixels.model import Budget, NotScannable, Shot
+from ingest_guard.imaging.sniffing.patterns import linear
 from ingest_guard.verdict import Reason
 
 if TYPE_CHECKING:
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 
 _EXTENSION, _IMAGE, _TRAILER, _CONTROL = 0x21, 0x2C, 0x3B, 0xF9
 _TABLE = 0x80
-_RAW_XMP = b"\x0bXMP DataXMP"
+_RAW_XMP = linear(rb"\x0bXMP DataXMP(?:\xef\xbb\xbf)?[\t\n\r ]*<[^<]")
+"""XMP lies in a GIF as it is, and runs into 258 bytes that lead to the end of the block; some cut it into blocks."""
 _DISPOSALS = {2: Disposal.CLEAR, 3: Disposal.RESTORE, 4: Disposal.RESTORE}
 
 
@@ -173,9 +175,9 @@ class GifReader(Reader):
             yield self._data[start:stop]
 
     def metadata(self) -> Iterator[bytes]:
-        """Yield the extensions, put together; XMP lies in a GIF as it is."""
+        """Yield the extensions, put together where they are cut into blocks."""
         for start, stop in self._blocks.extensions:
-            is_raw = self._data.startswith(_RAW_XMP, start)
+            is_raw = _RAW_XMP.match(self._data, start)
             yield self._data[start:stop] if is_raw else _joined(self._data, start, stop)
 
     def samples(self) -> Iterator[bytes]:

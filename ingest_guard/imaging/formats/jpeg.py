@@ -231,7 +231,7 @@ class JpegReader(Reader):
             self._others.append((marker, at + 4, stop))
 
     def unread(self) -> Iterator[bytes]:
-        """Yield the segments without scans and tables; those of one kind also put together.
+        """Yield the segments without scans and tables; those of one kind also put together, as they come and in order.
 
         C2PA (JUMBF), extended XMP, profiles and Photoshop's resources are cut into segments of 64 kB.
         """
@@ -240,7 +240,14 @@ class JpegReader(Reader):
             piece = self._data[start:stop]
             yield piece
             kinds.setdefault(marker, []).append(piece)
-        yield from (b"".join(pieces) for pieces in kinds.values() if len(pieces) > 1)
+        for pieces in kinds.values():
+            if len(pieces) == 1:
+                continue
+            yield b"".join(pieces)
+            for head, first, later, *_ in _CUT:
+                cut = [piece for piece in pieces if piece.startswith(head)]
+                if len(cut) > 1:
+                    yield b"".join([cut[0][first:], *(piece[later:] for piece in cut[1:])])
         yield from (whole for whole, count in self._put_together() if count > 1)
 
     def metadata(self) -> Iterator[bytes]:

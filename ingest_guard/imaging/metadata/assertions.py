@@ -78,9 +78,16 @@ def _content(piece: bytes, at: int) -> Any:
 
 def _parsed(name: bytes, content: bytes) -> Any:
     try:
-        return decode(content) if name == b"cbor" else json.loads(content)
+        return decode(content) if name == b"cbor" else json.loads(content, object_pairs_hook=_single_keys)
     except (CborError, ValueError, RecursionError):
         return None
+
+
+def _single_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a key twice")
+    return found
 
 
 def _statements(assertion: Any) -> Iterator[str]:

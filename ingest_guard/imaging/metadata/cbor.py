@@ -21,13 +21,13 @@ class CborError(ValueError):
 def decode(data: bytes) -> Any:
     """Return the first item of some CBOR.
 
-    Tags are left out, ``undefined`` and simple values are None. Of a map, entries count whose key is a text; of two
-    with the same key, the last one.
+    Tags are left out, ``undefined`` and simple values are None. Of a map, entries count whose key is a text.
 
     Raises
     ------
     CborError
-        It is no CBOR, is cut off, has more than 10,000 items, or is nested more than 16 deep.
+        It is no CBOR, is cut off, has more than 10,000 items, is nested more than 16 deep, or a map has a key twice:
+        readers would take one or the other.
     """
     return _Decoder(data).item(0)
 
@@ -104,6 +104,8 @@ class _Decoder:
             count += 1
             key, value = self.item(depth + 1), self.item(depth + 1)
             if isinstance(key, str):
+                if key in found:
+                    raise CborError("a key twice")
                 found[key] = value
         return found
 

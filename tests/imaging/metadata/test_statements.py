@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import zlib
 from contextlib import suppress
+from itertools import product
 
 import pytest
 from hypothesis import given, settings
@@ -21,6 +22,7 @@ from support.statements import (
     box,
     chunk,
     data_mining,
+    extended_xmp,
     jpeg,
     jumbf_segments,
     packet,
@@ -33,12 +35,15 @@ from support.statements import (
 )
 
 from ingest_guard.imaging.decode import Limits, NotScannable, open_picture
-from ingest_guard.imaging.metadata.assertions import AssertionReader
+from ingest_guard.imaging.formats.jpeg import JpegReader
+from ingest_guard.imaging.metadata.assertions import ENTRIES, USES, AssertionReader
 from ingest_guard.imaging.metadata.cbor import CborError, decode
 from ingest_guard.imaging.metadata.statements import MOST_STATEMENTS, Statements
-from ingest_guard.imaging.metadata.xmp import XmpReader
+from ingest_guard.imaging.metadata.xmp import VALUES, XmpReader
+from ingest_guard.imaging.pixels.model import Budget
 
 NO = ["DMI-PROHIBITED"]
+AIML = "DMI-PROHIBITED-AIMLTRAINING"
 
 
 def said_by(data: bytes) -> list[tuple[str, str]]:
@@ -96,6 +101,8 @@ FORMS = {
     "resource": packet(f'<plus:DataMining rdf:resource="{VOCABULARY}DMI-PROHIBITED"/>'),
     "another prefix": packet(f"<p:DataMining>{VOCABULARY}DMI-PROHIBITED</p:DataMining>", plus="p"),
     "default namespace": packet(f'<DataMining xmlns="{PLUS}">{VOCABULARY}DMI-PROHIBITED</DataMining>'),
+    "nearly the namespace": packet(f"<p:DataMining xmlns:p='{PLUS[:-1]}'>DMI-PROHIBITED</p:DataMining>"),
+    "bound on the element": packet(f"<p:DataMining xmlns:p='{PLUS}'>DMI-PROHIBITED</p:DataMining>", plus="other"),
     "blanks": packet(f"<plus:DataMining >\n {VOCABULARY}DMI-PROHIBITED \n</plus:DataMining >"),
     "short": packet("<plus:DataMining>DMI-PROHIBITED</plus:DataMining>"),
     "lower case": packet(f"<plus:DataMining>{VOCABULARY}dmi-prohibited</plus:DataMining>"),
@@ -133,16 +140,23 @@ def test_each_form_of_xmp_is_read(form: str) -> None:
     [
         (data_mining("DMI-UNSPECIFIED"), ["DMI-UNSPECIFIED"]),
         (data_mining("whatever"), ["other"]),
-        (packet("<plus:DataMining/>"), ["other"]),
+        (data_mining("DMI-ALLOWED-NOT"), ["other"]),
+        (data_mining("DMI-ALLOWED_NOT"), ["other"]),
+        (data_mining("DMI-ALLOWED") + data_mining("DMI-PROHIBITED-AIMLTRAINING"), ["DMI-ALLOWED", AIML]),
+        (packet(f"<plus:DataMining>{' ' * 9000}DMI-PROHIBITED</plus:DataMining>"), NO),
+        (packet(f"<plus:DataMining>{'<a>DMI-ALLOWED</a>' * 99}DMI-PROHIBITED</plus:DataMining>"), ["DMI-ALLOWED", *NO]),
+        (packet("<DataMining>DMI-PROHIBITED</DataMining>"), []),
+        (packet("<plus:DataMining/>"), []),
+        (packet("<plus:DataMining> </plus:DataMining>"), []),
         (packet("<!-- <plus:DataMining>DMI-PROHIBITED</plus:DataMining> -->"), []),
         (packet("<o:DataMining xmlns:o='urn:other'>DMI-PROHIBITED</o:DataMining>"), []),
         (packet("<dc:title xmlns:dc='a'>DataMining DMI-PROHIBITED</dc:title>"), []),
-        (packet("<plus:DataMining>DMI-ALLOWED</plus:DataMining>", "plus:DataMining='DMI-X'"), ["DMI-X", "DMI-ALLOWED"]),
+        (packet("<plus:DataMining>DMI-ALLOWED</plus:DataMining>", "plus:DataMining='DMI-X'"), ["DMI-ALLOWED", "other"]),
         (b"a text about DataMining", []),
     ],
 )  # fmt: skip
-def test_what_is_no_prohibition_is_none(text: bytes, expected: list[str]) -> None:
-    """Other words, other namespaces, comments and texts."""
+def test_values_of_other_words_and_places(text: bytes, expected: list[str]) -> None:
+    """What is not in the vocabulary is named as such; nothing is read out of other namespaces, comments and texts."""
     assert words(text) == expected
 
 
@@ -153,6 +167,13 @@ BOMBS = {
     "depth": b"<rdf:RDF >" + b"<a>" * 3_000_000 + b"DataMining DMI-PROHIBITED",
     "attributes": packet("<a " + " ".join(f'a{n}=""' for n in range(300_000)) + ">DMI-PROHIBITED") + b"DataMining",
     "words": b"DataMining DMI-PROHIBITED " + b"DMI-" * 3_000_000,
+    "addresses": b"<rdf:RDF ><a xmlns:n='"
+    + b"u" * 100_000
+    + b"'>"
+    + b"<n:b n:c=''/>" * 250_000
+    + b"DataMining DMI-PROHIBITED",
+    "prefixes": packet("<a " + " ".join(f"xmlns:n{n}='u' n{n}:b=''" for n in range(90_000)) + ">DMI-PROHIBITED")
+    + b"DataMining",
     "laughs": b"<rdf:RDF ><!DOCTYPE r [<!ENTITY a 'a'><!ENTITY b '&a;&a;'>]>DataMining DMI-PROHIBITED",
 }
 
@@ -212,6 +233,11 @@ UNREADABLE = {
     "broken CBOR": superbox("cawg.training-mining", box(b"cbor", b"\xff\xff")),
     "broken JSON": superbox("cawg.training-mining", box(b"json", b"{")),
     "nested JSON": superbox("cawg.training-mining", box(b"json", b"[" * 100_000)),
+    "a use twice": superbox(
+        "cawg.training-mining",
+        box(b"cbor", b"\xa1\x67entries\xa2" + (to_cbor("cawg.ai_training") + to_cbor({"use": "allowed"})) * 2),
+    ),
+    "entries twice": superbox("cawg.training-mining", box(b"json", b'{"entries": {"a": 1}, "entries": {}}')),
     "no entries": superbox("cawg.training-mining", box(b"cbor", to_cbor({"entries": 5}))),
     "no mapping": superbox("cawg.training-mining", box(b"cbor", to_cbor([1]))),
     "no box of boxes": _SOUND[8:],
@@ -239,6 +265,32 @@ def test_a_missing_segment_makes_an_assertion_unreadable() -> None:
     ]
 
 
+def test_a_picture_behind_the_end_is_read_as_a_picture() -> None:
+    """What is cut into its segments is put together, and what stands between such pictures is read as it is."""
+    inner = C2PA_CARRIERS["JPEG, several APP11"](store(_SOUND))
+    assert said_by(jpeg(seed=9) + inner) == [("c2pa", "cawg.ai_training: allowed")]
+    between = b" " + data_mining("DMI-PROHIBITED") + b" "
+    assert sorted(said_by(jpeg(seed=9) + between + inner)) == [("c2pa", "cawg.ai_training: allowed"), ("iptc", *NO)]
+
+
+def test_thousands_of_segments_take_linear_time() -> None:
+    """Of XMP and of boxes, each of a few bytes, whether they belong together or not."""
+    said = data_mining("DMI-PROHIBITED") + b" " * 40_000
+    for segments in (
+        extended_xmp(said, 1),
+        list(reversed(extended_xmp(said, 1))),
+        [segment(0xE1, XAP + data_mining("DMI-PROHIBITED"))] * 2000,
+        [each for number in range(60_000) for each in jumbf_segments(box(b"jumb", b"a"), instance=number)],
+    ):
+        data = jpeg(*segments)
+        reader = JpegReader(data, Budget(Limits()))
+        found, started = Statements(), time.process_time()
+        for piece in reader.metadata():
+            found.read(piece)
+        assert time.process_time() - started < 5
+        assert [each.said for each in found.found] == (NO if b"\xff\xe1" in data else [])
+
+
 def test_assertions_take_linear_time() -> None:
     """Thousands of labels, each with a description as long as the file, cost no more than a few."""
     many = (b"jumd" + bytes(17) + b"cawg.training-mining\0") * 300_000
@@ -248,11 +300,44 @@ def test_assertions_take_linear_time() -> None:
     assert time.process_time() - started < 15
 
 
+CUT_OFF = data_mining("DMI-PROHIBITED-AIMLTRAINING")
+
+
+@pytest.mark.parametrize("stop", range(CUT_OFF.index(b"plus:DataMining") + 16, len(CUT_OFF), 7))
+def test_a_packet_that_is_cut_off_is_not_silent(stop: int) -> None:
+    """Wherever it ends behind the name of the property: half a word may be any word."""
+    assert set(words(CUT_OFF[:stop])) <= {AIML, "DMI-PROHIBITED", "other", "unreadable"} != set()
+    assert words(CUT_OFF[:stop])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        packet("<plus:DataMining>&#68;MI-PROHIBITED</plus:DataMining><a>"),
+        packet("<plus:DataMining>DMI-</plus:DataMining><a>"),
+        packet("", "plus:DataMining='&unknown;'"),
+        b"<x:xmpmeta ><plus:DataMining>",
+        b"<x:xmpmeta >" + bytes(5 << 20),
+    ],
+)
+def test_a_packet_that_cannot_be_parsed_is_unreadable(text: bytes) -> None:
+    """It names the property and no word of the vocabulary, or is not unpacked to its end."""
+    assert words(text) == ["unreadable"]
+
+
+@pytest.mark.parametrize("text", [packet("<dc:subject>DataMining</dc:subject>"), b"<rdf:RDF>" + bytes(4000)])
+def test_a_broken_packet_without_the_property_says_nothing(text: bytes) -> None:
+    """A keyword is no property."""
+    assert words(text) == []
+
+
 def test_a_file_says_a_bounded_number_of_things() -> None:
-    """What a worker sends back has a limit."""
+    """What a worker sends back has a limit, and all values of the vocabulary fit in."""
     found = Statements()
-    for letters in range(40):
-        found.read(data_mining(f"DMI-PROHIBITED-{'A' * (letters + 1)}"))
+    for value in VALUES:
+        found.read(data_mining(value))
+    for maker, use in product(("cawg", "c2pa"), USES):
+        found.read(assertion({f"{maker}.{name}": {"use": use} for name in ENTRIES}))
     assert len(found.found) == MOST_STATEMENTS
 
 
@@ -332,6 +417,7 @@ def test_cbor_in_its_other_forms(data: bytes, expected: object) -> None:
         b"\x9b" + b"\xff" * 8,
         b"\x9a\0\1\0\0" + b"\1" * 65_536,
         b"\x7f" + b"\x60" * 20_000 + b"\xff",
+        b"\xa2\x61a\1\x61a\2",
     ],
 )
 def test_cbor_that_is_none_is_an_error(data: bytes) -> None:
