@@ -7,11 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from scrapy.exceptions import DropItem
+from scrapy.http import Response
 from support.statements import C2PA_CARRIERS, XMP_CARRIERS, assertion, chunk, data_mining, store, uses
+
+from ingest_guard.scrapy_plugin.explanation import KEPT_OUT, explain
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from scrapy import Request
     from scrapy_plugin.conftest import Chain, Site
     from support.listed import World
 
@@ -66,3 +70,26 @@ def test_a_listed_image_that_says_no_is_a_match(make_chain: Callable[..., Chain]
     site.answers[URL] = world.near[:33] + said + world.near[33:]
     assert asyncio.run(chain.runtime.fetcher.fetch(URL, PAGE)).result == "match"
     assert "opted_out/iptc" not in chain.stats()
+
+
+def test_a_body_from_behind_the_gate_says_no_as_well(
+    make_chain: Callable[..., Chain], site: Site, world: World
+) -> None:
+    """What a middleware puts in is checked by the sentinel, and what it says counts."""
+    chain = make_chain(POLICY % "")
+    site.answers[URL] = world.clean
+
+    async def exchange(request: Request, response: Response) -> Response:
+        return Response(request.url, body=NO)
+
+    chain.downloader.methods["process_response"].insert(-1, exchange)  # type: ignore[arg-type]
+    assert asyncio.run(chain.runtime.fetcher.fetch(URL, PAGE)).opted_out == "iptc"
+
+
+def test_explain_names_the_file(make_chain: Callable[..., Chain], site: Site) -> None:
+    """What the image itself says is quoted, with the key that heeds it."""
+    chain = make_chain(POLICY % "")
+    site.answers[URL] = DENIED
+    answer = asyncio.run(explain(chain.runtime, URL))
+    assert (answer.outcome, answer.reason, answer.key) == (KEPT_OUT, "c2pa", "opt_outs.c2pa: true")
+    assert [(place, said.said) for place, said in answer.said] == [("file", "cawg.data_mining: constrained")]
