@@ -88,7 +88,8 @@ class Contents:
         """Look through the parts of a file that no decoder is given."""
         whole = reader.metadata()
         for piece in whole or ():
-            self.statements.read(piece)
+            if len(piece) >= _SMALLEST:
+                self.statements.read(piece)
         try:
             for piece in reader.unread():
                 if len(piece) >= _SMALLEST and piece not in self.files:

@@ -11,6 +11,7 @@ import io
 import re
 import struct
 from collections.abc import Collection, Iterator
+from functools import cached_property
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
@@ -51,7 +52,7 @@ _CUT = (
 )
 """How a segment of one of these kinds begins, how long the headers of its first and of its later pieces are, where in
 the header stands what it is a piece of, and where its place among the pieces."""
-_UNCUT = (b"", 0, 0, slice(0), slice(0))
+_HEADS = tuple(head for head, *_ in _CUT)
 _MAX_SCANS = 1000
 """A progressive file needs a few dozen; each costs a pass over all coefficients, whatever it holds."""
 _MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7]")
@@ -248,23 +249,30 @@ class JpegReader(Reader):
                 cut = [piece for piece in pieces if piece.startswith(head)]
                 if len(cut) > 1:
                     yield b"".join([cut[0][first:], *(piece[later:] for piece in cut[1:])])
-        yield from (whole for whole, count in self._put_together() if count > 1)
+        yield from self._put_together
 
     def metadata(self) -> Iterator[bytes]:
         """Yield the segments without scans and tables; of what is cut into several the whole alone."""
-        return (whole for whole, _ in self._put_together())
+        for _, start, stop in self._others:
+            if not self._data.startswith(_HEADS, start):
+                yield self._data[start:stop]
+        yield from self._put_together
 
-    def _put_together(self) -> Iterator[tuple[bytes, int]]:
-        """Yield what segments hold, put together where it was cut, and of how many."""
+    @cached_property
+    def _put_together(self) -> list[bytes]:
+        """What segments hold that may be cut into several, put together in its order."""
         groups: dict[tuple[int, bytes], list[tuple[bytes, bytes, bytes]]] = {}
-        for number, (marker, start, stop) in enumerate(self._others):
-            piece = self._data[start:stop]
-            head, first, later, of, place = next((cut for cut in _CUT if piece.startswith(cut[0])), _UNCUT)
-            key = (marker, head + piece[of]) if head else (-1 - number, b"")
-            groups.setdefault(key, []).append((piece[place], piece[first:], piece[later:]))
+        for marker, start, stop in self._others:
+            if self._data.startswith(_HEADS, start):
+                piece = self._data[start:stop]
+                head, first, later, of, place = next(cut for cut in _CUT if piece.startswith(cut[0]))
+                pieces = groups.setdefault((marker, head + piece[of]), [])
+                pieces.append((piece[place], piece[first:], piece[later:]))
+        found = []
         for pieces in groups.values():
             pieces.sort(key=itemgetter(0))
-            yield b"".join([pieces[0][1], *(later for _, _, later in pieces[1:])]), len(pieces)
+            found.append(b"".join([pieces[0][1], *(later for _, _, later in pieces[1:])]))
+        return found
 
     def _clean(self) -> bytes:
         """Return the stream without its metadata, and with an end."""
