@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
+from typing import NamedTuple
 
 
 class Outcome(StrEnum):
@@ -154,6 +155,16 @@ class ViewHash:
     quality: int | None = None
 
 
+class Statement(NamedTuple):
+    """What a file says of its own use: by which standard (``iptc``, ``c2pa``), and in which of its words.
+
+    The words are the standard's own, ``other`` or ``unreadable``; see :mod:`ingest_guard.imaging.metadata`.
+    """
+
+    standard: str
+    said: str
+
+
 @dataclass(frozen=True, slots=True)
 class ImageFacts:
     """What the decoder saw, as displayed: EXIF orientation applied.
@@ -172,6 +183,8 @@ class ImageFacts:
         Algorithm -> lower-case hex, of the first frame's native view.
     hashes
         Of all frames and views, where the policy says ``records.record_hashes: all``.
+    statements
+        What the file's metadata says of its use, each thing once.
     """
 
     format: str
@@ -181,6 +194,7 @@ class ImageFacts:
     pdq_quality: int | None = None
     fingerprints: Mapping[str, str] = field(default_factory=_no_fingerprints, repr=False)
     hashes: tuple[ViewHash, ...] = field(default=(), repr=False)
+    statements: tuple[Statement, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

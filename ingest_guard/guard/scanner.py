@@ -320,4 +320,5 @@ def _facts(picture: Picture, first: _First) -> ImageFacts:
         pdq_quality=first.quality,
         fingerprints=first.fingerprints,
         hashes=first.every.kept() if first.every else (),
+        statements=picture.statements,
     )

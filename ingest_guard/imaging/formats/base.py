@@ -60,6 +60,10 @@ class Reader(ABC):
         """
         yield self._data[12 : self.end]
 
+    def metadata(self) -> Iterator[bytes] | None:
+        """Return the metadata where :meth:`unread` has parts of it in pieces: each part once, and whole."""
+        return None
+
     def samples(self) -> Iterator[bytes]:
         """Yield the coded samples where they may end before the parts of the container that hold them do.
 
