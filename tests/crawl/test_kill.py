@@ -38,7 +38,7 @@ _SPIDERS = """
             for image in response.css("img"):
                 yield {"image_url": response.urljoin(image.attrib["src"]), "alt": image.attrib["alt"]}
 """
-_COMMAND = ("-c", "import sys; from ingest_guard.cli import main; sys.exit(main())", "crawl", "tested")
+_COMMAND = ("ingest-guard", "crawl", "tested")
 _PAGES, _IMAGES, _KILLS = 16, 6, 10
 _SAFE = {f"/safe{number}.jpg": encode(drawn(900 + number, (120, 90)), "JPEG") for number in range(_PAGES * _IMAGES)}
 _LISTED = {
@@ -92,7 +92,7 @@ def project(tmp_path: Path) -> Project:
 def _killed_at(project: Project, site: _Site, number: int) -> None:
     """Start a crawl, and kill it when it asks for its so-many-th image; let it end if it does not ask for as many."""
     left, lock = [number], threading.Lock()
-    process = project.start(*_COMMAND, "--recover", "-a", f"base={site.server.base}")
+    process = project.begin(*_COMMAND, "--recover", "-a", f"base={site.server.base}")
 
     def count() -> None:
         with lock:
@@ -123,7 +123,7 @@ def test_killed_ten_times_and_every_record_is_there_once(project: Project, site:
         if len(uids) == len(_SAFE):  # a fast machine has them all before the last kill
             break
     assert uids
-    last = project.wait(project.start(*_COMMAND, "--recover", "-a", f"base={site.server.base}"))
+    last = project.wait(project.begin(*_COMMAND, "--recover", "-a", f"base={site.server.base}"))
     assert last.exit_code == 0, last.output[-2000:]
     records = [json.loads(line)["alt"] for line in feed.read_bytes().splitlines()]
     assert sorted(records) == sorted(_SAFE)

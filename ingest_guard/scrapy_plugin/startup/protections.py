@@ -127,6 +127,7 @@ def begin(state: GuardState) -> None:
     # Only with a real engine: tests and tools that build parts of a crawl keep their process as it is.
     if isinstance(state.crawler.engine, ExecutionEngine):
         process.apply(policy.hygiene)
+        process.share_the_interpreter()
     if policy.hygiene.log_filter:
         _filters[id(state)] = InstalledFilter(strict=policy.level == "strict")
     if policy.level == "strict":
