@@ -62,10 +62,9 @@ def put_together(data: bytes, segments: Iterable[tuple[int, int, int]]) -> list[
     for marker, start, stop in segments:
         if may_be_cut(data, start):
             piece = data[start:stop]
-            cut = next((cut for cut in _CUTS if piece.startswith(cut.head)), None)
-            if cut is not None:
-                parts = groups.setdefault((marker, cut.head + piece[cut.of]), [])
-                parts.append((piece[cut.place], piece[cut.first :], piece[cut.later :]))
+            cut = next(cut for cut in _CUTS if data.startswith(cut.head, start))
+            parts = groups.setdefault((marker, cut.head + piece[cut.of]), [])
+            parts.append((piece[cut.place], piece[cut.first :], piece[cut.later :]))
     found = []
     for parts in groups.values():
         parts.sort(key=itemgetter(0))
