@@ -114,6 +114,7 @@ DEFAULTS: dict[str, Any] = {
         **dict.fromkeys(("robots_txt", "noai", "noimageai", "noml", "noindex", "noimageindex"), True),
         "robots_unreachable": "forbid",
         **dict.fromkeys(("unavailable_after", "tdm_reservation", "tdm_file"), True),
+        "ai_txt": False,
         **dict.fromkeys(("content_usage", "content_signal", "rsl_license", "informal_usage", "iptc", "c2pa"), True),
         "purpose": ("train-ai",),
         "agents": (),

@@ -12,13 +12,13 @@ import re
 import struct
 from collections.abc import Collection, Iterator
 from functools import cached_property
-from operator import itemgetter
 from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL.JpegImagePlugin import JpegImageFile
 
 from ingest_guard.imaging.formats.base import Reader
+from ingest_guard.imaging.formats.jpeg_segments import joined, may_be_cut, put_together
 from ingest_guard.imaging.pixels.colour import from_icc
 from ingest_guard.imaging.pixels.model import Budget, NotScannable, Shot
 from ingest_guard.imaging.pixels.pillow import decoding
@@ -44,15 +44,6 @@ _TABLES = frozenset({_DHT, 0xDB, _DAC, 0xDD})
 _PROBE = b"".join(b"\x5a\xc3\x96\x3d\x72\xe9\x1b\x84" * 16 + bytes([0xFF, 0xD0 + number]) for number in range(8))
 """Samples of nothing, with all restart markers."""
 _GREY = frozenset({127, 128})
-_CUT = (
-    (b"JP", 8, 16, slice(2, 4), slice(4, 8)),
-    (b"http://ns.adobe.com/xmp/extension/\0", 75, 75, slice(35, 67), slice(71, 75)),
-    (b"ICC_PROFILE\0", 14, 14, slice(0), slice(12, 13)),
-    (b"Photoshop 3.0\0", 14, 14, slice(0), slice(0)),
-)
-"""How a segment of one of these kinds begins, how long the headers of its first and of its later pieces are, where in
-the header stands what it is a piece of, and where its place among the pieces."""
-_HEADS = tuple(head for head, *_ in _CUT)
 _MAX_SCANS = 1000
 """A progressive file needs a few dozen; each costs a pass over all coefficients, whatever it holds."""
 _MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7]")
@@ -234,7 +225,7 @@ class JpegReader(Reader):
     def unread(self) -> Iterator[bytes]:
         """Yield the segments without scans and tables; those of one kind also put together, as they come and in order.
 
-        C2PA (JUMBF), extended XMP, profiles and Photoshop's resources are cut into segments of 64 kB.
+        See :mod:`ingest_guard.imaging.formats.jpeg_segments`.
         """
         kinds: dict[int, list[bytes]] = {}
         for marker, start, stop in self._others:
@@ -242,37 +233,20 @@ class JpegReader(Reader):
             yield piece
             kinds.setdefault(marker, []).append(piece)
         for pieces in kinds.values():
-            if len(pieces) == 1:
-                continue
-            yield b"".join(pieces)
-            for head, first, later, *_ in _CUT:
-                cut = [piece for piece in pieces if piece.startswith(head)]
-                if len(cut) > 1:
-                    yield b"".join([cut[0][first:], *(piece[later:] for piece in cut[1:])])
+            if len(pieces) > 1:
+                yield from joined(pieces)
         yield from self._put_together
 
     def metadata(self) -> Iterator[bytes]:
-        """Yield the segments without scans and tables; of what is cut into several the whole alone."""
+        """Yield the segments without scans and tables; of what may be cut into several the whole alone."""
         for _, start, stop in self._others:
-            if not self._data.startswith(_HEADS, start):
+            if not may_be_cut(self._data, start):
                 yield self._data[start:stop]
         yield from self._put_together
 
     @cached_property
     def _put_together(self) -> list[bytes]:
-        """What segments hold that may be cut into several, put together in its order."""
-        groups: dict[tuple[int, bytes], list[tuple[bytes, bytes, bytes]]] = {}
-        for marker, start, stop in self._others:
-            if self._data.startswith(_HEADS, start):
-                piece = self._data[start:stop]
-                head, first, later, of, place = next(cut for cut in _CUT if piece.startswith(cut[0]))
-                pieces = groups.setdefault((marker, head + piece[of]), [])
-                pieces.append((piece[place], piece[first:], piece[later:]))
-        found = []
-        for pieces in groups.values():
-            pieces.sort(key=itemgetter(0))
-            found.append(b"".join([pieces[0][1], *(later for _, _, later in pieces[1:])]))
-        return found
+        return put_together(self._data, self._others)
 
     def _clean(self) -> bytes:
         """Return the stream without its metadata, and with an end."""

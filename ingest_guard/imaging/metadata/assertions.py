@@ -2,7 +2,8 @@
 
 After the CAWG training and data mining assertion 1.1 and the C2PA specification (11.1, JUMBF: ISO/IEC 19566-5). An
 assertion is found by its label, wherever its box lies: containers wrap manifests in several ways, and a manifest holds
-those of the pictures that it was made from. Signatures are not looked at: whoever adds an opt-out is heeded.
+those of the pictures that it was made from. Signatures are not looked at: an opt-out counts
+without one.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ lost. What leaves this module is in :data:`VALUES`, whatever a file says.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Final
 from xml.parsers import expat
 
@@ -136,11 +137,9 @@ class _Packet:
 
     def parse(self, text: bytes) -> bool:
         """Read a packet; return whether its root was read to its end."""
-        try:
+        with suppress(_End, expat.ExpatError):
             self._parser.Parse(text, True)  # noqa: FBT003 - expat takes no keywords
-        except (_End, expat.ExpatError):
-            return bool(self.length)
-        return False
+        return bool(self.length)
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         self._depth += 1

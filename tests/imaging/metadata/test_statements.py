@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import time
 import zlib
 from contextlib import suppress
@@ -347,6 +348,19 @@ def test_packed_text_is_read_within_bounds() -> None:
     started = time.process_time()
     assert said_by(png(chunk(b"iTXt", b"XML:com.adobe.xmp\0\1\0\0\0" + bomb))) == [("iptc", "DMI-PROHIBITED")]
     assert time.process_time() - started < 10
+
+
+@pytest.mark.parametrize("damage", ["checksum", "middle", "cut"])
+def test_packed_text_that_is_broken_says_what_it_says(damage: str) -> None:
+    """A wrong checksum loses nothing, and damage in the middle what comes after it."""
+    packed = zlib.compress(data_mining("DMI-PROHIBITED") + random.Random(3).randbytes(2000) + b"</x>")
+    if damage == "checksum":
+        packed = packed[:-4] + bytes(4)
+    elif damage == "middle":
+        packed = packed[:-1500] + b"\xff" * 200 + packed[-1300:]
+    else:
+        packed = packed[:-1500]
+    assert said_by(png(chunk(b"iTXt", b"XML:com.adobe.xmp\0\1\0\0\0" + packed))) == [("iptc", "DMI-PROHIBITED")]
 
 
 @given(st.binary(max_size=400))
