@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ingest_guard.scrapy_plugin.extension import Watchdog
     from ingest_guard.scrapy_plugin.spider.spider import ImageTextSpider
     from ingest_guard.verdict import Action, ImageFacts, Match, Outcome, Reason, Verdict
+    from ingest_guard.workers.guard_pool import GuardPool
 
 __all__ = [
     "Action",
@@ -29,6 +30,7 @@ __all__ = [
     "BlocklistError",
     "Guard",
     "GuardFailedError",
+    "GuardPool",
     "ImageBlocked",
     "ImageFacts",
     "ImageTextSpider",
@@ -50,6 +52,7 @@ _LAZY = {
     "Action": "ingest_guard.verdict",
     "Addon": "ingest_guard.scrapy_plugin.addon",
     "Guard": "ingest_guard.guard.guard",
+    "GuardPool": "ingest_guard.workers.guard_pool",
     "ImageBlocked": "ingest_guard.scrapy_plugin.core.exceptions",
     "ImageFacts": "ingest_guard.verdict",
     "ImageTextSpider": "ingest_guard.scrapy_plugin.spider.spider",
