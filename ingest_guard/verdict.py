@@ -81,6 +81,8 @@ class Reason(StrEnum):
     """So many scans of its domain have failed lately that it was not scanned at all."""
     HASHER_FAILED = "hasher_failed"
     """A hasher plug-in raised an error."""
+    DETECTOR_FAILED = "detector_failed"
+    """A detector raised an error."""
     GUARD_FAILED = "guard_failed"
     """The guard has latched shut and drops everything."""
 
@@ -127,6 +129,10 @@ class Match:
 
 
 def _no_fingerprints() -> Mapping[str, str]:
+    return MappingProxyType({})
+
+
+def _no_scores() -> Mapping[str, float]:
     return MappingProxyType({})
 
 
@@ -185,6 +191,8 @@ class ImageFacts:
         Of all frames and views, where the policy says ``records.record_hashes: all``.
     statements
         What the file's metadata says of its use, each thing once.
+    scores
+        Column of a detector (``score_NAME_MODEL``) -> the highest score of the frames that it looked at, 0 to 1.
     """
 
     format: str
@@ -195,6 +203,7 @@ class ImageFacts:
     fingerprints: Mapping[str, str] = field(default_factory=_no_fingerprints, repr=False)
     hashes: tuple[ViewHash, ...] = field(default=(), repr=False)
     statements: tuple[Statement, ...] = ()
+    scores: Mapping[str, float] = field(default_factory=_no_scores, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

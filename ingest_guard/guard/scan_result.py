@@ -19,6 +19,7 @@ MOST_HITS = 64
 """Entries of the lists that a scan names; an image that is near to more of them names the nearest."""
 _FORMAT = re.compile(r"[A-Z0-9]{1,16}")
 _HEX = re.compile(r"[0-9a-f]*")
+_SCORE = re.compile(r"score_[a-z0-9_]{3,65}")
 _PDQ_DIGITS = 64
 _SAID = {
     "iptc": re.compile("|".join(VALUES)),
@@ -68,6 +69,7 @@ class Scan:
                     dict(facts.fingerprints),
                     view_hashes.to_rows(facts.hashes),
                     facts.statements,
+                    dict(facts.scores),
                 ],
             }
         ).encode()
@@ -110,7 +112,7 @@ def _number(read: Any) -> int:
 
 def _read_facts(*read: Any) -> ImageFacts:
     """Return facts that look as facts do; a worker may have been taken over, and records are made of this."""
-    kind, width, height, frames, quality, fingerprints, hashes, statements = read
+    kind, width, height, frames, quality, fingerprints, hashes, statements, scores = read
     numbers = (width, height, frames, 0 if quality is None else quality)
     if not all(type(number) is int for number in numbers):
         raise TypeError("facts of an image of other types")
@@ -121,7 +123,13 @@ def _read_facts(*read: Any) -> ImageFacts:
         if type(value) is not str or len(value) > longest or not _HEX.fullmatch(value):
             raise TypeError("a fingerprint that is none")
     said = tuple(_read_statement(row) for row in check_rows(statements, MOST_STATEMENTS))
-    return ImageFacts(kind, width, height, frames, quality, fingerprints, view_hashes.from_rows(hashes), said)
+    if not isinstance(scores, dict) or not all(map(_is_score, scores, scores.values())):
+        raise TypeError("a score that is none")
+    return ImageFacts(kind, width, height, frames, quality, fingerprints, view_hashes.from_rows(hashes), said, scores)
+
+
+def _is_score(column: str, score: Any) -> bool:
+    return _SCORE.fullmatch(column) is not None and type(score) is float and 0 <= score <= 1
 
 
 def _read_statement(read: list[Any]) -> Statement:
