@@ -64,8 +64,9 @@ def box(name: bytes, data: bytes) -> bytes:
 
 
 def superbox(label: str, *boxes: bytes) -> bytes:
-    """Return a JUMBF box with a description."""
-    return box(b"jumb", box(b"jumd", b"cbor" + bytes(12) + b"\x03" + label.encode() + b"\0") + b"".join(boxes))
+    """Return a JUMBF box with a description, which ends with a salt, as the C2PA library writes it."""
+    salt = box(b"c2sh", bytes(range(16)))
+    return box(b"jumb", box(b"jumd", b"cbor" + bytes(12) + b"\x13" + label.encode() + b"\0" + salt) + b"".join(boxes))
 
 
 def assertion(entries: dict[str, Any], label: str = "cawg.training-mining", *, is_json: bool = False) -> bytes:

@@ -160,7 +160,7 @@ class TiffReader(Reader):
 
     def unread(self) -> Iterator[bytes]:
         """Yield the values of tags, then all that lies between the samples."""
-        yield from (self._data[start:stop] for start, stop in self._layout.values)
+        yield from (self._data[start:stop] for start, stop in dict.fromkeys(self._layout.values))
         yield from gaps(self._data, self._layout.samples, self.end)
 
     def shots(self, chosen: Collection[int]) -> Iterator[Shot]:
