@@ -128,7 +128,7 @@ def test_time_grows_with_the_length(head: str, shape: str) -> None:
             times.append(time.process_time() - started)
         return min(times)
 
-    size, once = 200, seconds(200)
+    size, once = 500, seconds(500)
     while once < 0.05 and size < 2_000:
         size *= 2
         once = seconds(size)
