@@ -11,11 +11,14 @@ from typing import Any
 
 import click
 
+from ingest_guard.cli.incidents_mark import expire_command, mark_command
 from ingest_guard.cli.main import MATCHED, OK, print_signers
 from ingest_guard.dataset.attestation.manifest import Manifest
 from ingest_guard.errors import AttestationError, IncidentError
 from ingest_guard.incidents.chain import verify
 from ingest_guard.incidents.entry import Incident
+from ingest_guard.incidents.expiry import unvouched
+from ingest_guard.incidents.journal import Journal, read
 from ingest_guard.incidents.reading import Checkpoint, Entry, Point, parse, read_lines
 from ingest_guard.incidents.sealing import Opener
 from ingest_guard.signing.keys import read_public_key
@@ -23,6 +26,7 @@ from ingest_guard.signing.keys import read_public_key
 _FOLDER = click.Path(path_type=Path, file_okay=False, exists=True)
 _FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
 _MOST_BYTES = 64 << 20
+_MOST_NAMED = 10
 _identity = click.option(
     "--identity", type=_FILE, metavar="FILE", help="File with the officer's age identity, for its owner alone."
 )
@@ -53,19 +57,38 @@ def command() -> None:
     metavar="HEX|FILE",
     help="Public key that must have signed every checkpoint. Repeatable: one of them must have.",
 )
-def verify_command(folder: Path, kept: tuple[Path, ...], signers: tuple[str, ...]) -> int:
+@click.option(
+    "--journal", "book", type=_FILE, metavar="FILE", help="The officer's journal: it vouches for entries that expired."
+)
+@click.option(
+    "--officer",
+    "officers",
+    multiple=True,
+    metavar="HEX|FILE",
+    help="Public key that must have signed the journal. Repeatable.",
+)
+def verify_command(
+    folder: Path, kept: tuple[Path, ...], signers: tuple[str, ...], book: Path | None, officers: tuple[str, ...]
+) -> int:
     """Say up to where a log is whole; needs no key that opens it.
 
     Exit code: 0 whole, 1 tampered with, cut or without a line; 2 wrong use, 4 it cannot be read.
     """
+    if (book is None) != (not officers):
+        raise click.UsageError("--journal and --officer go together: anybody can write a journal of their own")
     keys = {read_public_key(each).hex() for each in signers} if signers else None
+    known_marks = Journal() if book is None else read(book, {read_public_key(each).hex() for each in officers})
     known = [checkpoint for path in kept for checkpoint in _checkpoints(path)]
     chain = verify(folder, checkpoints=known, keys=keys)
-    for problem in chain.problems:
+    blanked = unvouched(chain.blanked, known_marks)
+    problems = chain.problems + [f"the journal, {each}" for each in known_marks.problems]
+    if blanked:
+        named = ", ".join(str(n) for n, _ in blanked[:_MOST_NAMED])
+        by = "and there is no journal to vouch for it" if book is None else "and the journal does not say so"
+        problems.append(f"{len(blanked):,} entries were blanked, {by}: {named}{' ...' * (len(blanked) > _MOST_NAMED)}")
+    for problem in problems:
         click.echo(f"does not hold: {problem}")
-    if chain.stubs:
-        click.echo(f"does not hold: {chain.stubs:,} entries were blanked, and no command of this release does that")
-    click.echo(f"{chain.entries:,} entries, {chain.checkpoints:,} checkpoints")
+    click.echo(f"{chain.entries:,} entries, {chain.checkpoints:,} checkpoints, {chain.stubs:,} expired")
     last = chain.last_checkpoint
     if last is not None:
         point = last.checkpoint
@@ -75,16 +98,18 @@ def verify_command(folder: Path, kept: tuple[Path, ...], signers: tuple[str, ...
     if not known:
         click.echo("note: nothing kept elsewhere to compare with: a cut behind the last checkpoint would not be seen")
     print_signers(sorted(chain.keys))
-    return OK if chain.is_whole and not chain.stubs else MATCHED
+    return MATCHED if problems else OK
 
 
 @command.command("list")
 @click.argument("folder", type=_FOLDER)
+@click.option("--journal", "book", type=_FILE, metavar="FILE", help="The officer's journal: shows states.")
 @_identity
 @_identity_env
-def list_command(folder: Path, identity: Path | None, identity_env: str | None) -> int:
+def list_command(folder: Path, book: Path | None, identity: Path | None, identity_env: str | None) -> int:
     """List what is in a log, by page and host: one report covers one page."""
     opener = _opener(identity, identity_env)
+    marks = {} if book is None else _states(folder, book)
     groups: dict[tuple[str, str], list[tuple[int, Incident]]] = {}
     for number, incident in _opened(folder, opener):
         place = incident.addresses.page or (incident.where.file if incident.where else None) or "-"
@@ -95,7 +120,7 @@ def list_command(folder: Path, identity: Path | None, identity_env: str | None) 
             again = f", again {incident.count} times (see {incident.more_of})" if incident.more_of else ""
             click.echo(
                 f"  {number}  {incident.time}  {printable(incident.list.id)} ({incident.list.kind})  "
-                f"{incident.grade}  {incident.action}{again}"
+                f"{incident.grade}  {incident.action}{marks.get(number, '')}{again}"
             )
     grades = Counter(str(each.grade) for found in groups.values() for _, each in found)
     click.echo(", ".join(f"{count:,} {grade}" for grade, count in sorted(grades.items())) or "no entries")
@@ -119,6 +144,23 @@ def show_command(folder: Path, numbers: tuple[int, ...], identity: Path | None, 
     if wanted:
         raise click.UsageError(f"the log has no open entry {', '.join(map(str, sorted(wanted)))}")
     return OK
+
+
+command.add_command(mark_command)
+command.add_command(expire_command)
+
+
+def _states(folder: Path, book: Path) -> dict[int, str]:
+    """Return what a journal says of the entries of a log, by their numbers."""
+    journal = read(book)
+    if journal.problems:
+        raise IncidentError(f"{book}: the journal does not hold: {journal.problems[0]}")
+    found = {}
+    for line in read_lines(folder):
+        mark = journal.marks.get(line.digest)
+        if isinstance(line.content, Entry) and mark is not None:
+            found[line.content.n] = f"  {mark.state} {printable(mark.reference)}".rstrip()
+    return found
 
 
 def defang(text: str) -> str:

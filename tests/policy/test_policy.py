@@ -130,6 +130,7 @@ DEFAULTS: dict[str, Any] = {
         "folder": Path("incidents"),
         "recipients": (),
         "signing_key": None,
+        "retention": timedelta(days=366),
     },
 }
 
