@@ -19,7 +19,7 @@ _COMMANDS = {
     "crawl": ("ingest_guard.cli.crawl:command", "Run a spider as 'scrapy crawl' does, with the guard in it"),
     "doctor": ("ingest_guard.cli.doctor:command", "Check that each spider of this project is guarded"),
     "explain": ("ingest_guard.cli.explain:command", "Say why the opt-outs of an address are heeded or not"),
-    "incidents": ("ingest_guard.cli.incidents:command", "Verify and open a log of incidents"),
+    "incidents": ("ingest_guard.cli.incidents:command", "Verify, open and settle a log of incidents"),
     "init": ("ingest_guard.cli.init:command", "Write a policy with every key explained"),
     "neighbours": ("ingest_guard.cli.neighbours:command", "Find records whose embeddings lie near to known ones"),
     "purge": ("ingest_guard.cli.purge:command", "Remove what the project has stored without the guard"),
