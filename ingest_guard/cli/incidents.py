@@ -15,6 +15,7 @@ from ingest_guard.cli.main import MATCHED, OK, print_signers
 from ingest_guard.dataset.attestation.manifest import Manifest
 from ingest_guard.errors import AttestationError, IncidentError
 from ingest_guard.incidents.chain import verify
+from ingest_guard.incidents.defang import defang, printable
 from ingest_guard.incidents.entry import Incident
 from ingest_guard.incidents.reading import Checkpoint, Entry, Point, parse, read_lines
 from ingest_guard.incidents.sealing import Opener
@@ -119,17 +120,6 @@ def show_command(folder: Path, numbers: tuple[int, ...], identity: Path | None, 
     if wanted:
         raise click.UsageError(f"the log has no open entry {', '.join(map(str, sorted(wanted)))}")
     return OK
-
-
-def defang(text: str) -> str:
-    """Return an address that no terminal or mail program makes a link of, without control characters."""
-    start = text[:4].lower()
-    return printable(f"hxxp{text[4:]}" if start == "http" else text)
-
-
-def printable(text: str) -> str:
-    """Return a text with all but printable characters escaped."""
-    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
 
 
 def _shown(value: Any) -> str:
