@@ -21,7 +21,7 @@ def printable(text: str) -> str:
 def defang_all(value: Any) -> Any:
     """Return a JSON value with each text in it, and each key, as :func:`defang` shows it."""
     if isinstance(value, dict):
-        return {printable(key): defang_all(each) for key, each in value.items()}
+        return {defang(key): defang_all(each) for key, each in value.items()}
     if isinstance(value, list | tuple):
         return [defang_all(each) for each in value]
     return defang(value) if isinstance(value, str) else value

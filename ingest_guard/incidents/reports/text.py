@@ -17,7 +17,7 @@ SUSPICION = (
 )
 GRADES = {
     Grade.EXACT_CONFIRMED: "exact match, confirmed in the list's table",
-    Grade.EXACT_FILTER: "exact match, in a Bloom filter of the list",
+    Grade.EXACT_FILTER: "exact match, by a Bloom filter of the list alone",
     Grade.NEAR: "near match of a perceptual hash",
     Grade.SUSPICION: "suspicion: looks alike to an encoder",
 }
