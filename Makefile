@@ -12,7 +12,7 @@ DEMO_FOLDER := .demo
 TEST := $(if $(INGEST_GUARD_REQUIRE_ALL),test-all,test)
 # How many tests run at a time; most of them wait for crawls.
 WORKERS := 2
-CHECKED := ingest_guard demo tests benchmarks sample_project settings
+CHECKED := ingest_guard demo tests benchmarks examples sample_project settings
 
 # After a move of the checkout, everything in .venv points to where it was.
 ifneq ($(shell cat .venv/.made-at 2>/dev/null),$(shell pwd -P))

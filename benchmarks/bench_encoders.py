@@ -28,7 +28,7 @@ from support.networks import photograph_encoder
 from ingest_guard.hashing.onnx import Encoding
 from ingest_guard.hashing.pdq_views import pdq_views
 from ingest_guard.imaging.decode import Limits, open_picture
-from ingest_guard.policy.encoders import Encoder
+from ingest_guard.policy.networks import Encoder
 from ingest_guard.testing import DrawnFrame
 
 if TYPE_CHECKING:

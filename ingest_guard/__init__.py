@@ -13,15 +13,16 @@ from ingest_guard.errors import (
     PolicyError,
     SetupError,
 )
-from ingest_guard.guard.guard import Guard
-from ingest_guard.policy import Policy
-from ingest_guard.verdict import Action, ImageFacts, Match, Outcome, Reason, Verdict
 
 if TYPE_CHECKING:
+    from ingest_guard.guard.guard import Guard
+    from ingest_guard.policy import Policy
     from ingest_guard.scrapy_plugin.addon import Addon
     from ingest_guard.scrapy_plugin.core.exceptions import ImageBlocked
     from ingest_guard.scrapy_plugin.extension import Watchdog
     from ingest_guard.scrapy_plugin.spider.spider import ImageTextSpider
+    from ingest_guard.verdict import Action, ImageFacts, Match, Outcome, Reason, Verdict
+    from ingest_guard.workers.guard_pool import GuardPool
 
 __all__ = [
     "Action",
@@ -29,6 +30,7 @@ __all__ = [
     "BlocklistError",
     "Guard",
     "GuardFailedError",
+    "GuardPool",
     "ImageBlocked",
     "ImageFacts",
     "ImageTextSpider",
@@ -45,11 +47,20 @@ __all__ = [
     "__version__",
 ]
 
-# Imported on first use: programs without Scrapy use the guard, too.
+# Imported on first use: programs without Scrapy use the guard, too, and the help of the command line needs neither.
 _LAZY = {
+    "Action": "ingest_guard.verdict",
     "Addon": "ingest_guard.scrapy_plugin.addon",
+    "Guard": "ingest_guard.guard.guard",
+    "GuardPool": "ingest_guard.workers.guard_pool",
     "ImageBlocked": "ingest_guard.scrapy_plugin.core.exceptions",
+    "ImageFacts": "ingest_guard.verdict",
     "ImageTextSpider": "ingest_guard.scrapy_plugin.spider.spider",
+    "Match": "ingest_guard.verdict",
+    "Outcome": "ingest_guard.verdict",
+    "Policy": "ingest_guard.policy",
+    "Reason": "ingest_guard.verdict",
+    "Verdict": "ingest_guard.verdict",
     "Watchdog": "ingest_guard.scrapy_plugin.extension",
 }
 

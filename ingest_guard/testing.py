@@ -1,4 +1,4 @@
-"""For those who write a hasher plug-in: the tests that it must pass.
+"""For those who write a plug-in, a hasher or a detector: the tests that it must pass.
 
 In the plug-in's own test suite, with pytest::
 
@@ -9,7 +9,8 @@ In the plug-in's own test suite, with pytest::
             return PhotoDna()
 
 Each method whose name starts with ``test_`` states one rule in its docstring and fails with a text that says what broke
-it. Without pytest, :func:`check_hasher` runs them all. The pictures are drawn, from nothing but numbers; no value of a
+it. Without pytest, :func:`check_hasher` runs them all. :class:`DetectorContract` and :func:`check_detector` are the
+same for detectors. The pictures are drawn, from nothing but numbers; no value of a
 hasher is ever printed.
 """
 
@@ -27,9 +28,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from ingest_guard.hashing import detectors
+from ingest_guard.hashing.detectors import Detector
 from ingest_guard.hashing.registry import Algorithm, Hasher, installed, run
 
-__all__ = ["DrawnFrame", "HasherContract", "check_hasher", "distance", "draw"]
+__all__ = ["DetectorContract", "DrawnFrame", "HasherContract", "check_detector", "check_hasher", "distance", "draw"]
 
 _DISTINCT = 12
 _MOST_FALSE_MATCHES = 0.02
@@ -149,6 +152,68 @@ class HasherContract(ABC):
         return DrawnFrame.of(picture) if self.make().algorithm.source == "frames" else _jpeg(picture, 95)
 
 
+class DetectorContract(ABC):
+    """The rules for a detector; derive from it and say how yours is made."""
+
+    @abstractmethod
+    def make(self) -> Detector:
+        """Return a new detector, as the entry point would."""
+
+    def score_of(self, picture: Image.Image) -> float:
+        """Return the score of a picture."""
+        return detectors.run(self.make(), DrawnFrame.of(picture))
+
+    def test_it_says_what_it_is(self) -> None:
+        """Name, model and digest are there, in the characters that columns have, and do not change."""
+        detector, other = self.make(), self.make()
+        _require(isinstance(detector, Detector), "it needs name, model, digest and a method score")
+        is_named = all(detectors.is_name(each) for each in (detector.name, detector.model))
+        _require(is_named, "name and model have 1 to 32 lower-case letters, digits and underscores")
+        _require(detectors.is_digest(detector.digest), "digest is the SHA-256 of its network, 64 lower-case hex digits")
+        said = (detector.name, detector.model, detector.digest)
+        _require(said == (other.name, other.model, other.digest), "name, model or digest changed")
+
+    def test_scores_are_from_0_to_1(self) -> None:
+        """Of ordinary pictures, of tiny, narrow and blank ones, in colour and with brightness alone."""
+        for width, height in ((320, 240), (1, 1), (1, 300), (300, 1)):
+            self.score_of(draw(4, width, height))
+        for shade in ("black", "white", "#808080"):
+            self.score_of(Image.new("RGB", (64, 48), shade))
+        detectors.run(self.make(), DrawnFrame(np.full((48, 64), 99, np.uint8)))
+
+    def test_the_same_picture_has_the_same_score(self) -> None:
+        """It depends on nothing but the picture: not on what it saw before, nor on the instance."""
+        detector, frame = self.make(), DrawnFrame.of(draw(1))
+        first = detectors.run(detector, frame)
+        detectors.run(detector, DrawnFrame.of(draw(2)))
+        same = detectors.run(detector, frame) == first == detectors.run(self.make(), frame)
+        _require(same, "two runs on one picture gave different scores")
+
+    def test_the_source_is_left_as_it_is(self) -> None:
+        """It does not write into the pixels that it was given."""
+        frame = DrawnFrame.of(draw(1))
+        luma = frame.luma.copy()
+        detectors.run(self.make(), DrawnFrame(luma, frame.colour))
+        _require(np.array_equal(luma, frame.luma), "it changed the picture that it was given")
+
+
+def check_detector(make: Callable[[], Detector] | str) -> None:
+    """Run every rule of :class:`DetectorContract`; AssertionError or DetectorError for the first that is broken.
+
+    Parameters
+    ----------
+    make
+        Something that makes the detector, or the name of an entry point in the group ``ingest_guard.detectors``.
+    """
+
+    class Rules(DetectorContract):
+        def make(self) -> Detector:
+            return detectors.load([make])[make] if isinstance(make, str) else make()
+
+    for rule in _rules(Rules(), DetectorContract):
+        rule()
+
+
 def check_hasher(make: Callable[[], Hasher] | str) -> None:
     """Run every rule of :class:`HasherContract`; AssertionError or HasherError for the first that is broken.
 
@@ -163,7 +228,7 @@ def check_hasher(make: Callable[[], Hasher] | str) -> None:
         def make(self) -> Hasher:
             return maker()
 
-    for rule in _rules(Rules()):
+    for rule in _rules(Rules(), HasherContract):
         rule()
 
 
@@ -179,8 +244,8 @@ def _loader(name: str) -> Callable[[], Hasher]:
     return make
 
 
-def _rules(contract: HasherContract) -> Iterator[Callable[[], None]]:
-    for name in vars(HasherContract):  # in the order in which they stand there: the plainest first
+def _rules(contract: HasherContract | DetectorContract, rules: type) -> Iterator[Callable[[], None]]:
+    for name in vars(rules):  # in the order in which they stand there: the plainest first
         if name.startswith("test_"):
             yield getattr(contract, name)
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
+from typing import NamedTuple
 
 
 class Outcome(StrEnum):
@@ -80,6 +81,8 @@ class Reason(StrEnum):
     """So many scans of its domain have failed lately that it was not scanned at all."""
     HASHER_FAILED = "hasher_failed"
     """A hasher plug-in raised an error."""
+    DETECTOR_FAILED = "detector_failed"
+    """A detector raised an error."""
     GUARD_FAILED = "guard_failed"
     """The guard has latched shut and drops everything."""
 
@@ -129,6 +132,10 @@ def _no_fingerprints() -> Mapping[str, str]:
     return MappingProxyType({})
 
 
+def _no_scores() -> Mapping[str, float]:
+    return MappingProxyType({})
+
+
 @dataclass(frozen=True, slots=True)
 class ViewHash:
     """One fingerprint of one view of one frame.
@@ -154,6 +161,16 @@ class ViewHash:
     quality: int | None = None
 
 
+class Statement(NamedTuple):
+    """What a file says of its own use: by which standard (``iptc``, ``c2pa``), and in which of its words.
+
+    The words are the standard's own, ``other`` or ``unreadable``; see :mod:`ingest_guard.imaging.metadata`.
+    """
+
+    standard: str
+    said: str
+
+
 @dataclass(frozen=True, slots=True)
 class ImageFacts:
     """What the decoder saw, as displayed: EXIF orientation applied.
@@ -172,6 +189,10 @@ class ImageFacts:
         Algorithm -> lower-case hex, of the first frame's native view.
     hashes
         Of all frames and views, where the policy says ``records.record_hashes: all``.
+    statements
+        What the file's metadata says of its use, each thing once.
+    scores
+        Column of a detector (``score_NAME_MODEL``) -> the highest score of the frames that it looked at, 0 to 1.
     """
 
     format: str
@@ -181,6 +202,8 @@ class ImageFacts:
     pdq_quality: int | None = None
     fingerprints: Mapping[str, str] = field(default_factory=_no_fingerprints, repr=False)
     hashes: tuple[ViewHash, ...] = field(default=(), repr=False)
+    statements: tuple[Statement, ...] = ()
+    scores: Mapping[str, float] = field(default_factory=_no_scores, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

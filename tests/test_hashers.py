@@ -1,16 +1,16 @@
 from __future__ import annotations
 
 from ingest_guard import hashers
-from ingest_guard.hashing import registry
+from ingest_guard.hashing import detectors, registry
 
 
 def test_the_face_has_what_it_promises() -> None:
     """What plug-in authors import is exactly what is listed, and the same as in its own module."""
-    names = ["Algorithm", "FrameSource", "Hasher", "HasherError", "load", "run"]
+    names = ["Algorithm", "Detector", "DetectorError", "FrameSource", "Hasher", "HasherError", "load", "run"]
     assert sorted(hashers.__all__) == names
-    assert [name for name in vars(hashers) if not name.startswith("_")] == names
+    assert sorted(name for name in vars(hashers) if not name.startswith("_")) == names
     for name in names:
-        assert getattr(hashers, name) is getattr(registry, name)
+        assert getattr(hashers, name) is getattr(detectors if name.startswith("Detector") else registry, name)
 
 
 def test_a_plug_in_needs_nothing_else() -> None:

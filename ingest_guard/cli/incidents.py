@@ -1,35 +1,31 @@
-"""``ingest-guard incidents verify | list | show``: is a log of incidents whole, and what is in it, for the officer."""
+"""``ingest-guard incidents``: is a log whole, and what is in it, for the officer."""
 
 from __future__ import annotations
 
 import json
-import os
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import click
 
+from ingest_guard.cli.incident_options import FOLDER, identity_options, opened, opener
+from ingest_guard.cli.incidents_export import export_command
+from ingest_guard.cli.incidents_mark import expire_command, mark_command
 from ingest_guard.cli.main import MATCHED, OK, print_signers
 from ingest_guard.dataset.attestation.manifest import Manifest
 from ingest_guard.errors import AttestationError, IncidentError
 from ingest_guard.incidents.chain import verify
 from ingest_guard.incidents.defang import defang, printable
 from ingest_guard.incidents.entry import Incident
+from ingest_guard.incidents.expiry import unvouched
+from ingest_guard.incidents.journal import Journal, read
 from ingest_guard.incidents.reading import Checkpoint, Entry, Point, parse, read_lines
-from ingest_guard.incidents.sealing import Opener
 from ingest_guard.signing.keys import read_public_key
 
-_FOLDER = click.Path(path_type=Path, file_okay=False, exists=True)
 _FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
 _MOST_BYTES = 64 << 20
-_identity = click.option(
-    "--identity", type=_FILE, metavar="FILE", help="File with the officer's age identity, for its owner alone."
-)
-_identity_env = click.option(
-    "--identity-env", metavar="NAME", help="Environment variable that holds the identity, instead of a file."
-)
+_MOST_NAMED = 10
 
 
 @click.group("incidents")
@@ -38,7 +34,7 @@ def command() -> None:
 
 
 @command.command("verify")
-@click.argument("folder", type=_FOLDER)
+@click.argument("folder", type=FOLDER)
 @click.option(
     "--checkpoint",
     "kept",
@@ -54,19 +50,38 @@ def command() -> None:
     metavar="HEX|FILE",
     help="Public key that must have signed every checkpoint. Repeatable: one of them must have.",
 )
-def verify_command(folder: Path, kept: tuple[Path, ...], signers: tuple[str, ...]) -> int:
+@click.option(
+    "--journal", "book", type=_FILE, metavar="FILE", help="The officer's journal: it vouches for entries that expired."
+)
+@click.option(
+    "--officer",
+    "officers",
+    multiple=True,
+    metavar="HEX|FILE",
+    help="Public key that must have signed the journal. Repeatable.",
+)
+def verify_command(
+    folder: Path, kept: tuple[Path, ...], signers: tuple[str, ...], book: Path | None, officers: tuple[str, ...]
+) -> int:
     """Say up to where a log is whole; needs no key that opens it.
 
     Exit code: 0 whole, 1 tampered with, cut or without a line; 2 wrong use, 4 it cannot be read.
     """
+    if (book is None) != (not officers):
+        raise click.UsageError("--journal and --officer go together: anybody can write a journal of their own")
     keys = {read_public_key(each).hex() for each in signers} if signers else None
+    known_marks = Journal() if book is None else read(book, {read_public_key(each).hex() for each in officers})
     known = [checkpoint for path in kept for checkpoint in _checkpoints(path)]
     chain = verify(folder, checkpoints=known, keys=keys)
-    for problem in chain.problems:
+    blanked = unvouched(chain.blanked, known_marks)
+    problems = chain.problems + [f"the journal, {each}" for each in known_marks.problems]
+    if blanked:
+        named = ", ".join(str(n) for n, _ in blanked[:_MOST_NAMED])
+        by = "and there is no journal to vouch for it" if book is None else "and the journal does not say so"
+        problems.append(f"{len(blanked):,} entries were blanked, {by}: {named}{' ...' * (len(blanked) > _MOST_NAMED)}")
+    for problem in problems:
         click.echo(f"does not hold: {problem}")
-    if chain.stubs:
-        click.echo(f"does not hold: {chain.stubs:,} entries were blanked, and no command of this release does that")
-    click.echo(f"{chain.entries:,} entries, {chain.checkpoints:,} checkpoints")
+    click.echo(f"{chain.entries:,} entries, {chain.checkpoints:,} checkpoints, {chain.stubs:,} expired")
     last = chain.last_checkpoint
     if last is not None:
         point = last.checkpoint
@@ -76,18 +91,18 @@ def verify_command(folder: Path, kept: tuple[Path, ...], signers: tuple[str, ...
     if not known:
         click.echo("note: nothing kept elsewhere to compare with: a cut behind the last checkpoint would not be seen")
     print_signers(sorted(chain.keys))
-    return OK if chain.is_whole and not chain.stubs else MATCHED
+    return MATCHED if problems else OK
 
 
 @command.command("list")
-@click.argument("folder", type=_FOLDER)
-@_identity
-@_identity_env
-def list_command(folder: Path, identity: Path | None, identity_env: str | None) -> int:
+@click.argument("folder", type=FOLDER)
+@click.option("--journal", "book", type=_FILE, metavar="FILE", help="The officer's journal: shows states.")
+@identity_options
+def list_command(folder: Path, book: Path | None, identity: Path | None, identity_env: str | None) -> int:
     """List what is in a log, by page and host: one report covers one page."""
-    opener = _opener(identity, identity_env)
+    marks = {} if book is None else _states(folder, book)
     groups: dict[tuple[str, str], list[tuple[int, Incident]]] = {}
-    for number, incident in _opened(folder, opener):
+    for number, incident in opened(folder, opener(identity, identity_env)):
         place = incident.addresses.page or (incident.where.file if incident.where else None) or "-"
         groups.setdefault((place, incident.host or "-"), []).append((number, incident))
     for (place, host), found in groups.items():
@@ -96,7 +111,7 @@ def list_command(folder: Path, identity: Path | None, identity_env: str | None) 
             again = f", again {incident.count} times (see {incident.more_of})" if incident.more_of else ""
             click.echo(
                 f"  {number}  {incident.time}  {printable(incident.list.id)} ({incident.list.kind})  "
-                f"{incident.grade}  {incident.action}{again}"
+                f"{incident.grade}  {incident.action}{marks.get(number, '')}{again}"
             )
     grades = Counter(str(each.grade) for found in groups.values() for _, each in found)
     click.echo(", ".join(f"{count:,} {grade}" for grade, count in sorted(grades.items())) or "no entries")
@@ -104,14 +119,13 @@ def list_command(folder: Path, identity: Path | None, identity_env: str | None) 
 
 
 @command.command("show")
-@click.argument("folder", type=_FOLDER)
+@click.argument("folder", type=FOLDER)
 @click.argument("numbers", metavar="N...", nargs=-1, required=True, type=click.IntRange(1))
-@_identity
-@_identity_env
+@identity_options
 def show_command(folder: Path, numbers: tuple[int, ...], identity: Path | None, identity_env: str | None) -> int:
     """Show entries by their numbers, addresses as hxxps:// so that nothing makes links of them."""
     wanted = set(numbers)
-    for number, incident in _opened(folder, _opener(identity, identity_env), wanted):
+    for number, incident in opened(folder, opener(identity, identity_env), wanted):
         wanted.discard(number)
         click.echo(f"entry {number}")
         for name, value in json.loads(incident.to_json()).items():
@@ -122,27 +136,30 @@ def show_command(folder: Path, numbers: tuple[int, ...], identity: Path | None, 
     return OK
 
 
+command.add_command(export_command)
+command.add_command(mark_command)
+command.add_command(expire_command)
+
+
+def _states(folder: Path, book: Path) -> dict[int, str]:
+    """Return what a journal says of the entries of a log, by their numbers."""
+    journal = read(book)
+    if journal.problems:
+        raise IncidentError(f"{book}: the journal does not hold: {journal.problems[0]}")
+    found = {}
+    for line in read_lines(folder):
+        mark = journal.marks.get(line.digest)
+        if isinstance(line.content, Entry) and mark is not None:
+            found[line.content.n] = f"  {mark.state} {printable(mark.reference)}".rstrip()
+    return found
+
+
 def _shown(value: Any) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{printable(key)} {_shown(each)}" for key, each in value.items() if each not in (None, []))
     if isinstance(value, list):
         return "; ".join(map(_shown, value))
     return defang(str(value))
-
-
-def _opener(identity: Path | None, identity_env: str | None) -> Opener:
-    if identity is not None and identity_env is None:
-        return Opener.from_file(identity)
-    if identity_env is None or identity is not None:
-        raise click.UsageError("name the officer's key: --identity FILE or --identity-env NAME")
-    return Opener(os.environ.get(identity_env, ""), f"the environment variable {identity_env}")
-
-
-def _opened(folder: Path, opener: Opener, wanted: set[int] | None = None) -> Iterator[tuple[int, Incident]]:
-    numbers = None if wanted is None else frozenset(wanted)
-    for line in read_lines(folder):
-        if isinstance(line.content, Entry) and (numbers is None or line.content.n in numbers):
-            yield line.content.n, opener.open(line.content.sealed)
 
 
 def _checkpoints(path: Path) -> list[Checkpoint]:

@@ -13,18 +13,18 @@ from ingest_guard.errors import IngestGuardError, PolicyError
 OK, MATCHED, WRONG_USE, NOT_SCANNED, FAILED, STOPPED, NOTHING_READ = range(7)
 
 _COMMANDS = {
-    "attest": "ingest_guard.cli.attest:command",
-    "blocklist": "ingest_guard.cli.blocklist:command",
-    "check": "ingest_guard.cli.check:command",
-    "crawl": "ingest_guard.cli.crawl:command",
-    "doctor": "ingest_guard.cli.doctor:command",
-    "explain": "ingest_guard.cli.explain:command",
-    "incidents": "ingest_guard.cli.incidents:command",
-    "init": "ingest_guard.cli.init:command",
-    "neighbours": "ingest_guard.cli.neighbours:command",
-    "purge": "ingest_guard.cli.purge:command",
-    "recheck": "ingest_guard.cli.recheck:command",
-    "report": "ingest_guard.cli.report:command",
+    "attest": ("ingest_guard.cli.attest:command", "Show, verify, write and sign what a data set says of its making"),
+    "blocklist": ("ingest_guard.cli.blocklist:command", "Build blocklists from your lists, look at them, move them"),
+    "check": ("ingest_guard.cli.check:command", "Check image files, and print a verdict of each"),
+    "crawl": ("ingest_guard.cli.crawl:command", "Run a spider as 'scrapy crawl' does, with the guard in it"),
+    "doctor": ("ingest_guard.cli.doctor:command", "Check that each spider of this project is guarded"),
+    "explain": ("ingest_guard.cli.explain:command", "Say why the opt-outs of an address are heeded or not"),
+    "incidents": ("ingest_guard.cli.incidents:command", "Verify, open and settle a log of incidents"),
+    "init": ("ingest_guard.cli.init:command", "Write a policy with every key explained"),
+    "neighbours": ("ingest_guard.cli.neighbours:command", "Find records whose embeddings lie near to known ones"),
+    "purge": ("ingest_guard.cli.purge:command", "Remove what the project has stored without the guard"),
+    "recheck": ("ingest_guard.cli.recheck:command", "Compare a data set's fingerprints with a newer blocklist"),
+    "report": ("ingest_guard.cli.report:command", "Write one HTML page about a crawl"),
 }
 
 
@@ -34,10 +34,10 @@ class LazyGroup(click.Group):
     Parameters
     ----------
     commands_at
-        Name -> ``module:attribute`` of a command.
+        Name -> ``module:attribute`` of a command, and what the group's help says of it.
     """
 
-    def __init__(self, *arguments: Any, commands_at: Mapping[str, str], **options: Any) -> None:
+    def __init__(self, *arguments: Any, commands_at: Mapping[str, tuple[str, str]], **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._commands_at = commands_at
 
@@ -51,9 +51,14 @@ class LazyGroup(click.Group):
         del ctx
         if cmd_name not in self._commands_at:
             return None
-        module, name = self._commands_at[cmd_name].split(":")
+        module, name = self._commands_at[cmd_name][0].split(":")
         command: click.Command = getattr(import_module(module), name)
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands without importing one."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, self._commands_at[name][1]) for name in self.list_commands(ctx)])
 
 
 def print_signers(signers: Sequence[str]) -> None:

@@ -7,12 +7,13 @@ from typing import Any
 from ingest_guard._version import __version__
 from ingest_guard.blocklist.blocklist import Blocklist
 from ingest_guard.guard.allow_list import AllowList
+from ingest_guard.hashing import detectors
 from ingest_guard.policy.policy import Policy
 
 # How the work is done, where things lie and what is reported; none of it decides an outcome. Of the allow-list, its
 # values count and not its files' names; of the lists, what they say.
 _UNDECISIVE = frozenset(
-    {"blocklist", "build", "encoders", "list_key", "signer", "state", "allow", "flood", "max_age"}
+    {"blocklist", "build", "detectors", "encoders", "list_key", "signer", "state", "allow", "flood", "max_age"}
     | {"workers", "images_per_worker", "in_flight", "fairness", "records", "swap", "dataset", "extract", "filters"}
     | {"level", "old_stores", "hygiene", "opt_outs", "self_test", "report", "metrics"}
 )
@@ -40,6 +41,7 @@ def attest(blocklist: Blocklist, policy: Policy, allowed: AllowList) -> dict[str
         "encoders": {
             name: each.model_dump(mode="json", exclude={"file"}) for name, each in sorted(policy.encoders.items())
         },
+        **({"detectors": scored} if (scored := describe_detectors(policy)) else {}),
     }
     canonical = json.dumps(decisive, sort_keys=True, separators=(",", ":")).encode()
     attestation: dict[str, Any] = {
@@ -54,6 +56,30 @@ def attest(blocklist: Blocklist, policy: Policy, allowed: AllowList) -> dict[str
         # Not every frame was looked at: a reader of the record has to know.
         attestation["frames"] = "sample"
     return attestation
+
+
+def describe_detectors(policy: Policy) -> list[dict[str, Any]]:
+    """Return the detectors of a policy: ``name``, ``model``, ``sha256`` of the network, ``bound``, ``frames``.
+
+    Raises
+    ------
+    PolicyError
+        A name is unknown.
+    DetectorError
+        One cannot be loaded, or is none.
+    """
+    used = sorted(detectors.load(policy.detectors).items())
+    named = {name: policy.detectors[name] for name, _ in used}
+    return [
+        {
+            "name": name,
+            "model": each.model,
+            "sha256": each.digest,
+            "bound": named[name].bound,
+            "frames": named[name].frames,
+        }
+        for name, each in used
+    ]
 
 
 def _described(list_id: str, version: str, severity: str | None) -> dict[str, str]:

@@ -38,6 +38,7 @@ _FAILURES = frozenset(
         Reason.WORKER_CRASHED,
         Reason.DOMAIN_BUDGET,
         Reason.HASHER_FAILED,
+        Reason.DETECTOR_FAILED,
         Reason.GUARD_FAILED,
     }
 )

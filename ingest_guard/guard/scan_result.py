@@ -9,14 +9,22 @@ from typing import Any, NamedTuple
 
 from ingest_guard.guard import view_hashes
 from ingest_guard.guard.view_hashes import NAME, VIEW, check_rows
-from ingest_guard.verdict import ImageFacts, Match, Reason
+from ingest_guard.imaging.metadata.assertions import ENTRIES, USES
+from ingest_guard.imaging.metadata.statements import MOST_STATEMENTS
+from ingest_guard.imaging.metadata.xmp import VALUES
+from ingest_guard.verdict import ImageFacts, Match, Reason, Statement
 
 _MOST_MATCHES = 10_000
 MOST_HITS = 64
 """Entries of the lists that a scan names; an image that is near to more of them names the nearest."""
 _FORMAT = re.compile(r"[A-Z0-9]{1,16}")
 _HEX = re.compile(r"[0-9a-f]*")
+_SCORE = re.compile(r"score_[a-z0-9_]{3,65}")
 _PDQ_DIGITS = 64
+_SAID = {
+    "iptc": re.compile("|".join(VALUES)),
+    "c2pa": re.compile(rf"(?:cawg|c2pa)\.(?:{'|'.join(ENTRIES)}): (?:{'|'.join(USES)})|unreadable"),
+}
 # Twice the longest value that a hasher may have.
 _MOST_DIGITS = 8192
 
@@ -60,6 +68,8 @@ class Scan:
                     facts.pdq_quality,
                     dict(facts.fingerprints),
                     view_hashes.to_rows(facts.hashes),
+                    facts.statements,
+                    dict(facts.scores),
                 ],
             }
         ).encode()
@@ -102,7 +112,7 @@ def _number(read: Any) -> int:
 
 def _read_facts(*read: Any) -> ImageFacts:
     """Return facts that look as facts do; a worker may have been taken over, and records are made of this."""
-    kind, width, height, frames, quality, fingerprints, hashes = read
+    kind, width, height, frames, quality, fingerprints, hashes, statements, scores = read
     numbers = (width, height, frames, 0 if quality is None else quality)
     if not all(type(number) is int for number in numbers):
         raise TypeError("facts of an image of other types")
@@ -112,4 +122,19 @@ def _read_facts(*read: Any) -> ImageFacts:
         longest = _PDQ_DIGITS if name == "pdq" else _MOST_DIGITS
         if type(value) is not str or len(value) > longest or not _HEX.fullmatch(value):
             raise TypeError("a fingerprint that is none")
-    return ImageFacts(kind, width, height, frames, quality, fingerprints, view_hashes.from_rows(hashes))
+    said = tuple(_read_statement(row) for row in check_rows(statements, MOST_STATEMENTS))
+    if not isinstance(scores, dict) or not all(map(_is_score, scores, scores.values())):
+        raise TypeError("a score that is none")
+    return ImageFacts(kind, width, height, frames, quality, fingerprints, view_hashes.from_rows(hashes), said, scores)
+
+
+def _is_score(column: str, score: Any) -> bool:
+    return _SCORE.fullmatch(column) is not None and type(score) is float and 0 <= score <= 1
+
+
+def _read_statement(read: list[Any]) -> Statement:
+    """Return a statement in words that a standard has, or that the reader has for others."""
+    standard, said = read
+    if type(said) is not str or standard not in _SAID or not _SAID[standard].fullmatch(said):
+        raise TypeError("a statement that is none")
+    return Statement(standard, said)

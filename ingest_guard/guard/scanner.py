@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ingest_guard.blocklist.blocklist import Blocklist
 from ingest_guard.guard.scan_result import MOST_HITS, Hit, Scan
 from ingest_guard.guard.view_hashes import ViewHashes
-from ingest_guard.hashing import registry
+from ingest_guard.hashing import detectors, registry
 from ingest_guard.hashing.digests import digests
 from ingest_guard.hashing.pdq import pdq
 from ingest_guard.hashing.pdq_views import HashedViews, hash_views, radius_cap
@@ -44,13 +44,17 @@ class _Views(NamedTuple):
 
 @dataclass(slots=True)
 class _First:
-    """What is kept of the first frame's native view."""
+    """What is kept of the first frame's native view, and the scores."""
 
     quality: int | None = None
     low_detail: bool = False
     fingerprints: dict[str, str] = field(default_factory=dict)
     every: ViewHashes | None = None
     """What is kept of all frames and views, where that is wanted."""
+    frames: int = 0
+    """Those that have come so far."""
+    scores: dict[str, float] = field(default_factory=dict)
+    """The highest score of each detector so far, by its column."""
 
 
 @dataclass(slots=True)
@@ -110,11 +114,14 @@ class Scanner:
         hashers = registry.load(sorted(self._listed.union(policy.records.hashes) - {"pdq"}))
         self._of_bytes = {name: each for name, each in hashers.items() if each.algorithm.source == "bytes"}
         self._of_frames = {name: each for name, each in hashers.items() if name not in self._of_bytes}
+        self._detectors = detectors.load(policy.detectors)
 
     def prepare(self) -> None:
-        """Let hashers make what they make once, before a process forks or scans; see registry.prepare."""
+        """Let hashers and detectors make what they make once, before a process forks or scans; see registry.prepare."""
         for hasher in (*self._of_bytes.values(), *self._of_frames.values()):
             registry.prepare(hasher)
+        for detector in self._detectors.values():
+            detectors.prepare(detector)
 
     def scan(self, data: bytes) -> Scan:
         """Decode and compare one image; never raises for anything that the bytes may be."""
@@ -129,6 +136,7 @@ class Scanner:
             try:
                 for frame in picture.frames():
                     self._add_frame(frame, queries, first)
+                    self._add_scores(frame, picture.frame_count, first)
                     if queries.count >= _BATCH:
                         _compare(self._blocklist, queries, found)
                         queries = _Queries()
@@ -138,6 +146,8 @@ class Scanner:
             reason = problem.reason
         except registry.HasherError:
             reason = Reason.HASHER_FAILED
+        except detectors.DetectorError:
+            reason = Reason.DETECTOR_FAILED
         except MemoryError:
             reason = Reason.MEMORY
         _compare(self._blocklist, queries, found)
@@ -197,6 +207,15 @@ class Scanner:
         self._add_hashes(self._of_frames if is_first else listed, frame, frame.name, queries, first, is_first=is_first)
         if frame.stored is not None:
             self._add_hashes(listed, frame.stored, frame.stored.name, queries, first, is_first=False)
+
+    def _add_scores(self, frame: Frame, count: int, first: _First) -> None:
+        """Let detectors score a frame, if it is one of those: evenly spread, and of the picture itself."""
+        number = first.frames
+        first.frames += 1
+        for name, detector in self._detectors.items():
+            if number < count and number % -(-count // self._policy.detectors[name].frames) == 0:
+                column = detectors.column_of(detector)
+                first.scores[column] = max(first.scores.get(column, 0.0), detectors.run(detector, frame))
 
     def _views(self, frame: Frame, *, is_first: bool) -> Iterator[_Views]:
         """Yield the views of a frame, the native one before all others."""
@@ -320,4 +339,6 @@ def _facts(picture: Picture, first: _First) -> ImageFacts:
         pdq_quality=first.quality,
         fingerprints=first.fingerprints,
         hashes=first.every.kept() if first.every else (),
+        statements=picture.statements,
+        scores=first.scores,
     )

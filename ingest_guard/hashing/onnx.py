@@ -22,7 +22,7 @@ from PIL import Image
 from ingest_guard.errors import PolicyError
 from ingest_guard.hashing import algorithms, registry
 from ingest_guard.hashing.registry import Algorithm, FrameSource
-from ingest_guard.policy.encoders import Encoder
+from ingest_guard.policy.networks import Encoder
 
 _MOST_BYTES = 1 << 30
 _SILENT = 4
@@ -89,16 +89,13 @@ class Encoding:
         """
         if self._session is not None:
             return
-        try:
-            import onnxruntime  # noqa: PLC0415 - an extra, and heavy: for those who use it
-        except ImportError:
-            raise PolicyError(f"{self._key}: needs onnxruntime; install ingest-guard[onnx]") from None
+        runtime = load_runtime(self._key)
         model = _read(self._key, self.encoder)
         try:
             try:
-                session = _open(onnxruntime, model + output_named(self.encoder.output))
+                session = open_network(runtime, model + output_named(self.encoder.output))
             except Exception:  # noqa: BLE001 - it is an output already, or the network is none: the next line says it
-                session = _open(onnxruntime, model)
+                session = open_network(runtime, model)
             if self.encoder.output not in {output.name for output in session.get_outputs()}:
                 raise ValueError("no such tensor")  # noqa: TRY301 - as any other fault of the file
             (self._input,) = [each.name for each in session.get_inputs()]
@@ -174,12 +171,22 @@ def _field(tag: int, body: bytes) -> bytes:
     return bytes([tag, *length, size]) + body
 
 
-def _open(onnxruntime: Any, model: bytes) -> Any:
-    options = onnxruntime.SessionOptions()
+def load_runtime(key: str) -> Any:
+    """Return onnxruntime; PolicyError, with the policy's key that needs it, where it is not installed."""
+    try:
+        import onnxruntime  # noqa: PLC0415 - an extra, and heavy: for those who use it
+    except ImportError:
+        raise PolicyError(f"{key}: needs onnxruntime; install ingest-guard[onnx]") from None
+    return onnxruntime
+
+
+def open_network(runtime: Any, model: bytes) -> Any:
+    """Return a session of a network, with one thread; the runtime's own errors where it is none."""
+    options = runtime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     # It would write to standard error.
     options.log_severity_level = _SILENT
-    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    return runtime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
 def _read(key: str, encoder: Encoder) -> bytes:

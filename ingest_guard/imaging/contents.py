@@ -11,6 +11,7 @@ from typing import TypeAlias
 
 from ingest_guard.imaging.embedded.images import net
 from ingest_guard.imaging.formats.base import Reader
+from ingest_guard.imaging.metadata.statements import Statements
 from ingest_guard.imaging.pixels.model import Budget, NotScannable
 from ingest_guard.imaging.sniffing.documents import find_document
 from ingest_guard.imaging.sniffing.patterns import linear
@@ -60,12 +61,15 @@ class Contents:
         Those of them that opened as pictures.
     problem
         Why something inside could not be looked at; None where nothing stands against the file.
+    statements
+        What the metadata says of the file's use, and of the use of the pictures inside it.
     """
 
     def __init__(self, budget: Budget, open_image: Opener) -> None:
         self.files: dict[bytes, None] = {}
         self.pictures: list[Reader] = []
         self.problem: Reason | None = None
+        self.statements = Statements()
         self._budget = budget
         self._open = open_image
         self._tries = 0
@@ -82,10 +86,16 @@ class Contents:
 
     def search(self, reader: Reader, depth: int = 0) -> None:
         """Look through the parts of a file that no decoder is given."""
+        whole = reader.metadata()
+        for piece in whole or ():
+            if len(piece) >= _SMALLEST:
+                self.statements.read(piece)
         try:
             for piece in reader.unread():
                 if len(piece) >= _SMALLEST and piece not in self.files:
                     self._keep(piece)
+                    if whole is None:
+                        self.statements.read(piece)
                     self._search_piece(piece, depth)
         except NotScannable as error:
             self.problem = self.problem or error.reason
@@ -110,11 +120,12 @@ class Contents:
                 if body.is_picture:
                     self._take(body.data, depth)
                 self._keep(body.data)
-        # ImageMagick keeps EXIF, with the thumbnail in it, as lines of hex.
+        # ImageMagick keeps EXIF, with the thumbnail in it, and XMP as lines of hex.
         for run in _HEX.finditer(piece):
             digits = run[0].translate(None, _BLANKS)
             profile = bytes.fromhex(digits[: len(digits) & ~1].decode("ascii"))
             self._keep(profile)
+            self.statements.read(profile)
             self._search_pictures(profile, depth)
 
     def _search_pictures(self, piece: bytes, depth: int) -> None:

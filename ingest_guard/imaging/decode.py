@@ -14,14 +14,14 @@ from typing import Final
 
 from ingest_guard.imaging.contents import Contents
 from ingest_guard.imaging.formats import READERS
-from ingest_guard.imaging.formats.base import Reader
+from ingest_guard.imaging.formats.base import Reader, gaps
 from ingest_guard.imaging.pixels.model import Budget, Frame, Limits, NotScannable
 from ingest_guard.imaging.pixels.pillow import decoding, quiet
 from ingest_guard.imaging.pixels.render import frames_of
 from ingest_guard.imaging.sniffing.documents import find_document, is_zip
 from ingest_guard.imaging.sniffing.signatures import find_images
 from ingest_guard.imaging.sniffing.sniff import Kind, sniff
-from ingest_guard.verdict import Reason
+from ingest_guard.verdict import Reason, Statement
 
 __all__ = ["Frame", "Limits", "NotScannable", "Picture", "open_picture"]
 
@@ -55,6 +55,11 @@ class Picture:
         self._contents = Contents(budget, _try_open)
         self._searched = 0
         self._yielded = 0
+
+    @property
+    def statements(self) -> tuple[Statement, ...]:
+        """What the metadata says of the file's use, as far as it was looked through: :meth:`frames` does so last."""
+        return self._contents.statements.found
 
     def files(self, *, behind_samples: bool = False) -> Iterator[bytes]:
         """Yield what is inside the file beside its frames: see :class:`~ingest_guard.imaging.contents.Contents`.
@@ -94,13 +99,17 @@ class Picture:
         if not data[skip:].strip(_PADDING):
             return
         inside.add(data[skip:])
+        spans = [(0, skip)]
         for offset in islice(find_images(data, skip), _MOST_TRIES):
             reader = _try_open(data[offset:], self._budget) if offset >= skip else Reason.CORRUPT
             if not isinstance(reader, Reason):
                 skip = offset + max(1, reader.end)
+                spans.append((offset, skip))
                 inside.add(reader.data)
                 inside.search(reader, 1)
                 inside.search_samples(reader, 1)
+        for piece in gaps(data, spans, len(data)):
+            inside.statements.read(piece)
 
     def frames(self) -> Iterator[Frame]:
         """Yield every frame, and every view of it that differs; then thumbnails, and images after the end.

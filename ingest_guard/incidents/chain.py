@@ -47,6 +47,8 @@ class Chain:
         The last one; None where there is none.
     keys
         Public keys of the signatures that hold.
+    blanked
+        Number, and SHA-256 that the line had, of each stub: only the officer's journal says whether that was right.
     is_unfinished
         Whether a last line has no end: its writer was killed before it counted, or it was cut.
     problems
@@ -62,6 +64,7 @@ class Chain:
     first_day: str | None = None
     last_checkpoint: Checkpoint | None = None
     keys: set[str] = field(default_factory=set)
+    blanked: list[tuple[int, str]] = field(default_factory=list)
     is_unfinished: bool = False
     problems: list[str] = field(default_factory=list)
 
@@ -153,6 +156,7 @@ def _look(chain: Chain, line: Line, keys: Collection[str] | None) -> None:
     chain.last = content.n
     if isinstance(content, Stub):
         chain.stubs += 1
+        chain.blanked.append((content.n, content.sha256))
     else:
         chain.entries += 1
         chain.first_day = chain.first_day or content.day

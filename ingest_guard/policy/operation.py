@@ -80,6 +80,7 @@ class Incidents(Section):
     folder: Path = Field(Path("incidents"), strict=False)
     recipients: tuple[Annotated[str, Field(min_length=1, max_length=4096)], ...] = ()
     signing_key: Path | None = Field(None, strict=False)
+    retention: Span = timedelta(days=366)
 
     @field_validator("recipients")
     @classmethod

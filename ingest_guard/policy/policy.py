@@ -14,8 +14,8 @@ from pydantic import Field, ValidationError, model_validator
 
 from ingest_guard._yaml import YAMLProblem, describe_errors, load_with_lines, to_tuples
 from ingest_guard.errors import PolicyError
-from ingest_guard.policy.encoders import Encoder
 from ingest_guard.policy.lists import Allow, KeySource, ListPolicy, Signers, State, is_hex_key
+from ingest_guard.policy.networks import DetectorPolicy, Encoder
 from ingest_guard.policy.operation import Fairness, Hygiene, Incidents, Metrics, Report, SelfTest, Swap, is_recipient
 from ingest_guard.policy.records import Dataset, Extract, Filters, OptOutPolicy, Records
 from ingest_guard.policy.units import BinaryType, Bodies, Section, Size, Span, Workers
@@ -82,6 +82,7 @@ class Policy(Section):
     state: State = None
     lists: dict[str, ListPolicy] = Field(default_factory=dict)
     encoders: dict[str, Encoder] = Field(default_factory=dict, max_length=8)
+    detectors: dict[str, DetectorPolicy] = Field(default_factory=dict, max_length=8)
     allow: Allow = Allow()
     flood: int = Field(100, ge=0, le=100_000)
     accept_false_matches: bool = False

@@ -116,12 +116,13 @@ class Filters(Section):
 class OptOutPolicy(Section):
     """Which opt-outs keep an image out of the records.
 
-    All are heeded by default. Each switch has the name under which the statistics count it (``opted_out/REASON``).
-    ``robots_txt`` is the add-on's default for ``ROBOTSTXT_OBEY``; ``robots_unreachable`` says what a robots.txt that
-    cannot be had does. ``purpose`` is what the data set is for: a preference about another use keeps nothing out.
-    ``informal_usage`` heeds preferences in words that their specifications do not have (any more). ``agents`` are
-    names, beside the crawler's own, that count as addressed to it, in robots.txt as well; ``tdm_wait`` bounds how long
-    an image waits for its host's ``tdmrep.json``.
+    All but ``ai_txt`` are heeded by default. Each switch has the name under which the statistics count it
+    (``opted_out/REASON``). ``robots_txt`` is the add-on's default for ``ROBOTSTXT_OBEY``; ``robots_unreachable`` says
+    what a robots.txt that cannot be had does. ``purpose`` is what the data set is for: a preference about another use
+    keeps nothing out. ``informal_usage`` heeds preferences in words that their specifications do not have (any more);
+    ``iptc`` and ``c2pa`` heed what an image file says itself. ``agents`` are names, beside the crawler's own, that
+    count as addressed to it, in robots.txt and ``ai.txt`` as well; ``tdm_wait`` bounds how long an image waits for its
+    host's ``tdmrep.json``, and for its ``ai.txt``.
     """
 
     robots_txt: bool = True
@@ -134,10 +135,13 @@ class OptOutPolicy(Section):
     unavailable_after: bool = True
     tdm_reservation: bool = True
     tdm_file: bool = True
+    ai_txt: bool = False
     content_usage: bool = True
     content_signal: bool = True
     rsl_license: bool = True
     informal_usage: bool = True
+    iptc: bool = True
+    c2pa: bool = True
     purpose: tuple[Purpose, ...] = Field(("train-ai",), min_length=1)
     agents: tuple[Agent, ...] = ()
     tdm_wait: Span = timedelta(seconds=30)

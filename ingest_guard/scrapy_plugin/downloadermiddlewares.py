@@ -124,6 +124,8 @@ class Sentinel:
         note_response(self._state, request, response, inspection.verdict)
         if ticket is not None:
             ticket.note(response, inspection.verdict, inspection.generation.guard.attestation)
+            headers = self._state.signals.read_response(response)
+            ticket.add_hop(response, self._state.signals.add_file(headers, inspection.verdict.image))
         if inspection.verdict.outcome not in PASSING:
             if not is_test:
                 self._state.count("sentinel/dropped")

@@ -106,7 +106,7 @@ async def explain(runtime: Runtime, url: str) -> Explanation:
 
 def _is_unasked(fetched: Fetched) -> bool:
     """Return whether a host's files keep an image out, so that it was not asked for."""
-    return fetched.signal is not None and fetched.signal.source in {"robots.txt", "tdmrep.json"}
+    return fetched.signal is not None and fetched.signal.source in {"robots.txt", "tdmrep.json", "ai.txt"}
 
 
 async def _is_page(runtime: Runtime, url: str) -> bool:

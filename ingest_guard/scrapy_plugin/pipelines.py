@@ -2,7 +2,7 @@
 
 import logging
 import types
-from collections.abc import Awaitable, Callable, Generator, Iterable
+from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping
 from typing import Any, Self
 
 from scrapy import signals
@@ -24,6 +24,7 @@ from ingest_guard.dataset.records.items import (
 from ingest_guard.dataset.records.payloads import holds_image
 from ingest_guard.dataset.records.record import build_record, carries_image, uid_of
 from ingest_guard.dataset.records.seen import Seen
+from ingest_guard.hashing.detectors import bounds_of
 from ingest_guard.scrapy_plugin.check.list_actions import note_listed_url
 from ingest_guard.scrapy_plugin.core import placement
 from ingest_guard.scrapy_plugin.images.fetch import Fetched
@@ -45,6 +46,7 @@ class _Pipeline:
         self._state = runtime.state
         self._fields = self._state.policy.records
         self._filters = Filters(self._state.policy.filters)
+        self._bounds = bounds_of(self._state.policy.detectors)
         self._pages = self._state.item_pages
         self._fetcher = runtime.fetcher
 
@@ -129,10 +131,18 @@ class _Pipeline:
         return self._passes(self._filters.of_text(target.absolute_url, target.alt, target.language))
 
     def _is_kept(self, fetched: Fetched) -> bool:
-        """Return whether an image passed the check, and the filters of its size."""
+        """Return whether an image passed the check, and the filters of its size and scores."""
         if fetched.result != "no_known_match" or fetched.verdict is None or fetched.verdict.image is None:
             return False
-        return self._passes(self._filters.of_size(fetched.verdict.image.width, fetched.verdict.image.height))
+        image = fetched.verdict.image
+        return self._passes(self._filters.of_size(image.width, image.height) or self._detected(image.scores))
+
+    def _detected(self, scores: Mapping[str, float]) -> str | None:
+        """Say whether a picture has a score that the policy wants none of, and count by which detectors."""
+        by = [name for column, (name, bound) in self._bounds.items() if scores.get(column, 0.0) >= bound]
+        for name in by:
+            self._state.count(f"detected/{name}")
+        return "detected" if by else None
 
     def _passes(self, why: str | None) -> bool:
         if why is not None:

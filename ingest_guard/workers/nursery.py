@@ -165,10 +165,14 @@ class Nursery:
         self._on_ready(self)
 
 
+def environment() -> dict[str, str]:
+    """Return the environment variables of the child: without those that this process read keys from."""
+    threads = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+    return {**without_keys(os.environ), **threads, **_ALLOCATOR, "PYTHONDONTWRITEBYTECODE": "1"}
+
+
 def _spawn(theirs: socket.socket) -> subprocess.Popen[bytes]:
     """Start the child on a fresh interpreter: a fork would carry everything that the crawl holds in memory."""
-    threads = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
-    environment = {**without_keys(os.environ), **threads, **_ALLOCATOR, "PYTHONDONTWRITEBYTECODE": "1"}
     return subprocess.Popen(
         [sys.executable, "-c", _START, str(theirs.fileno()), str(os.getpid()), json.dumps(sys.path)],
         pass_fds=(theirs.fileno(),),
@@ -176,5 +180,5 @@ def _spawn(theirs: socket.socket) -> subprocess.Popen[bytes]:
         # A decoder that dies may print what it worked on; that must not get into a log.
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        env=environment,
+        env=environment(),
     )

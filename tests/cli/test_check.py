@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ from support.listed import PDF, World
 
 from ingest_guard.cli import main
 from ingest_guard.guard.guard import Guard
+from ingest_guard.workers.pool import WorkerPool
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,12 +40,14 @@ def files(tmp_path: Path, world: World) -> Path:
 
 @pytest.fixture
 def check(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], world: World, files: Path
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], world: World, files: Path, tmp_path: Path
 ) -> Callable[..., tuple[int, list[dict[str, Any]], str]]:
-    """Return the command as its user has it: exit code, objects printed, errors."""
+    """Return the command as its user has it: exit code, objects printed, errors; without processes where it may."""
+    policy = tmp_path / "inline.yaml"
+    policy.write_text(f"blocklist: {world.blocklist}\nworkers: inline\n")
 
     def run(*names: str, options: tuple[str, ...] | None = None) -> tuple[int, list[dict[str, Any]], str]:
-        options = ("--blocklist", str(world.blocklist)) if options is None else options
+        options = ("--policy", str(policy)) if options is None else options
         monkeypatch.chdir(files)
         monkeypatch.setattr("sys.argv", ["ingest-guard", "check", *names, *options])
         with pytest.raises(SystemExit) as stopped:
@@ -86,20 +90,42 @@ def test_guard_that_fails(
     check: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, names: list[str], code: int
 ) -> None:
     """4 goes before a match and after wrong use; one file that fails does not hide the others."""
-    real = Guard.check
+    real = Guard.begin
 
-    def fail(self: Guard, data: bytes) -> Any:
+    def fail(self: Guard, data: bytes, **options: Any) -> Any:
         if len(data) < 8000:
             raise RuntimeError("secret")
-        return real(self, data)
+        return real(self, data, **options)
 
-    clean = Path("clean.jpg")
-    monkeypatch.setattr(Guard, "check", fail)
+    monkeypatch.setattr(Guard, "begin", fail)
     found, objects, errors = check(*names)
     assert found == code
-    assert f"{clean}: the guard failed (RuntimeError)" in errors
+    assert "clean.jpg: the guard failed (a body could not be checked (RuntimeError))" in errors
     assert "secret" not in errors
     assert len(objects) == names.count("exact.jpg")
+
+
+@pytest.mark.parametrize("jobs", [("--jobs", "2"), ()])
+def test_files_are_decoded_in_processes_of_their_own(
+    check: Callable[..., Any], world: World, monkeypatch: pytest.MonkeyPatch, jobs: tuple[str, ...]
+) -> None:
+    """As many as are asked for, or one for each core; lines come in the order of the files."""
+    made = []
+    real = WorkerPool.__init__
+
+    def noted(self: WorkerPool, guard: Guard, *others: Any) -> None:
+        made.append(guard.policy.worker_count)
+        real(self, guard, *others)
+
+    monkeypatch.setattr(WorkerPool, "__init__", noted)
+    monkeypatch.setattr(Guard, "check", None)
+    names = ["cut.jpg", "clean.jpg", "near.png", "absent.jpg", *["clean.jpg"] * 9, "exact.jpg", "text.txt"]
+    code, objects, errors = check(*names, options=("--blocklist", str(world.blocklist), *jobs))
+    assert code == 2
+    assert "absent.jpg: cannot be read" in errors
+    assert [each["file"] for each in objects] == [name for name in names if name != "absent.jpg"]
+    assert [each["outcome"] for each in objects[:3]] == ["not_scannable", "no_known_match", "match"]
+    assert made == [2 if jobs else len(os.sched_getaffinity(0))]
 
 
 def test_fields(check: Callable[..., Any]) -> None:

@@ -14,11 +14,13 @@ from support.attested import manifest, run
 from ingest_guard.cli.incidents import command
 from ingest_guard.dataset.attestation.model import IncidentCheckpoint
 from ingest_guard.errors import IncidentError
+from ingest_guard.incidents import expiry
 from ingest_guard.incidents.chain import summary
 from ingest_guard.incidents.defang import defang
 from ingest_guard.incidents.log import Log
 from ingest_guard.incidents.reading import Entry, Stub, read_lines, to_line
 from ingest_guard.incidents.sealing import Sealer
+from ingest_guard.signing.keys import write_signing_key
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,7 +64,7 @@ def test_a_whole_log_verifies_without_the_key_that_opens_it(log: Log, tmp_path: 
     kept.write_bytes(to_line(log.checkpoint) + b"\n")
     said = call("verify", log.folder, "--signer", PUBLIC, "--checkpoint", kept)
     assert said.return_value == 0
-    assert "3 entries, 2 checkpoints\nlast checkpoint: after entry 3, " in said.output
+    assert "3 entries, 2 checkpoints, 0 expired\nlast checkpoint: after entry 3, " in said.output
     assert "note" not in said.output
     assert f"signed by {PUBLIC}" in said.output
     assert call("verify", log.folder).return_value == 0
@@ -176,3 +178,60 @@ def test_addresses_lose_their_scheme_alone() -> None:
         "httpd.txt",
     ]
     assert json.loads(f'"{defang(chr(7))}"'.replace("\\x", "\\u00")) == "\x07"
+
+
+def test_the_officer_marks_entries_and_lets_old_ones_go(
+    log: Log, identity: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a journal of the officer's own; list shows it, and verify asks it about what is gone."""
+    public = write_signing_key(tmp_path / "sign.key")[1]
+    key, book = tmp_path / "sign.key", tmp_path / "officer.journal"
+    book_and_key = ("--journal", book, "--sign-key", key)
+    assert "2 marked as reported" in call("mark", log.folder, "1-2", "reported", "CT-17", *book_and_key).output
+    assert "1 marked as hold" in call("mark", log.folder, "3", "hold", *book_and_key).output
+    listed = call("list", log.folder, "--identity", identity, "--journal", book).output
+    assert listed.count("reported CT-17") == 2
+    assert listed.count("  hold") == 1
+    policy = tmp_path / "policy.yaml"
+    policy.write_text("blocklist: b\n")
+    assert "0 entries removed" in call("expire", log.folder, *book_and_key, "--policy", policy).output
+    monkeypatch.setattr(expiry, "_day_before", lambda _: "9999-12-31")
+    assert "2 entries removed" in call("expire", log.folder, *book_and_key, "--days", 30).output
+    said = call("verify", log.folder, "--journal", book, "--officer", public)
+    assert (said.return_value, "1 entries, 2 checkpoints, 2 expired" in said.output) == (0, True)
+    alone = call("verify", log.folder)
+    assert (alone.return_value, "there is no journal to vouch for it: 1, 2" in alone.output) == (1, True)
+    stranger = call("verify", log.folder, "--journal", book, "--officer", PUBLIC)
+    assert (stranger.return_value, "the journal, line 1: it is signed with another key" in stranger.output) == (1, True)
+    book.write_bytes(book.read_bytes()[1:])
+    assert "does not hold" in str(call("list", log.folder, "--identity", identity, "--journal", book).exception)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "match"),
+    [
+        (("mark", "LOG", "9", "reported"), "no open entry 9"),
+        (("mark", "LOG", "2-1", "reported"), "from less to more"),
+        (("mark", "LOG", "1-999999999", "reported"), "at most"),
+        (("mark", "LOG", "one", "reported"), "no number"),
+        (("mark", "LOG", "1", "expired"), "expired"),
+        (("expire", "LOG"), "how old"),
+        (("expire", "LOG", "--days", "1", "--policy", "KEY"), "how old"),
+        (("verify", "LOG", "--journal", "KEY"), "go together"),
+        (("verify", "LOG", "--officer", PUBLIC), "go together"),
+    ],
+)
+def test_wrong_use_of_the_journal(log: Log, tmp_path: Path, arguments: tuple[str, ...], match: str) -> None:
+    """A clear line each; nothing is marked, and nothing goes."""
+    write_signing_key(tmp_path / "sign.key")
+    places = {"LOG": str(log.folder), "KEY": str(tmp_path / "sign.key")}
+    more = () if arguments[0] == "verify" else ("--journal", tmp_path / "book", "--sign-key", tmp_path / "sign.key")
+    assert match in str(call(*(places.get(each, each) for each in arguments), *more).exception)
+    assert not (tmp_path / "book").exists()
+
+
+def test_a_journal_stays_out_of_the_log(log: Log, tmp_path: Path) -> None:
+    """The crawler's folder is the crawler's."""
+    write_signing_key(tmp_path / "sign.key")
+    options = ("--journal", log.folder / "book", "--sign-key", tmp_path / "sign.key")
+    assert "does not belong" in str(call("mark", log.folder, "1", "hold", *options).exception)

@@ -97,6 +97,23 @@ def test_check_loads_no_scrapy() -> None:
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
 
+def test_help_loads_nothing() -> None:
+    """It is there at once: the list of commands needs none of their modules, nor the guard's libraries."""
+    program = "import sys; from ingest_guard.cli.main import cli; cli(['--help'], standalone_mode=False); "
+    program += "assert not {'numpy', 'PIL', 'pydantic', 'scrapy'} & sys.modules.keys()"
+    assert subprocess.run([sys.executable, "-c", program], check=False, capture_output=True).returncode == 0
+
+
+@pytest.mark.parametrize("group", [cli, cli.get_command(click.Context(cli), "blocklist")], ids=["all", "blocklist"])
+def test_help_has_a_line_for_each_command(group: click.Group) -> None:
+    """Whole sentences, short enough for a terminal of 80 columns; what is named is there."""
+    ctx = click.Context(group, terminal_width=80, max_content_width=80)
+    listed = group.get_help(ctx).partition("Commands:\n")[2].splitlines()
+    assert [line.split()[0] for line in listed] == group.list_commands(ctx)
+    assert all(len(line) <= 80 and not line.endswith("...") for line in listed)
+    assert all(group.get_command(ctx, name) is not None for name in group.list_commands(ctx))
+
+
 def test_entry_point() -> None:
     """The package's main is what the entry point names."""
     assert package_main is run

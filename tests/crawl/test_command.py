@@ -38,7 +38,7 @@ _SPIDERS = """
             if self.stop:
                 raise CloseSpider(self.stop)
 """
-_COMMAND = ("-c", "import sys; from ingest_guard.cli import main; sys.exit(main())", "crawl")
+_COMMAND = ("ingest-guard", "crawl")
 _SAFE = {f"/safe{number}.jpg": encode(drawn(710 + number, (160, 120)), "JPEG") for number in range(4)}
 _LISTED = encode(drawn(1), "JPEG")
 
@@ -63,7 +63,7 @@ def project(tmp_path: Path) -> Project:
 
 
 def _crawl(project: Project, site: Server, *options: str) -> Crawl:
-    return project.wait(project.start(*_COMMAND, *options, "tested", "-a", f"base={site.base}"))
+    return project.wait(project.begin(*_COMMAND, *options, "tested", "-a", f"base={site.base}"))
 
 
 def test_a_crawl_that_ends_well_exits_0_and_says_what_it_was_held_against(
@@ -105,7 +105,7 @@ def test_a_crawl_that_cannot_start_exits_as_scrapy_says(project: Project, site: 
 @pytest.mark.parametrize(("reason", "code"), [("shutdown", 5), ("closespider_itemcount", 0)])
 def test_a_crawl_that_was_stopped_exits_5(reason: str, code: int, project: Project, site: Server) -> None:
     """Stopped before its end it is not complete; a bound that the operator set himself is an end."""
-    process = project.start(*_COMMAND, "tested", "-a", f"base={site.base}", "-a", f"stop={reason}")
+    process = project.begin(*_COMMAND, "tested", "-a", f"base={site.base}", "-a", f"stop={reason}")
     assert project.wait(process).exit_code == code
 
 
@@ -120,7 +120,7 @@ def test_a_feed_that_cannot_be_stored_exits_5(project: Project, site: Server) ->
 
 def test_a_job_that_was_not_closed_is_not_resumed(project: Project, site: Server) -> None:
     """After kill -9, Scrapy would end with the rest missing; the guard refuses, and says how to go on."""
-    process = project.start(*_COMMAND, "tested", "-a", f"base={site.base}", "-a", "stop=kill")
+    process = project.begin(*_COMMAND, "tested", "-a", f"base={site.base}", "-a", "stop=kill")
     assert project.wait(process).exit_code == -9
     asked = len(site.asked())
     crawl = project.crawl(base=site.base)

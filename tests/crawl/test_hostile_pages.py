@@ -88,7 +88,7 @@ def test_sigterm_ends_a_crawl_in_order_whatever_it_reads(tmp_path: Path, kind: s
             server.add(f"/{number}", _slowly)
         body = gzip.compress(KINDS[kind](4 << 20), 1)
         server.add("/bad0", Reply(body, "text/html", headers=GZIP))
-        process = project.start("-m", "scrapy", "crawl", "tested", "-a", f"base={server.url('/')}")
+        process = project.begin("scrapy", "crawl", "tested", "-a", f"base={server.url('/')}")
         asyncio.run(until(lambda: "/bad0" in server.asked()))
         time.sleep(0.3)
         asked = time.monotonic()

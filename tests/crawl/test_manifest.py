@@ -131,7 +131,7 @@ def test_a_data_set_is_attested_also_when_it_grows(tmp_path: Path, site: Server)
 def test_a_crawl_that_is_killed_leaves_no_manifest_and_is_not_forgotten(tmp_path: Path, site: Server) -> None:
     """The next one covers its records, and says that its numbers are lost."""
     project = _project(tmp_path)
-    killed = project.wait(project.start(*_COMMAND, "tested", "-a", f"base={site.base}", "-a", "end=kill"))
+    killed = project.wait(project.begin(*_COMMAND, "tested", "-a", f"base={site.base}", "-a", "end=kill"))
     assert killed.exit_code != 0
     folder = tmp_path / "out" / "set"
     assert not (folder / "attestation.json").exists()
@@ -149,7 +149,7 @@ def test_a_crawl_that_is_killed_leaves_no_manifest_and_is_not_forgotten(tmp_path
     assert "a run did not end well" in "".join(found.notes)
 
 
-_COMMAND = ("-c", "import sys; from ingest_guard.cli import main; sys.exit(main())", "crawl")
+_COMMAND = ("ingest-guard", "crawl")
 
 
 def test_a_changed_shard_of_an_earlier_crawl_is_not_vouched_for(tmp_path: Path, site: Server) -> None:
@@ -158,7 +158,7 @@ def test_a_changed_shard_of_an_earlier_crawl_is_not_vouched_for(tmp_path: Path, 
     assert _crawl(project, site).exit_code == 0
     shard = tmp_path / "out" / "set" / "records-00000.jsonl"
     shard.write_text(shard.read_text().replace("safe1", "safe7"))
-    crawl = project.wait(project.start(*_COMMAND, "tested", "-a", f"base={site.base}", "-a", "first=/more"))
+    crawl = project.wait(project.begin(*_COMMAND, "tested", "-a", f"base={site.base}", "-a", "first=/more"))
     assert crawl.exit_code == 5
     assert "the manifest could not be written" in crawl.output
     assert "records-00000.jsonl was changed since the crawl that wrote it" in crawl.output

@@ -9,6 +9,7 @@ import pytest
 from support.crawl import Crawl, Project, page
 from support.pictures import drawn, encode
 from support.server import Reply, Seen, Server
+from support.statements import XAP, assertion, data_mining, jumbf_segments, segment, store, uses
 
 from ingest_guard.policy.records import OptOutPolicy
 
@@ -66,6 +67,15 @@ _IMAGES: dict[str, tuple[str | None, list[tuple[str, str]]]] = {
     "robots-usage": ("content_usage", []),
     "robots-usage-yes": (None, []),
     "robots-partner": ("robots_txt", []),
+    "iptc": ("iptc", []),
+    "iptc-yes": (None, []),
+    "c2pa": ("c2pa", []),
+}
+_SEGMENTS = {
+    # name: what the file says of itself
+    "/i/iptc.jpg": segment(0xE1, XAP + data_mining("DMI-PROHIBITED-AIMLTRAINING")),
+    "/i/iptc-yes.jpg": segment(0xE1, XAP + data_mining("DMI-ALLOWED")),
+    "/i/c2pa.jpg": b"".join(jumbf_segments(store(assertion(uses(ai_training="notAllowed"))), 90)),
 }
 _PAGES: dict[str, tuple[str | None, str, list[tuple[str, str]]]] = {
     # name: what counts its image, markup, headers
@@ -90,7 +100,7 @@ Content-Signal: /robots-signal ai-train=no
 User-agent: PartnerBot
 Disallow: /i/robots-partner
 """
-_POLICY = "opt_outs:\n  agents: [PartnerBot]\n  tdm_wait: 1s\n"
+_POLICY = "opt_outs:\n  agents: [PartnerBot]\n  tdm_wait: 1s\n  ai_txt: true\n"
 _SWITCHES = [name for name, field in OptOutPolicy.model_fields.items() if field.default is True]
 _ALL_OFF = "opt_outs:\n" + "".join(f"  {name}: false\n" for name in _SWITCHES)
 _SETTINGS = {
@@ -111,12 +121,14 @@ class World:
         pages.add("/.well-known/tdmrep.json", b'[{"location": "/of-the-file/", "tdm-reservation": 1}]')
         rules = b'[{"location": "/free/*.jpg$", "tdm-reservation": 0}, {"location": "/", "tdm-reservation": 1}]'
         filed.add("/.well-known/tdmrep.json", rules, type="application/json")
+        filed.add("/ai.txt", b"User-Agent: *\nDisallow: *not-for-ai*\n", type="text/plain")
         pages.add("/robots.txt", _ROBOTS, type="text/plain")
         closed.add("/robots.txt", b"User-agent: *\nDisallow: /\n", type="text/plain")
         slow.add("/.well-known/tdmrep.json", self._wait)
         self.to_filed = self.image(filed, "/target.jpg")
         shown += [
             self.image(filed, "/free/ok.jpg"),
+            self.image(filed, "/free/not-for-ai.jpg"),
             self.image(filed, "/kept.jpg"),
             self.image(closed, "/closed.jpg"),
             self.image(slow, "/slow.jpg"),
@@ -142,7 +154,9 @@ class World:
     def image(self, server: Server, path: str, headers: tuple[tuple[str, str], ...] = ()) -> str:
         """Serve a picture of its own."""
         self.number += 1
-        return server.add(path, encode(drawn(600 + self.number, (90, 70)), "JPEG"), type="image/jpeg", headers=headers)
+        image = encode(drawn(600 + self.number, (90, 70)), "JPEG")
+        image = image[:2] + _SEGMENTS.get(path, b"") + image[2:]
+        return server.add(path, image, type="image/jpeg", headers=headers)
 
     def _wait(self, seen: Seen) -> Reply:
         self.released.wait(20)
@@ -211,7 +225,7 @@ def test_each_reason_is_counted(heeded: tuple[Crawl, list[str]]) -> None:
     crawl, _ = heeded
     reasons = [reason for reason, _ in _IMAGES.values()] + [reason for reason, _, _ in _PAGES.values()]
     # A redirect; an image that the spider asked for, and one from a page that had opted out; files of the images' host.
-    reasons += ["noai", "noai", "noai", "tdm_file", "tdm_file", "tdm_file", "robots_txt"]
+    reasons += ["noai", "noai", "noai", "tdm_file", "tdm_file", "tdm_file", "ai_txt", "robots_txt"]
     expected = Counter(reason for reason in reasons if reason is not None)
     prefix = "ingest_guard/opted_out/"
     counted = {key.removeprefix(prefix): value for key, value in crawl.stats.items() if key.startswith(prefix)}
@@ -236,7 +250,7 @@ def test_what_has_opted_out_is_not_asked_for(heeded: tuple[Crawl, list[str]], wo
         assert (world.pages.url(f"/of{name}.jpg") in asked) == (reason is None), name
     for name in _IMAGES:
         assert (world.pages.url(f"/i/{name}.jpg") in asked) == (name not in {"robots-usage", "robots-partner"}), name
-    assert world.filed.url("/kept.jpg") not in asked
+    assert not {world.filed.url("/kept.jpg"), world.filed.url("/free/not-for-ai.jpg")}.intersection(asked)
     assert [url for url in asked if url.startswith(world.closed.base)] == [world.closed.url("/robots.txt")]
 
 
@@ -249,6 +263,7 @@ def test_the_file_is_asked_for_once_a_host(heeded: tuple[Crawl, list[str]], worl
     assert crawl.count("tdm_files/read") == 2
     assert crawl.count("tdm_files/refused") == 1
     assert crawl.count("tdm_files/failed") == 1
+    assert asked.count(world.filed.url("/ai.txt")) == crawl.count("ai_files/read") == 1
 
 
 def test_the_spider_gets_what_it_asks_for(heeded: tuple[Crawl, list[str]]) -> None:
@@ -262,12 +277,12 @@ def test_switched_off_in_the_policy(unheeded: tuple[Crawl, list[str]], world: Wo
     """The control: with every switch off, all of it becomes records, and no host is asked for a file."""
     crawl, asked = unheeded
     failing = {world.pages.url("/i/error.jpg"), world.pages.url("/i/listed.jpg")}
-    wanted = len(_IMAGES) + len(_PAGES) + 8 + 4 - len(failing)
+    wanted = len(_IMAGES) + len(_PAGES) + 9 + 4 - len(failing)
     assert len(crawl.records) == wanted
     assert not failing.intersection(crawl.record_urls())
     assert crawl.count("items_dropped/opted_out") == crawl.count("images_dropped/opted_out") == 0
-    assert not [key for key in crawl.stats if "opted_out" in key or "tdm_files" in key]
-    assert not [url for url in asked if "well-known" in url or "robots.txt" in url]
+    assert not [key for key in crawl.stats if "opted_out" in key or "tdm_files" in key or "ai_files" in key]
+    assert not [url for url in asked if "well-known" in url or url.endswith(".txt")]
 
 
 def test_answers_from_the_cache_count_the_same(world: World, tmp_path_factory: pytest.TempPathFactory) -> None:

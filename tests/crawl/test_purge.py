@@ -3,13 +3,11 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import subprocess
-import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from support.caches import CLEAN_DBM
-from support.crawl import Crawl, Project
+from support.crawl import Crawl, Project, zygote
 from support.pictures import drawn, encode
 from support.server import Reply, Server
 
@@ -91,16 +89,15 @@ def server() -> Iterator[Server]:
 
 def purge(project: Project, *options: str) -> tuple[int, str]:
     """Run the command in the project; return its exit code and what it printed."""
-    done = subprocess.run(
-        [sys.executable, "-c", "from ingest_guard.cli import main; main()", "purge", *options],
+    output = project.folder / "purge.txt"
+    running = zygote().start(
+        ("ingest-guard", "purge", *options),
         cwd=project.project,
-        env=project._environment(),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
+        environment=project.environment(),
+        output=output,
+        seconds=120,
     )
-    return done.returncode, done.stdout + done.stderr
+    return running.wait(), output.read_text()
 
 
 @pytest.fixture(params=_STORES)

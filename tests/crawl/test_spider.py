@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from support.server import Seen
 
-_COMMAND = ("-c", "import sys; from ingest_guard.cli import main; sys.exit(main())", "crawl")
+_COMMAND = ("ingest-guard", "crawl")
 _QUICK = ("-L", "INFO", "-s", "AUTOTHROTTLE_ENABLED=False", "-s", "DOWNLOAD_DELAY=0", "-s", "DNS_TIMEOUT=5")
 _LISTED = encode(drawn(1), "JPEG")
 _SMALL = encode(drawn(3).resize((20, 15)), "PNG")
@@ -112,7 +112,7 @@ def _from_seeds(project: Project, seeds: str, *options: str) -> tuple[Crawl, lis
     (folder / "urls.txt").write_text(seeds)
     (folder / "policy.yaml").write_text((project.project / "policy.yaml").read_text())
     project.project = folder
-    crawl = project.wait(project.start(*_COMMAND, "--seeds", "urls.txt", "-o", "data/", *options, *_QUICK))
+    crawl = project.wait(project.begin(*_COMMAND, "--seeds", "urls.txt", "-o", "data/", *options, *_QUICK))
     shards = sorted((folder / "data").glob("records-*.jsonl"))
     return crawl, [json.loads(line) for shard in shards for line in shard.read_text().splitlines()]
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     import subprocess
     from collections.abc import Callable, Iterator
 
+    from support.zygote import Running
+
 _SPIDERS = """
     import signal
     import time
@@ -94,12 +96,15 @@ def _page(query: str, *more: str) -> bytes:
 class _Running:
     """A crawl that meets a page of images, then something happens to its lists, then another page of the same images.
 
-    The server does what happens, and lets the crawl go on when that has shown: nothing here depends on time.
+    The server does what happens, and lets the crawl go on when that has shown: nothing here depends on time. Where the
+    test looks at its processes, it runs in an interpreter of its own, and starts all of them itself.
     """
 
-    def __init__(self, project: Project, server: Server, happens: Callable[[_Running], object]) -> None:
-        self.project, self.server, self._happens = project, server, happens
-        self.process: subprocess.Popen[bytes] | None = None
+    def __init__(
+        self, project: Project, server: Server, happens: Callable[[_Running], object], *, by_itself: bool = False
+    ) -> None:
+        self.project, self.server, self._happens, self._by_itself = project, server, happens, by_itself
+        self.process: subprocess.Popen[bytes] | Running | None = None
         self.trouble: list[BaseException] = []
         for path, body in _IMAGES.items():
             server.add(path, body, type="image/jpeg")
@@ -139,7 +144,8 @@ class _Running:
     def start(self, **settings: Any) -> None:
         if settings:
             self.project.set(**GUARDED, **settings)
-        self.process = self.project.start("-m", "scrapy", "crawl", "tested", "-a", f"base={self.server.base}")
+        command = ("scrapy", "crawl", "tested", "-a", f"base={self.server.base}")
+        self.process = self.project.start("-m", *command) if self._by_itself else self.project.begin(*command)
 
     def _on_event(self, seen: Seen) -> Reply:
         try:
@@ -284,7 +290,7 @@ def _remove_in_use(running: _Running) -> None:
 def test_workers_are_replaced_after_their_version_was_removed(tmp_path: Path, server: Server) -> None:
     """Retention may remove the version that a crawl uses; its workers die and are replaced all the same."""
     project = _project(tmp_path)
-    crawl = _Running(project, server, _remove_in_use).crawl()
+    crawl = _Running(project, server, _remove_in_use, by_itself=True).crawl()
     assert crawl.exit_code == 0, crawl.output[-4000:]
     assert set(_of(crawl, _SECOND)) == _alts(_SECOND)
     assert crawl.count("workers/lost") == 2
@@ -311,7 +317,7 @@ def _kill_on_the_way(running: _Running) -> None:
 def test_processes_that_are_killed_during_a_swap_are_replaced(tmp_path: Path, server: Server) -> None:
     """Whatever processes die while a new version comes in, it comes in, and nothing is let through."""
     project = _project(tmp_path)
-    crawl = _Running(project, server, _kill_on_the_way).crawl()
+    crawl = _Running(project, server, _kill_on_the_way, by_itself=True).crawl()
     _assert_swapped(crawl, project)
 
 
@@ -333,7 +339,7 @@ def test_a_crawl_that_is_killed_during_a_swap_leaves_the_store_as_it_is(
 
     left: list[int] = []
     project = _project(tmp_path)
-    running = _Running(project, server, kill)
+    running = _Running(project, server, kill, by_itself=True)
     running.start()
     assert running.process is not None
     try:
@@ -394,7 +400,7 @@ def test_nothing_is_held_or_mixed_up_while_a_version_comes_in(tmp_path: Path, se
     project = _project(tmp_path, "workers: 1\nswap: {interval: 0.1s}\nin_flight: {images: 4}\n")
     stream = _Stream(project, server)
     project.set(**GUARDED, CONCURRENT_REQUESTS=4, CONCURRENT_ITEMS=4, LOG_LEVEL="INFO")
-    process = project.start("-m", "scrapy", "crawl", "tested", "-a", f"base={server.base}")
+    process = project.begin("scrapy", "crawl", "tested", "-a", f"base={server.base}")
     crawl = project.wait(process)
     assert crawl.exit_code == 0, crawl.output[-3000:]
     assert crawl.count("swap/done") == 1

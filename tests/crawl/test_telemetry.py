@@ -191,7 +191,7 @@ def test_progress_in_a_terminal_stays_below_the_log(site: Server, tmp_path: Path
     process = subprocess.Popen(
         [sys.executable, "-c", command, "crawl", "tested", "-a", f"base={site.base}", "-s", "LOG_LEVEL=INFO"],
         cwd=project.project,
-        env={**project._environment(), "TERM": "xterm-256color"},
+        env={**project.environment(), "TERM": "xterm-256color"},
         stdin=subprocess.DEVNULL,
         stdout=theirs,
         stderr=theirs,

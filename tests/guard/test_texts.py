@@ -81,7 +81,8 @@ def test_what_a_scan_says_against_a_page(guard: Guard, reason: Reason) -> None:
     (part,) = inquiry.parts
     assert part.may_doubt
     found = guard.conclude(inquiry, [Scan(reason=reason)]).reason
-    of_scans = ("memory", "timeout", "worker_crashed", "domain_budget", "hasher_failed", "guard_failed")
+    of_scans = ("memory", "timeout", "worker_crashed", "domain_budget", "guard_failed")
+    of_scans += ("hasher_failed", "detector_failed")
     expected = reason if reason in of_scans else None if reason is Reason.LOW_QUALITY else Reason.EMBEDDED
     assert found is expected
 

@@ -13,7 +13,7 @@ from ingest_guard import PolicyError
 from ingest_guard.hashing import algorithms, registry
 from ingest_guard.hashing.onnx import Encoding, as_bytes, distance_of, install, output_named
 from ingest_guard.hashing.registry import HasherError
-from ingest_guard.policy.encoders import Encoder
+from ingest_guard.policy.networks import Encoder
 from ingest_guard.testing import DrawnFrame, distance, draw
 
 if TYPE_CHECKING:

@@ -24,6 +24,7 @@ from PIL import Image
 from support.pictures import drawn, photographs
 
 from ingest_guard.imaging.decode import Limits, NotScannable, open_picture
+from ingest_guard.imaging.formats.tiff import Layout
 from ingest_guard.verdict import Reason
 
 
@@ -86,6 +87,30 @@ def test_half_a_picture_is_truncated(name: str, share: float, ended: bool) -> No
         Reason.TRUNCATED,
         Reason.CORRUPT,
     }
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "CMYK"])
+@pytest.mark.parametrize("share", [0.2, 0.5, 0.8])
+@pytest.mark.parametrize("ended", [False, True])
+def test_half_a_strip_of_a_tiff_is_truncated(mode: str, share: float, ended: bool) -> None:  # noqa: FBT001 - a parameter
+    """Each strip that is a JPEG must hold all of its rows: the decoder fills up what is missing, and says nothing."""
+    data = encode(_LARGE.convert(mode), "TIFF", compression="jpeg")
+    assert outcome(data) is None
+    layout = Layout(data)
+    layout.walk(1)
+    start, stop = layout.samples[len(layout.samples) // 2]
+    cut = start + int((stop - start) * share)
+    left = (b"\xff\xd9" * ended).ljust(stop - cut, b"\0")
+    assert outcome(data[:cut] + left + data[stop:]) is Reason.TRUNCATED
+
+
+def test_a_tiff_with_a_strip_that_is_no_jpeg_is_not_whole() -> None:
+    """What cannot be read as what it is announced as is a doubt."""
+    data = encode(_LARGE, "TIFF", compression="jpeg")
+    layout = Layout(data)
+    layout.walk(1)
+    start, stop = layout.samples[0]
+    assert outcome(data[:start] + bytes(stop - start) + data[stop:]) is not None
 
 
 @pytest.mark.parametrize("options", [{}, {"lossless": True}, {"exif": b"Exif\0\0II*\0\x08\0\0\0\0\0\0\0\0\0"}])

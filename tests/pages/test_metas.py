@@ -182,12 +182,12 @@ def test_no_body_is_an_error(body: bytes) -> None:
     ],
 )
 def test_elements_take_linear_time(piece: str) -> None:
-    """A hostile page is read in a second or two at most."""
-    body = (piece * ((1 << 20) // len(piece)) + META).encode()
+    """A hostile page of a megabyte would be read in a second or two at most."""
+    body = (piece * ((1 << 18) // len(piece)) + META).encode()
     began = time.process_time()
     metas(body)
     metas(ROOT.encode() + body, XHTML)
-    assert time.process_time() - began < 15
+    assert time.process_time() - began < 4
 
 
 _LICENCE = "<link rel=license type={} href=/l.xml>"

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import ingest_guard
 from ingest_guard.blocklist.build.build import ListSource, build
 from support.traces import Needles, Trace, find_traces
-from support.zygote import Zygote
+from support.zygote import Running, Zygote
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -188,15 +188,14 @@ class Project:
 
     def run(self, *command: str) -> Crawl:
         """Run a command of Scrapy, and wait for its end."""
+        return self.wait(self.begin("scrapy", *command, "-s", f"LOG_FILE={self.out / 'crawl.log'}"))
+
+    def begin(self, *command: str) -> Running:
+        """Start ``scrapy ...`` or ``ingest-guard ...`` in the project's folder, as the leader of a process group."""
         self._prepare()
-        exit_code = zygote().run(
-            ["scrapy", *command, "-s", f"LOG_FILE={self.out / 'crawl.log'}"],
-            cwd=self.project,
-            environment=self._environment(),
-            output=self.out / "output.txt",
-            seconds=SECONDS,
+        return zygote().start(
+            command, cwd=self.project, environment=self.environment(), output=self.out / "output.txt", seconds=SECONDS
         )
-        return self.result(exit_code)
 
     def start(self, *command: str, under: Sequence[str] = ()) -> subprocess.Popen[bytes]:
         """Start Python itself in the project's folder, as the leader of a process group of its own.
@@ -208,20 +207,20 @@ class Project:
             return subprocess.Popen(
                 [*under, sys.executable, *command],
                 cwd=self.project,
-                env=self._environment(),
+                env=self.environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
             )
 
-    def wait(self, process: subprocess.Popen[bytes]) -> Crawl:
+    def wait(self, process: subprocess.Popen[bytes] | Running) -> Crawl:
         """Wait for the end of what was started."""
         try:
-            process.wait(SECONDS)
+            exit_code = process.wait(SECONDS)
         finally:
             end(process)
-        return self.result(process.returncode)
+        return self.result(exit_code)
 
     def _prepare(self) -> None:
         for name in ("records.jsonl", "events.jsonl", "crawl.log"):
@@ -229,7 +228,8 @@ class Project:
         for file in self.out.glob("stats-*.json"):
             file.unlink()
 
-    def _environment(self) -> dict[str, str]:
+    def environment(self) -> dict[str, str]:
+        """Return the environment variables of what runs in the project."""
         environment = {name: value for name, value in os.environ.items() if name != "SCRAPY_SETTINGS_MODULE"}
         places = {"PYTHONPATH": _PACKAGE, "TMPDIR": self.out / "tmp", "HOME": self.out / "home"}
         return environment | {name: str(place) for name, place in places.items()}
@@ -267,7 +267,7 @@ def as_options(arguments: Mapping[str, object]) -> list[str]:
     return [part for name, value in arguments.items() for part in ("-a", f"{name}={value}")]
 
 
-def end(process: subprocess.Popen[bytes]) -> None:
+def end(process: subprocess.Popen[bytes] | Running) -> None:
     """End a process that was started here, and whatever is left of its own process group."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)

@@ -18,7 +18,7 @@ from ingest_guard.errors import GuardFailedError
 from ingest_guard.guard.check_set import attest
 from ingest_guard.hashing.onnx import Encoding, install
 from ingest_guard.hashing.registry import run
-from ingest_guard.policy.encoders import Encoder
+from ingest_guard.policy.networks import Encoder
 from ingest_guard.testing import DrawnFrame
 from ingest_guard.verdict import Action
 from ingest_guard.workers.inline import InlinePool

@@ -26,6 +26,7 @@ _TYPES = {
     "string": "sc:Text",
     "int32": "sc:Integer",
     "int64": "sc:Integer",
+    "double": "sc:Float",
     "bool": "sc:Boolean",
     "timestamp": "sc:DateTime",
     "list<string>": "sc:Text",

@@ -21,6 +21,7 @@ _TYPES: Final = {
     "string": "string",
     "int32": "int32",
     "int64": "int64",
+    "double": "float64",
     "bool": "bool",
     "timestamp": "timestamp[ms, tz=UTC]",
 }

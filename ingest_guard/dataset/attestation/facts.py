@@ -9,7 +9,15 @@ from importlib.metadata import PackageNotFoundError, version
 
 from ingest_guard._clock import format_time, now
 from ingest_guard.blocklist.blocklist import Blocklist
-from ingest_guard.dataset.attestation.model import About, AllowListFacts, BlocklistFacts, CheckSet, ListFacts
+from ingest_guard.dataset.attestation.model import (
+    About,
+    AllowListFacts,
+    BlocklistFacts,
+    CheckSet,
+    DetectorFacts,
+    ListFacts,
+)
+from ingest_guard.guard.check_set import describe_detectors
 from ingest_guard.guard.guard import Guard
 from ingest_guard.policy.policy import Policy
 
@@ -49,6 +57,7 @@ def describe(guard: Guard) -> CheckSet:
         views=tuple(_views(policy)),
         allow_list=AllowListFacts(entries=allowed.count, digest=allowed.digest) if allowed.count else None,
         frames="sample" if policy.limits.sample_frames else "all",
+        detectors=tuple(DetectorFacts(**each) for each in describe_detectors(policy)),
     )
 
 

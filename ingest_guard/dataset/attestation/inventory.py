@@ -15,7 +15,7 @@ from typing import IO, Any
 
 from ingest_guard.dataset.attestation.model import Shard
 from ingest_guard.dataset.records.layouts import NAMES, outfit
-from ingest_guard.dataset.records.schema import COLUMNS, HASHES, Column
+from ingest_guard.dataset.records.schema import COLUMNS, HASHES, SCORE, Column, further_column
 from ingest_guard.dataset.shards.names import PACKED_LINES, shard_names
 from ingest_guard.dataset.shards.read import is_parquet, open_lines
 from ingest_guard.errors import AttestationError
@@ -165,6 +165,8 @@ def _line_names(file: Path) -> list[str]:
 
 def _describe_column(name: str, known: Mapping[str, Column]) -> Column:
     """Return what is known of a column by its name: of the outfit's first, then of the native schema's."""
+    if name.startswith(SCORE):
+        return further_column(name)
     return (
         known.get(name) or _KNOWN.get(name) or Column(name, "string", nullable=True, doc=f"{name}, as the item had it")
     )

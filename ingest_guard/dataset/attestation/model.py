@@ -80,10 +80,21 @@ class AllowListFacts(Part):
     digest: Digest
 
 
+class DetectorFacts(Part):
+    """A detector that scored the pictures: its network, the score from which on there is no record, frames at most."""
+
+    name: str
+    model: str
+    sha256: Digest
+    bound: float | None = None
+    frames: Count
+
+
 class CheckSet(Part):
     """What the ``check_set`` of a record stands for: all that its image was held against.
 
-    ``frames``: whether every frame of an animation was looked at, or a sample.
+    ``frames``: whether every frame of an animation was looked at, or a sample. ``detectors`` matched nothing and
+    cleared nothing: their scores are a column.
     """
 
     check_set: CheckSetId
@@ -94,6 +105,7 @@ class CheckSet(Part):
     views: tuple[str, ...]
     allow_list: AllowListFacts | None = None
     frames: Literal["all", "sample"] = "all"
+    detectors: tuple[DetectorFacts, ...] = ()
 
 
 class IncidentCheckpoint(Part):

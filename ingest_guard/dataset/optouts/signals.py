@@ -8,6 +8,7 @@ from datetime import datetime
 from itertools import islice
 from typing import Final
 
+from ingest_guard.dataset.optouts.in_files import C2PA, IPTC
 from ingest_guard.dataset.optouts.rsl import RSL, read_links
 from ingest_guard.dataset.optouts.rules import REASONS, parse_rules
 from ingest_guard.dataset.optouts.said import Signal, Source, quote_words
@@ -18,7 +19,7 @@ from ingest_guard.policy.records import OptOutPolicy, Purpose
 
 TDM: Final = "tdm_reservation"
 UNREAD_PAGE: Final = "unread_page"
-ORDER: Final = (*REASONS, TDM, USAGE, SIGNAL, RSL, INFORMAL)
+ORDER: Final = (*REASONS, TDM, USAGE, SIGNAL, RSL, INFORMAL, IPTC, C2PA)
 """All that a response can say, in the order in which it is counted where it says several things."""
 OF_MARKUP: Final = (*REASONS, TDM, RSL, INFORMAL)
 """What the markup of a page can say."""

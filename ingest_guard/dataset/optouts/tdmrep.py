@@ -95,6 +95,11 @@ class TdmFile:
     rules: tuple[Rule, ...] = ()
     digest: str | None = None
 
+    @property
+    def weight(self) -> int:
+        """Characters of its patterns."""
+        return sum(rule.weight for rule in self.rules)
+
     def signal(self, url: str) -> Signal | None:
         """Return what the file says of an address; None where it says nothing."""
         rule = rule_for(self.rules, url)

@@ -29,6 +29,7 @@ Why = Literal[
     "aspect",
     "tracker",
     "sprite",
+    "detected",
 ]
 REASONS: tuple[str, ...] = get_args(Why)
 """Every reason for which an image is filtered out: the last part of the statistic ``filtered/REASON``."""

@@ -57,6 +57,7 @@ def build_record(
         "pdq_quality": image.pdq_quality,
         **{name: image.fingerprints.get(name) for name in hashes if name != "pdq"},
         **({"hashes": as_records(image.hashes)} if image.hashes else {}),
+        **image.scores,
         "language": target.language,
         "fetched_at": fetched_at,
         "attestation": checked,

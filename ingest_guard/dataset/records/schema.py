@@ -11,7 +11,7 @@ from dataclasses import dataclass
 FORMAT = 1
 """Version of this schema, as the metadata of each Parquet file names it."""
 
-SCALARS = frozenset({"string", "int32", "int64", "bool", "timestamp"})
+SCALARS = frozenset({"string", "int32", "int64", "double", "bool", "timestamp"})
 NESTED = frozenset({"struct", "list<struct>"})
 TYPES = SCALARS | NESTED | {"list<string>"}
 """The types that columns have. A ``timestamp`` is in milliseconds, UTC; in JSON Lines it is RFC 3339 text."""
@@ -115,6 +115,9 @@ HASHES = Column(
     ),
 )
 
+SCORE = "score_"
+"""How the name of a column with the scores of a detector begins; its name and its model's follow."""
+
 _AFTER = ("language", "fetched_at")
 
 
@@ -128,16 +131,20 @@ def with_hashes(
     columns
         :data:`COLUMNS`, or those of an outfit. What is added comes before ``language``, or ``fetched_at``.
     hashes
-        Names of fingerprints beside ``pdq``, as in the policy's ``records.hashes``.
+        Names of fingerprints beside ``pdq``, as in the policy's ``records.hashes``, and of columns with scores of
+        detectors, which begin with :data:`SCORE`.
     all_hashes
         Whether to add :data:`HASHES`.
     """
     present = {column.name for column in columns}
-    added = tuple(
-        Column(name, "string", nullable=True, doc=f"{name} of the first frame, hex")
-        for name in dict.fromkeys(hashes)
-        if name not in present
-    )
+    added = tuple(further_column(name) for name in dict.fromkeys(hashes) if name not in present)
     added += (HASHES,) if all_hashes else ()
     at = next((number for number, column in enumerate(columns) if column.name in _AFTER), len(columns))
     return columns[:at] + added + columns[at:]
+
+
+def further_column(name: str) -> Column:
+    """Return a column that a policy asks for: the scores of a detector, or the values of a further fingerprint."""
+    if name.startswith(SCORE):
+        return Column(name, "double", nullable=True, doc=f"what a detector says of the picture, 0 to 1: {name}")
+    return Column(name, "string", nullable=True, doc=f"{name} of the first frame, hex")

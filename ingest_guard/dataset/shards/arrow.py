@@ -20,6 +20,7 @@ _TYPES = {
     "string": pa.string(),
     "int32": pa.int32(),
     "int64": pa.int64(),
+    "double": pa.float64(),
     "bool": pa.bool_(),
     "timestamp": _TIME,
     "list<string>": pa.list_(pa.string()),

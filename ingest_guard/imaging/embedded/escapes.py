@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Final
 
 _ROUNDS: Final = 4
-_PIECE: Final = 1 << 18
+_PIECE: Final = 1 << 14
 _LONGEST: Final = 16
 """Bytes that an escape may have."""
 _NAMED: Final = {

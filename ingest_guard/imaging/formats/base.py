@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
 from ingest_guard.imaging.pixels.model import Budget, NotScannable, Shot
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from PIL import ImageFile
 
 _Item = TypeVar("_Item")
+_STEP = 64
 
 
 class Reader(ABC):
@@ -59,6 +61,10 @@ class Reader(ABC):
         format that does not know better yields the whole file but for its signature.
         """
         yield self._data[12 : self.end]
+
+    def metadata(self) -> Iterator[bytes] | None:
+        """Return the metadata where :meth:`unread` has parts of it in pieces: each part once, and whole."""
+        return None
 
     def samples(self) -> Iterator[bytes]:
         """Yield the coded samples where they may end before the parts of the container that hold them do.
@@ -123,8 +129,14 @@ def gaps(data: bytes, spans: Iterable[tuple[int, int]], stop: int) -> Iterator[b
 
 
 def inflate(packed: bytes, most: int) -> bytes:
-    """Return what a zlib stream holds, up to ``most`` bytes of it; nothing where it is broken."""
+    """Return what a zlib stream holds, up to ``most`` bytes of it; of one that is broken, what comes before that."""
     try:
         return zlib.decompressobj().decompress(packed, most)
     except zlib.error:
-        return b""
+        stream, parts = zlib.decompressobj(), bytearray()
+    # A wrong checksum at the end is an error, too: viewers show the text all the same.
+    with suppress(zlib.error):
+        for at in range(0, len(packed), _STEP):
+            if len(parts) < most:
+                parts += stream.decompress(packed[at : at + _STEP], most - len(parts))
+    return bytes(parts)

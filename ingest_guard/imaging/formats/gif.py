@@ -13,6 +13,7 @@ from PIL.GifImagePlugin import GifImageFile
 from ingest_guard.imaging.formats.base import Reader, frame_name, numbered
 from ingest_guard.imaging.pixels.compose import Canvas, Disposal
 from ingest_guard.imaging.pixels.model import Budget, NotScannable, Shot
+from ingest_guard.imaging.sniffing.patterns import linear
 from ingest_guard.verdict import Reason
 
 if TYPE_CHECKING:
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 _EXTENSION, _IMAGE, _TRAILER, _CONTROL = 0x21, 0x2C, 0x3B, 0xF9
 _TABLE = 0x80
+_SMALLEST = 24
+_RAW_XMP = linear(rb"\x0bXMP DataXMP(?:\xef\xbb\xbf)?[\t\n\r ]*<[^<]")
+"""XMP lies in a GIF as it is, and runs into 258 bytes that lead to the end of the block; some cut it into blocks."""
 _DISPOSALS = {2: Disposal.CLEAR, 3: Disposal.RESTORE, 4: Disposal.RESTORE}
 
 
@@ -170,6 +174,14 @@ class GifReader(Reader):
         for start, stop in self._blocks.extensions:
             yield _joined(self._data, start, stop)
             yield self._data[start:stop]
+
+    def metadata(self) -> Iterator[bytes]:
+        """Yield the extensions that are more than a few bytes, put together where they are cut into blocks."""
+        for start, stop in self._blocks.extensions:
+            if stop - start < _SMALLEST:
+                continue
+            is_raw = self._data.startswith(b"\x0bXMP", start) and _RAW_XMP.match(self._data, start)
+            yield self._data[start:stop] if is_raw else _joined(self._data, start, stop)
 
     def samples(self) -> Iterator[bytes]:
         """Yield the indices of each frame, put together."""

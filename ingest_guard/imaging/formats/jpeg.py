@@ -11,12 +11,14 @@ import io
 import re
 import struct
 from collections.abc import Collection, Iterator
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL.JpegImagePlugin import JpegImageFile
 
 from ingest_guard.imaging.formats.base import Reader
+from ingest_guard.imaging.formats.jpeg_segments import joined, may_be_cut, put_together
 from ingest_guard.imaging.pixels.colour import from_icc
 from ingest_guard.imaging.pixels.model import Budget, NotScannable, Shot
 from ingest_guard.imaging.pixels.pillow import decoding
@@ -42,13 +44,6 @@ _TABLES = frozenset({_DHT, 0xDB, _DAC, 0xDD})
 _PROBE = b"".join(b"\x5a\xc3\x96\x3d\x72\xe9\x1b\x84" * 16 + bytes([0xFF, 0xD0 + number]) for number in range(8))
 """Samples of nothing, with all restart markers."""
 _GREY = frozenset({127, 128})
-_CUT = (
-    (b"JP", 8, 16),
-    (b"http://ns.adobe.com/xmp/extension/\0", 75, 75),
-    (b"ICC_PROFILE\0", 14, 14),
-    (b"Photoshop 3.0\0", 14, 14),
-)
-"""How a segment of one of these kinds begins, and how long the headers of its first and of its later pieces are."""
 _MAX_SCANS = 1000
 """A progressive file needs a few dozen; each costs a pass over all coefficients, whatever it holds."""
 _MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7]")
@@ -228,9 +223,9 @@ class JpegReader(Reader):
             self._others.append((marker, at + 4, stop))
 
     def unread(self) -> Iterator[bytes]:
-        """Yield the segments without scans and tables; those of one kind also put together.
+        """Yield the segments without scans and tables; those of one kind also put together, as they come and in order.
 
-        C2PA (JUMBF), extended XMP, profiles and Photoshop's resources are cut into segments of 64 kB.
+        See :mod:`ingest_guard.imaging.formats.jpeg_segments`.
         """
         kinds: dict[int, list[bytes]] = {}
         for marker, start, stop in self._others:
@@ -238,13 +233,20 @@ class JpegReader(Reader):
             yield piece
             kinds.setdefault(marker, []).append(piece)
         for pieces in kinds.values():
-            if len(pieces) == 1:
-                continue
-            yield b"".join(pieces)
-            for head, first, later in _CUT:
-                cut = [piece for piece in pieces if piece.startswith(head)]
-                if len(cut) > 1:
-                    yield b"".join([cut[0][first:], *(piece[later:] for piece in cut[1:])])
+            if len(pieces) > 1:
+                yield from joined(pieces)
+        yield from self._put_together
+
+    def metadata(self) -> Iterator[bytes]:
+        """Yield the segments without scans and tables; of what may be cut into several the whole alone."""
+        for _, start, stop in self._others:
+            if not may_be_cut(self._data, start):
+                yield self._data[start:stop]
+        yield from self._put_together
+
+    @cached_property
+    def _put_together(self) -> list[bytes]:
+        return put_together(self._data, self._others)
 
     def _clean(self) -> bytes:
         """Return the stream without its metadata, and with an end."""

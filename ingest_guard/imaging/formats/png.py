@@ -21,6 +21,7 @@ from ingest_guard.verdict import Reason
 
 _MOST_TEXT = 4 << 20
 """Compressed text is looked at so far: what is longer is a bomb, and no caption."""
+_MOST_TEXTS = 8
 _GREY, _RGB, _PALETTE, _GREY_ALPHA = 0, 2, 3, 4
 _DEPTHS = {0: {1, 2, 4, 8, 16}, 2: {8, 16}, 3: {1, 2, 4, 8}, 4: {8, 16}, 6: {8, 16}}
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
@@ -81,13 +82,22 @@ class PngReader(Reader):
         self.frame_count = len(chunks.frames) + self._apart if self._animated else 1
 
     def unread(self) -> Iterator[bytes]:
-        """Yield the chunks that have no samples, and what is compressed in them."""
+        """Yield the chunks that have no samples, and what is compressed in them.
+
+        Raises :class:`~ingest_guard.imaging.pixels.model.NotScannable` once that is more than a file may be large,
+        eight times over.
+        """
+        left = _MOST_TEXTS * self._budget.limits.bytes
         for name, start, stop in self._chunks.others:
             piece = self._data[start:stop]
             yield piece
             packed = _packed(name, piece)
             if packed:
-                yield inflate(packed, _MOST_TEXT)
+                if left < 0:
+                    raise NotScannable(Reason.NESTING)
+                text = inflate(packed, _MOST_TEXT)
+                left -= len(text)
+                yield text
 
     def samples(self) -> Iterator[bytes]:
         """Yield the samples as they lie, chunk by chunk; of a frame that was decoded, those from its last block on."""

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from PIL.TiffImagePlugin import TiffImageFile
 
 from ingest_guard.imaging.formats.base import Reader, frame_name, gaps, numbered
+from ingest_guard.imaging.formats.jpeg import JpegReader
 from ingest_guard.imaging.pixels.colour import from_icc
 from ingest_guard.imaging.pixels.model import Budget, Conversion, NotScannable, Shot
 from ingest_guard.verdict import Reason
@@ -18,12 +19,27 @@ _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12
 _KINDS = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}
 _WIDTH, _HEIGHT, _BITS, _TURN, _SUB = 256, 257, 258, 274, 330
 _OFFSETS, _COUNTS = (273, 324, 513), (279, 325, 514)
+_COMPRESSION, _JPEG_TABLES = 259, 347
+_JPEG = 7
+_SOI, _EOI = b"\xff\xd8", b"\xff\xd9"
 _PLACES = frozenset((*_OFFSETS, *_COUNTS))
 _MAX_ENTRIES, _MAX_VALUES = 4096, 1 << 20
 
 
 class Page(NamedTuple):
-    """One directory with a picture; ``at`` is its own offset, ``end`` that of the first byte after its samples."""
+    """One directory with a picture.
+
+    Attributes
+    ----------
+    at
+        Its own offset.
+    end
+        That of the first byte after its samples.
+    streams
+        Where the JPEGs lie that its strips and tiles are; empty where they are coded otherwise.
+    tables
+        Where the tables lie that those have in common.
+    """
 
     at: int
     width: int
@@ -31,6 +47,8 @@ class Page(NamedTuple):
     bits: int
     orientation: int
     end: int
+    streams: tuple[tuple[int, int], ...]
+    tables: tuple[int, ...]
 
 
 class Layout:
@@ -56,7 +74,7 @@ class Layout:
         first, size = at + (8 if self.big else 2), 20 if self.big else 12
         if count > _MAX_ENTRIES:
             raise NotScannable(Reason.CORRUPT)
-        tags = {}
+        tags: dict[int, tuple[int, ...]] = {}
         for number in range(count):
             entry = first + size * number
             tag, kind, values = self._unpack("HH" + self.word, entry)
@@ -67,7 +85,9 @@ class Layout:
                 self.end = max(self.end, place + length)
                 if tag not in _PLACES:
                     self.values.append((place, place + length))
-            if kind in _KINDS and 0 < values <= _MAX_VALUES:
+            if tag == _JPEG_TABLES:
+                tags[tag] = (place, place + length)
+            elif kind in _KINDS and 0 < values <= _MAX_VALUES:
                 tags[tag] = self._unpack(f"{values}{_KINDS[kind]}", place)
         (following,) = self._unpack(self.word, first + size * count)
         self.end = max(self.end, first + size * count + (8 if self.big else 4))
@@ -113,7 +133,9 @@ def _page(at: int, tags: dict[int, tuple[int, ...]]) -> Page:
         ends = [start + length for start, length in zip(tags.get(offsets, ()), tags.get(counts, ()), strict=False)]
         end = max([end, *ends])
     orientation = tags.get(_TURN, (1,))[0]
-    return Page(at, tags[_WIDTH][0], tags[_HEIGHT][0], tags.get(_BITS, (1,))[0], orientation, end)
+    streams = tuple(_samples(tags)) if tags.get(_COMPRESSION) == (_JPEG,) else ()
+    bits, tables = tags.get(_BITS, (1,))[0], tags.get(_JPEG_TABLES, (0, 0))
+    return Page(at, tags[_WIDTH][0], tags[_HEIGHT][0], bits, orientation, end, streams, tables)
 
 
 def _samples(tags: dict[int, tuple[int, ...]]) -> list[tuple[int, int]]:
@@ -138,7 +160,7 @@ class TiffReader(Reader):
 
     def unread(self) -> Iterator[bytes]:
         """Yield the values of tags, then all that lies between the samples."""
-        yield from (self._data[start:stop] for start, stop in self._layout.values)
+        yield from (self._data[start:stop] for start, stop in dict.fromkeys(self._layout.values))
         yield from gaps(self._data, self._layout.samples, self.end)
 
     def shots(self, chosen: Collection[int]) -> Iterator[Shot]:
@@ -171,9 +193,34 @@ class TiffReader(Reader):
         if sorted(image.size) != sorted((page.width, page.height)):
             raise NotScannable(Reason.CORRUPT)
         self._load(image)
+        self._require_whole(page)
         # Pillow turns TIFFs as they are loaded.
         depth = min(16, max(8, page.bits))
         return Shot(name, image, turned=page.orientation, conversion=_conversion(image), depth=depth)
+
+    def _require_whole(self, page: Page) -> None:
+        """Note a problem where the JPEG of a strip or tile lacks samples: the decoder fills them up, and says nothing.
+
+        Source: TIFF Technical Note #2 (1995): each is a stream of its own, without the tables that all have in common.
+        """
+        start, stop = page.tables
+        tables = self._data[start:stop].removeprefix(_SOI).removesuffix(_EOI)
+        for first, end in page.streams:
+            if self.problem is not None:
+                return
+            stream = self._data[first:end].rstrip(b"\0")
+            self.problem = _problem_of(b"".join([_SOI, tables, stream.removeprefix(_SOI)]), self._budget)
+
+
+def _problem_of(stream: bytes, budget: Budget) -> Reason | None:
+    """Return what a JPEG lacks whose pixels are counted already."""
+    try:
+        reader = JpegReader(stream, Budget(budget.limits))
+        for _ in reader.shots({0}):
+            pass
+    except NotScannable as error:
+        return error.reason
+    return reader.problem
 
 
 def _conversion(image: TiffImageFile) -> Conversion | None:

@@ -2,28 +2,23 @@
 
 import logging
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from functools import partial
 
-import numpy as np
 from scrapy.http import Response
-from scrapy.utils.asyncio import run_in_thread
 
-from ingest_guard.encodings.sitemaps import is_gzip, unpack_sitemap
-from ingest_guard.encodings.stages import Stages, content_codings, undo
+from ingest_guard.encodings.stages import content_codings
 from ingest_guard.guard.inquiry import Inquiry, Part
-from ingest_guard.guard.page_reading import is_declared_page, may_be_page
 from ingest_guard.guard.scan_result import Scan
-from ingest_guard.hashing.digests import digests
 from ingest_guard.imaging.embedded.images import is_empty_spacer
-from ingest_guard.imaging.sniffing.sniff import Kind
-from ingest_guard.pages.reading import PageDocument, PageQuestion
+from ingest_guard.pages.reading import PageQuestion, PageReading
 from ingest_guard.scrapy_plugin.check.header_bodies import header_bodies
 from ingest_guard.scrapy_plugin.check.list_actions import watch_for_floods
 from ingest_guard.scrapy_plugin.core.generation import Generation
-from ingest_guard.scrapy_plugin.core.readings import LARGE, NO_PAGE, declared_type, off_loop_if_large
+from ingest_guard.scrapy_plugin.core.readings import declared_type
 from ingest_guard.scrapy_plugin.core.state import GuardState
 from ingest_guard.verdict import Outcome, Reason, Verdict
+from ingest_guard.workers.bodies import decide, look, undo_codings
 
 logger = logging.getLogger(__name__)
 
@@ -32,10 +27,6 @@ _UNKNOWN_LENGTH = "partial"
 """Scrapy's flag for an answer that ends with the connection (https://www.rfc-editor.org/rfc/rfc9112#section-6.3)."""
 _PARTIAL_CONTENT = 206
 _LONGEST_NUMBER = 18
-# A coding may be a thousand times as long when it is undone.
-_LARGE_CODED = 1 << 13
-# Each sign of a URL, or of base64, costs some tens of microseconds. A picture of that size has about 2,000 by chance.
-_MANY_SIGNS = 2_500
 PASSING = (Outcome.NO_KNOWN_MATCH, Outcome.NOT_AN_IMAGE)
 
 
@@ -84,83 +75,22 @@ async def _inspect(
     state: GuardState, generation: Generation, response: Response, payer: str, *, is_for_reading: bool
 ) -> Inspection:
     guard = generation.guard
-    body: bytes = response.body
     codings = content_codings(response.headers.getlist("Content-Encoding"))
-    limit = guard.policy.limits.bytes
-    if len(body) > (_LARGE_CODED if codings or is_gzip(body) else LARGE):
-        stages = await run_in_thread(_undo_all, body, codings, limit)
-    else:
-        stages = _undo_all(body, codings, limit)
-    last = stages.bodies[-1]
+    stages = await undo_codings(response.body, codings, guard.policy.limits.bytes)
     question = state.readings.question(response) if is_for_reading else None
-    inquiry, document = await _look(state, generation, last, declared_type(response), payer, question=question)
-    inquiry = await _with_headers(state, generation, response, inquiry, payer)
+
+    async def read(text: bytes, declared: str | None, question: PageQuestion | None) -> PageReading:
+        state.count("texts_read")
+        return await generation.pool.read(text, declared, payer, question)
+
+    inquiry, document = await look(guard, read, stages.bodies[-1], declared_type(response), question)
+    inquiry = await _with_headers(generation, read, response, inquiry)
     scans = [await _scan(state, generation, part, payer) for part in inquiry.parts]
     watch_for_floods(state, guard, inquiry, scans)
-    outer = [await off_loop_if_large(stage, digests, stage) for stage in stages.bodies[:-1]]
-    beside = [await off_loop_if_large(part, digests, part) for part in stages.beside]
-    extra = [match for taken in [*outer, *beside] for match in guard.exact_matches(taken)]
-    verdict = _with_doubts(guard.conclude(inquiry, scans, extra), inquiry, stages, is_partial=_is_partial(response))
-    sha256 = tuple(taken["sha256"] for taken in [*outer, inquiry.digests])
+    verdict, sha256 = await decide(guard, stages, inquiry, scans, is_partial=_is_partial(response))
     if is_for_reading and verdict.outcome is Outcome.NOT_AN_IMAGE:
         state.readings.note(response, sha256, document)
     return Inspection(verdict, sha256, generation)
-
-
-def _undo_all(body: bytes, codings: list[str], limit: int) -> Stages:
-    """Return a body at each stage: Content-Encoding first, then the packing of a sitemap."""
-    stages = undo(body, codings, limit)
-    packed = unpack_sitemap(stages.bodies[-1], limit) if stages.problem is None else None
-    if packed is None:
-        return stages
-    return Stages((*stages.bodies, *packed.bodies[1:]), None, (*stages.beside, *packed.beside))
-
-
-async def _look(
-    state: GuardState,
-    generation: Generation,
-    body: bytes,
-    declared: str | None,
-    payer: str,
-    *,
-    question: PageQuestion | None = None,
-) -> tuple[Inquiry, PageDocument | None]:
-    """Find out what a body is and what is inside it, and what it says as a page.
-
-    A worker reads pages, and other texts that may hold anything.
-    """
-    guard = generation.guard
-    takes_long = _takes_long(body)
-    is_page = question is not None and is_declared_page(declared)
-    begin = partial(guard.begin, body, is_page=is_page)
-    inquiry = await run_in_thread(begin) if takes_long else begin()
-    if inquiry.kind is not Kind.TEXT:
-        return inquiry, NO_PAGE
-    if question is not None and not is_page:
-        is_page = await run_in_thread(may_be_page, body, declared) if takes_long else may_be_page(body, declared)
-        question = question if is_page else None
-    if not inquiry.is_unread and question is None:
-        return inquiry, NO_PAGE
-    state.count("texts_read")
-    reading = await generation.pool.read(body, declared, payer, question)
-    document = NO_PAGE if question is None else reading.document
-    if sum(len(inner.data) for inner in reading.bodies) > LARGE:
-        return await run_in_thread(guard.finish, inquiry, reading), document
-    return guard.finish(inquiry, reading), document
-
-
-def _takes_long(body: bytes) -> bool:
-    """Return whether looking for what is inside a body would hold the event loop up."""
-    if len(body) > LARGE:
-        return True
-    if len(body) <= _MANY_SIGNS:
-        return False
-    # Single bytes are counted four times as fast as three in a row, and in most bodies they are few.
-    codes = np.frombuffer(body, np.uint8)
-    colons = np.count_nonzero(codes == ord(":"))
-    return bool(
-        colons + np.count_nonzero(codes == ord("/")) > _MANY_SIGNS and colons + body.count(b"/9j") > _MANY_SIGNS
-    )
 
 
 async def _scan(state: GuardState, generation: Generation, part: Part, payer: str) -> Scan:
@@ -181,12 +111,12 @@ _PASSING_FAULTS = (Reason.GUARD_FAILED, Reason.TIMEOUT, Reason.WORKER_CRASHED, R
 
 
 async def _with_headers(
-    state: GuardState, generation: Generation, response: Response, inquiry: Inquiry, payer: str
+    generation: Generation, read: Callable[..., Awaitable[PageReading]], response: Response, inquiry: Inquiry
 ) -> Inquiry:
     """Return one inquiry about a body and the headers beside it, whose images count as embedded in the response."""
     found = header_bodies(response.headers.getlist(name) for name in response.headers)
     for body, media_type in found.bodies.items():
-        inner, _ = await _look(state, generation, body, media_type or None, payer)
+        inner, _ = await look(generation.guard, read, body, media_type or None)
         inquiry = _joined(inquiry, inner, may_doubt=not is_empty_spacer(body))
     for body in found.guesses:
         inquiry = _joined(inquiry, generation.guard.begin(body), may_doubt=False)
@@ -221,28 +151,6 @@ def _is_partial(response: Response) -> bool:
 def _announced_length(response: Response) -> int:
     value = response.headers.get("Content-Length") or b""
     return int(value) if value.isdigit() and len(value) <= _LONGEST_NUMBER else 0
-
-
-def _with_doubts(verdict: Verdict, inquiry: Inquiry, stages: Stages, *, is_partial: bool) -> Verdict:
-    """Turn a pass into not_scannable where the body is not whole, or not what it was announced as."""
-    if verdict.outcome is Outcome.MATCH:
-        return verdict
-    if stages.problem == "too_large":
-        return _doubtful(verdict, Reason.TOO_LARGE)
-    is_text = inquiry.kind is Kind.TEXT
-    # Text that is cut off, or that was never encoded in spite of its header, still shows all that it has. Text with
-    # something else behind its stream does not: a cache would keep that.
-    never_encoded = len(stages.bodies) == 1 and stages.problem in {"broken", "unknown"}
-    readable = is_text and (stages.problem == "truncated" or never_encoded)
-    if stages.problem and not readable:
-        return _doubtful(verdict, Reason.ENCODING)
-    if is_partial and not is_text and inquiry.kind is not Kind.EMPTY:
-        return _doubtful(verdict, Reason.PARTIAL)
-    return verdict
-
-
-def _doubtful(verdict: Verdict, reason: Reason) -> Verdict:
-    return replace(verdict, outcome=Outcome.NOT_SCANNABLE, reason=reason)
 
 
 FAILED = Verdict(Outcome.NOT_SCANNABLE, reason=Reason.GUARD_FAILED)

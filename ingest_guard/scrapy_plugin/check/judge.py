@@ -42,6 +42,8 @@ async def judge(state: GuardState, request: Request, response: Response) -> Resp
         note_response(state, request, response, inspection.verdict)
     is_image = inspection.verdict.outcome is Outcome.NO_KNOWN_MATCH
     signals = state.signals.read_response(response) if ticket is not None or is_image else None
+    if is_image and signals is not None:
+        signals = state.signals.add_file(signals, inspection.verdict.image)
     if ticket is not None and signals is not None:
         ticket.note(response, inspection.verdict, inspection.generation.guard.attestation)
         ticket.add_hop(response, signals)

@@ -25,10 +25,10 @@ from ingest_guard.dataset.optouts.robots_lines import limit_names
 from ingest_guard.dataset.optouts.robots_txt import RobotsFile
 from ingest_guard.scrapy_plugin.core.exceptions import ImageBlocked, OptedOut, RequestRefused
 from ingest_guard.scrapy_plugin.core.placement import is_class, merged
-from ingest_guard.scrapy_plugin.core.readings import off_loop_if_large
 from ingest_guard.scrapy_plugin.core.single_flight import SingleFlight
 from ingest_guard.scrapy_plugin.core.state import GuardState
 from ingest_guard.scrapy_plugin.core.tickets import ticket_of
+from ingest_guard.workers.bodies import off_loop_if_large
 
 if TYPE_CHECKING:
     from scrapy.crawler import Crawler

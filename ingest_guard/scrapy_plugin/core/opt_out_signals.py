@@ -7,12 +7,14 @@ from cachetools import LRUCache
 from scrapy.crawler import Crawler
 from scrapy.http import Response
 
+from ingest_guard.dataset.optouts.in_files import read_statements
 from ingest_guard.dataset.optouts.robots_txt import RobotsFile
 from ingest_guard.dataset.optouts.rules import agent_names
 from ingest_guard.dataset.optouts.signals import NONE, UNREAD, Signals, of_headers, of_metas, of_usage_headers, signals
 from ingest_guard.pages.reading import PageDocument
 from ingest_guard.policy.records import OptOutPolicy
 from ingest_guard.urls.hosts import origin_of
+from ingest_guard.verdict import ImageFacts
 
 # Of what is remembered of robots.txt: of files that say anything about usage alone.
 _MOST_BYTES = 32 << 20
@@ -93,6 +95,12 @@ class SignalReader:
         if usage or signal or links:
             said = said.and_then(of_usage_headers(usage, signal, links, self._policy.purpose))
         return said
+
+    def add_file(self, said: Signals, image: ImageFacts | None) -> Signals:
+        """Return what a response and the metadata of its image say together."""
+        if image is None or not image.statements:
+            return said
+        return said.and_then(signals(*read_statements(image.statements, self._policy.purpose)))
 
     def add_markup(self, said: Signals, document: PageDocument | None) -> Signals:
         """Return what a response and the markup of its page say together; None is a page that could not be read."""

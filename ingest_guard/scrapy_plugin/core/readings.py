@@ -8,26 +8,21 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Awaitable, Callable, Iterable
-from typing import TYPE_CHECKING, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, TypeAlias
 from weakref import WeakKeyDictionary
 
 from cachetools import LRUCache
-from scrapy.utils.asyncio import run_in_thread
 
 from ingest_guard.guard.page_reading import may_be_page
 from ingest_guard.pages.reading import PageDocument, PageQuestion, PageReading
+from ingest_guard.workers.bodies import NO_PAGE, off_loop_if_large
 
 if TYPE_CHECKING:
     from scrapy.http import Response
 
     _Read: TypeAlias = Callable[[bytes, str | None, str, PageQuestion], Awaitable[PageReading]]
 
-_T = TypeVar("_T")
 _MOST_BYTES = 32 << 20
-# Digests and a look for data: URLs take about 4 ms a MiB: beyond this it is not done on the event loop.
-LARGE = 1 << 19
-NO_PAGE = PageDocument()
-"""What a text says that is no page."""
 
 
 class PageReadings:
@@ -109,11 +104,6 @@ def declared_type(response: Response) -> str | None:
 async def digest_of(body: bytes) -> str:
     """Return a body's SHA-256 in hex."""
     return (await off_loop_if_large(body, hashlib.sha256, body)).hexdigest()
-
-
-async def off_loop_if_large(body: bytes, work: Callable[..., _T], *arguments: object, limit: int = LARGE) -> _T:
-    """Call a function whose time grows with a body: in a thread where that is a large one."""
-    return await run_in_thread(work, *arguments) if len(body) > limit else work(*arguments)
 
 
 def _is_enough(document: PageDocument, *, images: bool) -> bool:

@@ -26,7 +26,7 @@ _SHOWN = (Outcome.NO_KNOWN_MATCH, Outcome.NOT_AN_IMAGE)
 
 
 class Hop(NamedTuple):
-    """One response on the way to an image, redirects included, and what its headers said of its use."""
+    """One response on the way to an image, redirects included, and what it said of its use."""
 
     url: str
     signals: Signals
@@ -49,7 +49,7 @@ class Ticket:
     page
         Address of the page that shows the image, as far as it is known.
     hops
-        The responses that the gate has seen for this fetch, errors excepted.
+        The responses that gate and sentinel have checked for this fetch, errors excepted.
     """
 
     page_is_private: bool = False
@@ -72,7 +72,7 @@ class Ticket:
         self.verdict, self.url, self.attestation = verdict, response.url, attestation
 
     def add_hop(self, response: Response, signals: Signals) -> None:
-        """Keep what the headers of a response said."""
+        """Keep what a response said."""
         if response.status in _WITH_SIGNALS:
             self.hops.append(Hop(response.url, signals))
 

@@ -61,7 +61,7 @@ class Fetched:
     said
         All that the responses on the way to it said of its use.
     is_settled
-        False where the ``tdmrep.json`` of its host may have something to say against it.
+        False where a file of its host may have something to say against it.
     """
 
     result: str
@@ -163,8 +163,9 @@ class Fetcher:
         return await self._fetch(url, page_url, ticket)
 
     async def _settled(self, known: Fetched, *, is_inside: bool) -> Fetched:
-        """Return what the spider's own fetch has found, once the file of the image's host was asked for."""
-        signal = await self._opt_outs.before_fetching(known.final_url, is_inside=is_inside)
+        """Return what the spider's own fetch has found, once the files of the image's host were asked for."""
+        signals = Signals(known.said)
+        signal = await self._opt_outs.before_fetching(known.final_url, is_inside=is_inside, signals=signals)
         return _opted_out(signal) if signal else replace(known, is_settled=True)
 
     async def _fetch(self, url: str, page_url: str | None, ticket: Ticket) -> Fetched:

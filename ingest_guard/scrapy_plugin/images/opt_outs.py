@@ -18,7 +18,7 @@ from ingest_guard.dataset.optouts.signals import NONE, Signals
 from ingest_guard.scrapy_plugin.core.page_verdicts import key_of
 from ingest_guard.scrapy_plugin.core.state import GuardState
 from ingest_guard.scrapy_plugin.core.tickets import Hop
-from ingest_guard.scrapy_plugin.images.tdm_files import TdmFiles
+from ingest_guard.scrapy_plugin.images.tdm_files import AiFiles, TdmFiles
 from ingest_guard.urls.private import is_private
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ class OptOuts:
         self._reader = state.signals
         self._readings = state.readings
         self._files = TdmFiles(state)
+        self._ai_files = AiFiles(state)
         self._pages: LRUCache[str, Signals] = LRUCache(_MOST_BYTES, getsizeof=_weight)
         self._are_any = False
 
@@ -84,7 +85,7 @@ class OptOuts:
         for each in named:
             if each is not None and each != page:
                 signals = self._reader.read_robots(each).and_then(self.signals_of(each))
-                by_file = self._files.known(each) if self.asks_for_files(signals) else None
+                by_file = self._files.known(each) if self._asks_for_tdm_file(signals) else None
                 if decisive := signals.decide(self._policy) or by_file:
                     return decisive
         return None
@@ -93,13 +94,15 @@ class OptOuts:
         """Return what keeps an image out of the records, of all that the responses on the way to it say."""
         for hop in hops:
             decisive = hop.signals.decide(self._policy)
-            if decisive := decisive or await self._by_file(hop.url, hop.signals, is_inside=is_inside):
+            decisive = decisive or await self._by_file(hop.url, hop.signals, is_inside=is_inside)
+            if decisive := decisive or await self._by_ai_file(hop.url, is_inside=is_inside):
                 return decisive
         return None
 
-    async def before_fetching(self, url: str, *, is_inside: bool) -> Signal | None:
-        """Return why an image is not even to be asked for."""
-        return await self._by_file(url, NONE, is_inside=is_inside)
+    async def before_fetching(self, url: str, *, is_inside: bool, signals: Signals = NONE) -> Signal | None:
+        """Return why an image is not even to be asked for, beside what is known of it."""
+        by_file = await self._by_file(url, signals, is_inside=is_inside)
+        return by_file or await self._by_ai_file(url, is_inside=is_inside)
 
     def at_once(self, signals: Signals) -> Signal | None:
         """Return what keeps a response out of the records, without asking for its host's file."""
@@ -110,14 +113,21 @@ class OptOuts:
         return self._pages.get(key_of(page), NONE) if self._are_any else NONE
 
     def asks_for_files(self, signals: Signals) -> bool:
-        """Return whether a host's file counts beside what a response says."""
+        """Return whether a host's file counts beside what a response of an image says."""
+        return self._policy.ai_txt or self._asks_for_tdm_file(signals)
+
+    def _asks_for_tdm_file(self, signals: Signals) -> bool:
         return self._policy.tdm_file and signals.tdm is None
 
     async def _by_file(self, url: str, signals: Signals, *, is_inside: bool) -> Signal | None:
         """Return the reservation of a host's file; what a response has said of itself goes before it."""
-        if not self.asks_for_files(signals):
+        if not self._asks_for_tdm_file(signals):
             return None
         return await self._files.reserved(url, is_inside=is_inside)
+
+    async def _by_ai_file(self, url: str, *, is_inside: bool) -> Signal | None:
+        """Return what the ai.txt of an image's host says against it."""
+        return await self._ai_files.reserved(url, is_inside=is_inside) if self._policy.ai_txt else None
 
 
 def _weight(signals: Signals) -> int:

@@ -1,128 +1,36 @@
-"""``/.well-known/tdmrep.json`` of each host: fetched once, through the crawler's own downloader, before its images are.
-
-Robots.txt, throttling and proxies hold as for any request, and the gate looks at what comes back. A host without the
-file, or whose file cannot be had, has reserved nothing by it; which of the two it was is counted.
-"""
+"""The two files that hosts are asked for: ``/.well-known/tdmrep.json``, and ``/ai.txt`` where the policy says so."""
 
 from __future__ import annotations
 
-import asyncio
 from hashlib import sha256
 
-from cachetools import LRUCache
-from scrapy import Request
-from scrapy.exceptions import IgnoreRequest
-from scrapy.http import Response
-
-from ingest_guard.dataset.optouts.said import Signal
-from ingest_guard.dataset.optouts.tdmrep import NO_FILE, WELL_KNOWN, TdmFile, parse_file
-from ingest_guard.scrapy_plugin.core.single_flight import SingleFlight
-from ingest_guard.scrapy_plugin.core.state import GuardState
-from ingest_guard.scrapy_plugin.core.tickets import META_KEY, Ticket
-from ingest_guard.urls.hosts import origin_of
-from ingest_guard.urls.private import is_private
-
-_MOST_HOSTS = 20_000
-# Characters of all patterns together, so that long files of many hosts do not fill the memory.
-_MOST_TEXT = 16 << 20
-_LARGEST = 256 << 10
-_OK, _MISSING, _PARTIAL_CONTENT = range(200, 300), range(300, 500), 206
-# A host that is down is asked for its images, too, and as often as the settings say.
-_RETRIES = 1
-# As Scrapy asks for robots.txt: ahead of what waits for it.
-_PRIORITY = 1000
+from ingest_guard.dataset.optouts import ai_txt, tdmrep
+from ingest_guard.scrapy_plugin.images.host_files import HostFiles
 
 
-class TdmFiles:
-    """The files of the hosts that were asked last."""
+class TdmFiles(HostFiles[tdmrep.TdmFile]):
+    """Of the TDM Reservation Protocol: of pages and images."""
 
-    def __init__(self, state: GuardState) -> None:
-        self._state = state
-        self._wait = state.policy.opt_outs.tdm_wait.total_seconds()
-        self._known: LRUCache[str, TdmFile] = LRUCache(_MOST_TEXT, getsizeof=_weight)
-        self._loading: SingleFlight[None] = SingleFlight(None)
+    path = tdmrep.WELL_KNOWN
+    accept = "application/json,*/*;q=0.5"
+    statistic = "tdm_files"
+    nothing = tdmrep.NO_FILE
 
-    def known(self, url: str) -> Signal | None:
-        """Return what reserves an address, as far as it is known without a request; None where nothing does."""
-        signal = self._known.get(origin_of(url) or "", NO_FILE).signal(url)
-        return signal if signal is not None and signal.decision == "no" else None
-
-    async def reserved(self, url: str, *, is_inside: bool) -> Signal | None:
-        """Return what reserves an address in the file of its host, fetched where it is not known; never raises.
-
-        Waits no longer than ``opt_outs.tdm_wait``. What comes later counts for later ones.
-
-        Parameters
-        ----------
-        url
-            Of a page or an image; only hosts of http and https are asked.
-        is_inside
-            Whether who asks is inside the network: as for images, others get nothing from private addresses.
-        """
-        origin = origin_of(url)
-        if origin is None:
-            return None
-        if origin not in self._known:
-            if not self._may_ask(origin, is_inside=is_inside):
-                return None
-            # Not cancelled when the time is up: what comes later counts for later ones.
-            load = asyncio.ensure_future(self._loading.run(origin, lambda: self._load(origin, is_inside=is_inside)))
-            done, _ = await asyncio.wait({load}, timeout=self._wait)
-            if not done:
-                self._state.count("tdm_files_late")
-        return self.known(url)
-
-    def _may_ask(self, origin: str, *, is_inside: bool) -> bool:
-        allowed = self._state.policy.records.private_addresses
-        return allowed == "allow" or not is_private(origin) or (allowed == "same" and is_inside)
-
-    async def _load(self, origin: str, *, is_inside: bool) -> None:
-        if origin in self._known:
-            return  # it came between the question and the start of this task
-        file = NO_FILE
-        result = "failed"
-        try:
-            response = await self._state.crawler.engine.download_async(self._request(origin, is_inside=is_inside))
-            result, file = _read(response)
-        except IgnoreRequest:
-            result = "refused"
-        except Exception:  # noqa: BLE001 - a host that does not answer, or with too much; its images say so themselves
-            result = "failed"
-        finally:
-            self._keep(origin, file)
-            self._state.count(f"tdm_files/{result}")
-
-    def _request(self, origin: str, *, is_inside: bool) -> Request:
-        return Request(
-            origin + WELL_KNOWN,
-            headers={"Accept": "application/json,*/*;q=0.5"},
-            meta={
-                META_KEY: Ticket(page_is_private=is_inside, for_text=True),
-                "allow_offsite": True,
-                "dont_cache": True,
-                "download_maxsize": _LARGEST,
-                "download_timeout": self._wait,
-                "max_retry_times": _RETRIES,
-            },
-            dont_filter=True,
-            priority=_PRIORITY,
-        )
-
-    def _keep(self, origin: str, file: TdmFile) -> None:
-        if origin not in self._known and len(self._known) >= _MOST_HOSTS:
-            self._known.popitem()
-        self._known[origin] = file
+    def parse(self, body: bytes) -> tdmrep.TdmFile | None:
+        """Return the rules of a ``tdmrep.json``; None where it is none."""
+        rules = tdmrep.parse_file(body)
+        return None if rules is None else tdmrep.TdmFile(rules, sha256(body).hexdigest())
 
 
-def _read(response: Response) -> tuple[str, TdmFile]:
-    if response.status in _MISSING:
-        return "none", NO_FILE
-    if response.status not in _OK or response.status == _PARTIAL_CONTENT:
-        return "failed", NO_FILE
-    rules = parse_file(response.body)
-    return ("invalid", NO_FILE) if rules is None else ("read", TdmFile(rules, sha256(response.body).hexdigest()))
+class AiFiles(HostFiles[ai_txt.AiFile]):
+    """Of Spawning's ai.txt: of images alone."""
 
+    path = ai_txt.PATH
+    accept = "text/plain,*/*;q=0.5"
+    statistic = "ai_files"
+    nothing = ai_txt.NO_FILE
 
-def _weight(file: TdmFile) -> int:
-    # No larger than the cache, which would refuse it.
-    return min(_MOST_TEXT, sum(rule.weight for rule in file.rules))
+    def parse(self, body: bytes) -> ai_txt.AiFile | None:
+        """Return the rules of an ``ai.txt`` for this crawler; None where the body is markup."""
+        reader = self._state.signals
+        return ai_txt.parse_file(body, reader.own_names, reader.names)

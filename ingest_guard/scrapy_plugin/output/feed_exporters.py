@@ -19,6 +19,7 @@ from ingest_guard.dataset.records.layouts import outfit as outfit_named
 from ingest_guard.dataset.shards.writer import ROW_GROUP, ShardWriter
 from ingest_guard.errors import DatasetError, IngestGuardError
 from ingest_guard.files.atomic import hidden_name, publish
+from ingest_guard.hashing.detectors import column_of, load
 from ingest_guard.scrapy_plugin.core.settings import OUTFIT_SETTING
 from ingest_guard.scrapy_plugin.core.state import GuardState
 
@@ -29,10 +30,17 @@ _MARKS = ("uid", "url", "sha256", "attestation")
 
 def chosen_outfit(crawler: Crawler, name: str | None) -> Outfit:
     """Return the outfit of a feed, with the fingerprints that the policy asks for."""
-    records = GuardState.of(crawler).policy.records
+    policy = GuardState.of(crawler).policy
+    records = policy.records
+    name = name or crawler.settings.get(OUTFIT_SETTING) or "native"
+    scores = (
+        column_of(detector)
+        for detector in load(policy.detectors).values()
+        if name == "native" or policy.detectors[detector.name].published
+    )
     return outfit_named(
-        name or crawler.settings.get(OUTFIT_SETTING) or "native",
-        hashes=records.hashes,
+        name,
+        hashes=(*records.hashes, *scores),
         all_hashes=getattr(records, "record_hashes", "native") == "all",
     )
 

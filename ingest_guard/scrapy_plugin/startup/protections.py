@@ -127,6 +127,7 @@ def begin(state: GuardState) -> None:
     # Only with a real engine: tests and tools that build parts of a crawl keep their process as it is.
     if isinstance(state.crawler.engine, ExecutionEngine):
         process.apply(policy.hygiene)
+        process.share_the_interpreter()
     if policy.hygiene.log_filter:
         _filters[id(state)] = InstalledFilter(strict=policy.level == "strict")
     if policy.level == "strict":
@@ -177,7 +178,8 @@ def obey_by_default(settings: BaseSettings, policy: Policy) -> None:
 
 def unheeded_opt_outs(each: Iterable[BaseSettings], policy: Policy) -> Iterator[str]:
     """Yield a text for doctor on opt-outs that would not be heeded, with the setting that says so."""
-    off = [name for name, value in policy.opt_outs if value is False and name != "robots_txt"]
+    by_default = {name for name, field in type(policy.opt_outs).model_fields.items() if field.default is True}
+    off = [name for name, value in policy.opt_outs if value is False and name in by_default - {"robots_txt"}]
     if off:
         yield f"opt-outs that the policy switches off (opt_outs): {', '.join(off)}"
     for one in each:

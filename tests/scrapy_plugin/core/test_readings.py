@@ -9,7 +9,8 @@ from scrapy import Request
 from scrapy.http import HtmlResponse, Response, TextResponse
 
 from ingest_guard.pages.reading import MOST_METAS, PageDocument, PageQuestion, PageReading
-from ingest_guard.scrapy_plugin.core.readings import LARGE, NO_PAGE, PageReadings
+from ingest_guard.scrapy_plugin.core.readings import PageReadings
+from ingest_guard.workers.bodies import LARGE, NO_PAGE
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,10 +12,12 @@ from scrapy.http import HtmlResponse, Response
 from scrapy.settings import Settings
 from support.listed import LISTED_URL, World
 
+from ingest_guard.dataset.optouts.tdmrep import WELL_KNOWN
 from ingest_guard.policy.policy import Policy
 from ingest_guard.scrapy_plugin.core.tickets import META_KEY, Ticket
-from ingest_guard.scrapy_plugin.images import tdm_files
-from ingest_guard.scrapy_plugin.images.tdm_files import WELL_KNOWN, TdmFiles
+from ingest_guard.scrapy_plugin.explanation import KEPT_OUT, explain
+from ingest_guard.scrapy_plugin.images import host_files
+from ingest_guard.scrapy_plugin.images.tdm_files import TdmFiles
 from ingest_guard.scrapy_plugin.startup import protections
 from ingest_guard.urls.hosts import origin_of
 
@@ -358,10 +360,10 @@ def test_memory_for_files_is_bounded(on: Chain, site: Site, monkeypatch: pytest.
             assert asyncio.run(files.reserved(f"https://{name}.example/x", is_inside=False))
         return [url.split("//")[1][0] for url in asked(site)]
 
-    monkeypatch.setattr(tdm_files, "_MOST_HOSTS", 2)
+    monkeypatch.setattr(host_files, "_MOST_HOSTS", 2)
     assert look("a", "b", "a", "c", "a", "b") == ["a", "b", "c", "b"]
-    monkeypatch.setattr(tdm_files, "_MOST_HOSTS", 100)
-    monkeypatch.setattr(tdm_files, "_MOST_TEXT", 3)
+    monkeypatch.setattr(host_files, "_MOST_HOSTS", 100)
+    monkeypatch.setattr(host_files, "_MOST_TEXT", 3)
     files = TdmFiles(on.state)
     assert look("a", "b") == ["a", "b"]
     assert look("b", "c", "d", "d", "a") == ["c", "d", "a"]
@@ -435,6 +437,102 @@ def test_a_projects_own_middleware_for_robots_txt(tmp_path: Path, *, ours: bool)
     found = list(protections.unheeded_opt_outs([settings], policy(tmp_path)))
     others = "this project has another middleware for robots.txt"
     assert [text.partition(" than ")[0] for text in found] == ([] if ours else [others])
+
+
+AI_ON = "opt_outs: {robots_txt: false, tdm_file: false, ai_txt: true}\n"
+AI_FILE = f"{ORIGIN}/ai.txt"
+NO_JPEGS = b"User-Agent: *\nDisallow: *.jpg\n"
+
+
+@pytest.fixture
+def ai_on(make_chain: Callable[..., Chain], site: Site, world: World) -> Chain:
+    """Return a chain that heeds ai.txt, in front of a site with one clean image."""
+    site.answers[URL] = world.clean
+    return make_chain(AI_ON)
+
+
+def ai_counts(chain: Chain) -> dict[str, int]:
+    """Return what is counted of ai.txt."""
+    return {key: value for key, value in chain.stats().items() if "ai_" in key}
+
+
+@pytest.mark.parametrize(
+    ("file", "counted", "result"),
+    [
+        (lambda: NO_JPEGS, "read", "opted_out"),
+        (lambda: b"User-Agent: *\nAllow: /\n", "read", "no_known_match"),
+        (lambda: b"User-Agent: *\nDisallow: *.png\n", "read", "no_known_match"),
+        (lambda: b"User-Agent: *\nDisallow: /\n" + b"# more\n" * 9000, "read", "opted_out"),
+        (lambda: answer(AI_FILE, NO_JPEGS, 404), "none", "no_known_match"),
+        (lambda: answer(AI_FILE, NO_JPEGS, 206), "failed", "no_known_match"),
+        (lambda: b"<!doctype html><p>a page for everything", "invalid", "no_known_match"),
+        (lambda: OSError("no such host"), "failed", "no_known_match"),
+        (lambda: IgnoreRequest("Forbidden by robots.txt"), "refused", "no_known_match"),
+    ],
+)
+def test_every_end_of_asking_for_ai_txt(
+    ai_on: Chain, site: Site, file: Callable[[], Any], counted: str, result: str
+) -> None:
+    """It is asked for once a host and run, before the image; what it forbids is not asked for."""
+    site.answers[AI_FILE] = file()
+    fetched = fetch(ai_on)
+    assert (fetched.result, fetched.opted_out) == (result, "ai_txt" if result == "opted_out" else None)
+    assert asked(site)[0] == AI_FILE
+    assert (URL in asked(site)) == (result == "no_known_match")
+    before = asked(site).count(AI_FILE)
+    fetch(ai_on, f"{ORIGIN}/another.jpg")
+    assert asked(site).count(AI_FILE) == before
+    assert ai_counts(ai_on) == {f"ai_files/{counted}": 1}
+
+
+def test_ai_txt_is_off_by_default(on: Chain, site: Site) -> None:
+    """It is not asked for, and doctor has nothing to say about that."""
+    site.answers[AI_FILE] = NO_JPEGS
+    assert fetch(on).result == "no_known_match"
+    assert AI_FILE not in asked(site)
+    assert ai_counts(on) == {}
+
+
+def test_ai_txt_is_that_of_the_media_host(make_chain: Callable[..., Chain], site: Site, world: World) -> None:
+    """That of the page says nothing about an image elsewhere; those of hosts that redirect to it count."""
+    chain = make_chain(AI_ON)
+    far, moved = "https://far.example/x.jpg", f"{ORIGIN}/moved"
+    site.answers.update({far: world.clean, URL: world.clean, moved: answer(moved, b"", 302, Location=far)})
+    site.answers["https://far.example/ai.txt"] = NO_JPEGS
+    assert reason_of(chain, "https://far.example/page") is None
+    assert asked(site) == []
+    assert fetch(chain, URL, "https://far.example/page").result == "no_known_match"
+    assert fetch(chain, moved).opted_out == "ai_txt"
+    answered = asyncio.run(explain(chain.runtime, far))
+    assert (answered.outcome, answered.reason, answered.key) == (KEPT_OUT, "ai_txt", "opt_outs.ai_txt: true")
+    assert [(place, said.said) for place, said in answered.said] == [("ai.txt", "Disallow: *.jpg")]
+
+
+def test_ai_txt_of_an_image_that_the_spider_has_fetched(
+    make_chain: Callable[..., Chain], site: Site, world: World
+) -> None:
+    """It is asked for before a record is made; what the image's header frees by another protocol stays free."""
+    chain = make_chain("opt_outs: {robots_txt: false, ai_txt: true}\n")
+    other = f"{ORIGIN}/other.png"
+    for url in (URL, other):
+        site.answers[url] = answer(url, world.clean, tdm_reservation="0")
+        chain.get(url)
+    site.answers.update({AI_FILE: NO_JPEGS, FILE: RESERVED})
+    assert fetch(chain).opted_out == "ai_txt"
+    assert fetch(chain, other).result == "no_known_match"
+    assert FILE not in asked(site)
+
+
+def test_a_listed_image_that_ai_txt_forbids_is_a_match(
+    make_chain: Callable[..., Chain], site: Site, world: World
+) -> None:
+    """One that came by a redirect, or by the spider, is counted as what it is."""
+    chain = make_chain(AI_ON)
+    far = "https://far.example/x.jpg"
+    site.answers.update({far: world.exact, URL: answer(URL, b"", 302, Location=far)})
+    site.answers["https://far.example/ai.txt"] = NO_JPEGS
+    assert fetch(chain).result == "match"
+    assert "opted_out/ai_txt" not in chain.stats()
 
 
 def test_an_address_inside_is_not_asked_for_somebody_outside(on: Chain, site: Site) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import ctypes
 import resource
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -65,3 +66,15 @@ def test_swap(tmp_path: Path) -> None:
     table.write_text("Filename\tType\n/dev/sda2 partition 1 0 -2\n/dev/zram0 partition 1 0 -2\n")
     assert process.swap_in_use(table) == ["/dev/sda2"]
     assert process.swap_in_use(tmp_path / "absent") == []
+
+
+@pytest.mark.parametrize(("before", "after"), [(0.005, 0.0005), (0.0001, 0.0001)])
+def test_the_event_loop_has_the_interpreter_back_soon(before: float, after: float) -> None:
+    """A thread may hold the interpreter for half a millisecond; a shorter interval of the program's own stays."""
+    usual = sys.getswitchinterval()
+    try:
+        sys.setswitchinterval(before)
+        process.share_the_interpreter()
+        assert sys.getswitchinterval() == pytest.approx(after, rel=0.05)
+    finally:
+        sys.setswitchinterval(usual)

@@ -1,4 +1,4 @@
-"""The policy's section for encoders: networks whose feature vectors lists may hold."""
+"""The policy's sections for networks: encoders, whose feature vectors lists may hold, and detectors."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -28,3 +28,16 @@ class Encoder(Section):
     mean: tuple[_Number, _Number, _Number] = (0.0, 0.0, 0.0)
     scale: tuple[_Number, _Number, _Number] = (1.0, 1.0, 1.0)
     similarity: float = Field(gt=0.5, lt=1)
+
+
+class DetectorPolicy(Section):
+    """One detector in use: its score becomes a column of the records.
+
+    ``bound`` keeps an image out of the records whose score is that or more. Of an animation, at most ``frames`` are
+    scored, evenly spread; the highest counts. ``published``: the column is part of every layout, not of ``native``
+    alone.
+    """
+
+    bound: float | None = Field(None, ge=0, le=1, strict=False)
+    frames: int = Field(8, ge=1, le=10_000)
+    published: bool = False
