@@ -151,6 +151,9 @@ def _states(folder: Path, book: Path) -> dict[int, str]:
         mark = journal.marks.get(line.digest)
         if isinstance(line.content, Entry) and mark is not None:
             found[line.content.n] = f"  {mark.state} {printable(mark.reference)}".rstrip()
+        if isinstance(line.content, Entry) and line.digest in journal.opinions:
+            said = "; ".join(map(printable, journal.opinions[line.digest]))
+            found[line.content.n] = f"{found.get(line.content.n, '')}  [{said}]"
     return found
 
 

@@ -13,7 +13,7 @@ from ingest_guard.errors import IngestGuardError, PolicyError
 OK, MATCHED, WRONG_USE, NOT_SCANNED, FAILED, STOPPED, NOTHING_READ = range(7)
 
 _COMMANDS = {
-    "attest": ("ingest_guard.cli.attest:command", "Show, verify, write and sign what a data set says of its making"),
+    "attest": ("ingest_guard.cli.attest:command", "Show, verify, write and sign what a data set says of itself"),
     "blocklist": ("ingest_guard.cli.blocklist:command", "Build blocklists from your lists, look at them, move them"),
     "check": ("ingest_guard.cli.check:command", "Check image files, and print a verdict of each"),
     "crawl": ("ingest_guard.cli.crawl:command", "Run a spider as 'scrapy crawl' does, with the guard in it"),
@@ -24,6 +24,7 @@ _COMMANDS = {
     "neighbours": ("ingest_guard.cli.neighbours:command", "Find records whose embeddings lie near to known ones"),
     "purge": ("ingest_guard.cli.purge:command", "Remove what the project has stored without the guard"),
     "recheck": ("ingest_guard.cli.recheck:command", "Compare a data set's fingerprints with a newer blocklist"),
+    "second-opinion": ("ingest_guard.cli.second_opinion:command", "Ask services about near and held incidents"),
     "report": ("ingest_guard.cli.report:command", "Write one HTML page about a crawl"),
 }
 

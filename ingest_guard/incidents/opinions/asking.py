@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from ingest_guard.incidents import journal
 from ingest_guard.incidents.entry import Incident
 from ingest_guard.incidents.journal import State
-from ingest_guard.incidents.opinions.services import Answer, Opinion, Service
+from ingest_guard.incidents.opinions.services import Answer, Opinion, Service, shortened
 from ingest_guard.verdict import Grade
 
 if TYPE_CHECKING:
@@ -85,6 +85,6 @@ def _asked(service: Service, batch: list[Wanted]) -> Mapping[str, Opinion]:
     """Return what a service answers; nothing where it fails, whatever the failure is."""
     try:
         found = service.ask(list(dict.fromkeys(each.pdq for each in batch)))
-        return {pdq: Opinion(Answer(each.answer), str(each.words)) for pdq, each in found.items()}
+        return {pdq: Opinion(Answer(each.answer), shortened(str(each.words))) for pdq, each in found.items()}
     except Exception:  # noqa: BLE001 - of a service or a plug-in: its text may repeat what was asked
         return {}

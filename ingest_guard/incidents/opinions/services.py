@@ -195,7 +195,7 @@ def _classified(said: Any) -> Opinion:
     if classification == _NO_MATCH:
         return Opinion(Answer.NOT_KNOWN)
     kind = said.get("match_type")
-    return Opinion(Answer.KNOWN, _words(f"{classification}, {kind}" if isinstance(kind, str) else classification))
+    return Opinion(Answer.KNOWN, shortened(f"{classification}, {kind}" if isinstance(kind, str) else classification))
 
 
 class _Hma:
@@ -225,7 +225,7 @@ def _banks(answer: bytes) -> Opinion:
         said = [bank for bank, matches in said.items() if matches]
     if not isinstance(said, list) or not all(isinstance(bank, str) for bank in said):
         return Opinion(Answer.NONE)
-    return Opinion(Answer.KNOWN, _words(", ".join(said))) if said else Opinion(Answer.NOT_KNOWN)
+    return Opinion(Answer.KNOWN, shortened(", ".join(said))) if said else Opinion(Answer.NOT_KNOWN)
 
 
 def _object(answer: bytes) -> dict[str, Any]:
@@ -238,5 +238,6 @@ def _object(answer: bytes) -> dict[str, Any]:
     return said
 
 
-def _words(text: str) -> str:
+def shortened(text: str) -> str:
+    """Return the words of a service as the journal keeps them: at most 80 printable characters."""
     return "".join(each if each.isprintable() else "?" for each in text)[:_LONGEST_WORDS]
