@@ -1,38 +1,31 @@
-"""``ingest-guard incidents verify | list | show``: is a log of incidents whole, and what is in it, for the officer."""
+"""``ingest-guard incidents``: is a log whole, and what is in it, for the officer."""
 
 from __future__ import annotations
 
 import json
-import os
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import click
 
+from ingest_guard.cli.incident_options import FOLDER, identity_options, opened, opener
+from ingest_guard.cli.incidents_export import export_command
 from ingest_guard.cli.incidents_mark import expire_command, mark_command
 from ingest_guard.cli.main import MATCHED, OK, print_signers
 from ingest_guard.dataset.attestation.manifest import Manifest
 from ingest_guard.errors import AttestationError, IncidentError
 from ingest_guard.incidents.chain import verify
+from ingest_guard.incidents.defang import defang, printable
 from ingest_guard.incidents.entry import Incident
 from ingest_guard.incidents.expiry import unvouched
 from ingest_guard.incidents.journal import Journal, read
 from ingest_guard.incidents.reading import Checkpoint, Entry, Point, parse, read_lines
-from ingest_guard.incidents.sealing import Opener
 from ingest_guard.signing.keys import read_public_key
 
-_FOLDER = click.Path(path_type=Path, file_okay=False, exists=True)
 _FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
 _MOST_BYTES = 64 << 20
 _MOST_NAMED = 10
-_identity = click.option(
-    "--identity", type=_FILE, metavar="FILE", help="File with the officer's age identity, for its owner alone."
-)
-_identity_env = click.option(
-    "--identity-env", metavar="NAME", help="Environment variable that holds the identity, instead of a file."
-)
 
 
 @click.group("incidents")
@@ -41,7 +34,7 @@ def command() -> None:
 
 
 @command.command("verify")
-@click.argument("folder", type=_FOLDER)
+@click.argument("folder", type=FOLDER)
 @click.option(
     "--checkpoint",
     "kept",
@@ -102,16 +95,14 @@ def verify_command(
 
 
 @command.command("list")
-@click.argument("folder", type=_FOLDER)
+@click.argument("folder", type=FOLDER)
 @click.option("--journal", "book", type=_FILE, metavar="FILE", help="The officer's journal: shows states.")
-@_identity
-@_identity_env
+@identity_options
 def list_command(folder: Path, book: Path | None, identity: Path | None, identity_env: str | None) -> int:
     """List what is in a log, by page and host: one report covers one page."""
-    opener = _opener(identity, identity_env)
     marks = {} if book is None else _states(folder, book)
     groups: dict[tuple[str, str], list[tuple[int, Incident]]] = {}
-    for number, incident in _opened(folder, opener):
+    for number, incident in opened(folder, opener(identity, identity_env)):
         place = incident.addresses.page or (incident.where.file if incident.where else None) or "-"
         groups.setdefault((place, incident.host or "-"), []).append((number, incident))
     for (place, host), found in groups.items():
@@ -128,14 +119,13 @@ def list_command(folder: Path, book: Path | None, identity: Path | None, identit
 
 
 @command.command("show")
-@click.argument("folder", type=_FOLDER)
+@click.argument("folder", type=FOLDER)
 @click.argument("numbers", metavar="N...", nargs=-1, required=True, type=click.IntRange(1))
-@_identity
-@_identity_env
+@identity_options
 def show_command(folder: Path, numbers: tuple[int, ...], identity: Path | None, identity_env: str | None) -> int:
     """Show entries by their numbers, addresses as hxxps:// so that nothing makes links of them."""
     wanted = set(numbers)
-    for number, incident in _opened(folder, _opener(identity, identity_env), wanted):
+    for number, incident in opened(folder, opener(identity, identity_env), wanted):
         wanted.discard(number)
         click.echo(f"entry {number}")
         for name, value in json.loads(incident.to_json()).items():
@@ -146,6 +136,7 @@ def show_command(folder: Path, numbers: tuple[int, ...], identity: Path | None, 
     return OK
 
 
+command.add_command(export_command)
 command.add_command(mark_command)
 command.add_command(expire_command)
 
@@ -163,38 +154,12 @@ def _states(folder: Path, book: Path) -> dict[int, str]:
     return found
 
 
-def defang(text: str) -> str:
-    """Return an address that no terminal or mail program makes a link of, without control characters."""
-    start = text[:4].lower()
-    return printable(f"hxxp{text[4:]}" if start == "http" else text)
-
-
-def printable(text: str) -> str:
-    """Return a text with all but printable characters escaped."""
-    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
-
-
 def _shown(value: Any) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{printable(key)} {_shown(each)}" for key, each in value.items() if each not in (None, []))
     if isinstance(value, list):
         return "; ".join(map(_shown, value))
     return defang(str(value))
-
-
-def _opener(identity: Path | None, identity_env: str | None) -> Opener:
-    if identity is not None and identity_env is None:
-        return Opener.from_file(identity)
-    if identity_env is None or identity is not None:
-        raise click.UsageError("name the officer's key: --identity FILE or --identity-env NAME")
-    return Opener(os.environ.get(identity_env, ""), f"the environment variable {identity_env}")
-
-
-def _opened(folder: Path, opener: Opener, wanted: set[int] | None = None) -> Iterator[tuple[int, Incident]]:
-    numbers = None if wanted is None else frozenset(wanted)
-    for line in read_lines(folder):
-        if isinstance(line.content, Entry) and (numbers is None or line.content.n in numbers):
-            yield line.content.n, opener.open(line.content.sealed)
 
 
 def _checkpoints(path: Path) -> list[Checkpoint]:

@@ -10,7 +10,7 @@ import click
 from ingest_guard.cli.main import OK
 from ingest_guard.errors import IncidentError
 from ingest_guard.incidents.expiry import expire
-from ingest_guard.incidents.journal import State, mark
+from ingest_guard.incidents.journal import DECISIONS, State, mark
 from ingest_guard.incidents.reading import Entry, read_lines
 from ingest_guard.policy import Policy
 from ingest_guard.signing.keys import read_signing_key
@@ -35,7 +35,7 @@ _sign_key = click.option(
 @click.command("mark")
 @click.argument("folder", type=_FOLDER)
 @click.argument("numbers", metavar="N[,N-N...]")
-@click.argument("state", type=click.Choice([str(each) for each in State if each is not State.EXPIRED]))
+@click.argument("state", type=click.Choice([str(each) for each in DECISIONS]))
 @click.argument("reference", default="")
 @_journal
 @_sign_key

@@ -48,6 +48,12 @@ class State(StrEnum):
     """To be kept, whatever its age: an authority has asked for it, or it is not settled."""
     EXPIRED = "expired"
     """Settled, older than the retention, and removed from the log."""
+    OPINION = "opinion"
+    """What a service says of it, in the reference; its state stays what it was."""
+
+
+DECISIONS = (State.NEW, State.REPORTED, State.DISMISSED, State.HOLD)
+"""What an officer decides."""
 
 
 SETTLED = frozenset({State.REPORTED, State.DISMISSED})
@@ -81,6 +87,8 @@ class Journal:
     ----------
     marks
         SHA-256 of an entry's line -> the last mark of it.
+    opinions
+        SHA-256 of an entry's line -> what services said of it, such as ``hma: not known``.
     head
         SHA-256 of the last line.
     keys
@@ -90,6 +98,7 @@ class Journal:
     """
 
     marks: dict[str, Mark] = field(default_factory=dict)
+    opinions: dict[str, list[str]] = field(default_factory=dict)
     head: str = FIRST
     keys: set[str] = field(default_factory=set)
     problems: list[str] = field(default_factory=list)
@@ -98,6 +107,11 @@ class Journal:
         """Return the state of the entry whose line has this SHA-256."""
         mark = self.marks.get(entry)
         return State.NEW if mark is None else mark.state
+
+    def answered(self, service: str) -> set[str]:
+        """Return the SHA-256 of the lines of which a service has said something."""
+        begin = f"{service}: "
+        return {entry for entry, said in self.opinions.items() if any(each.startswith(begin) for each in said)}
 
 
 def read(path: Path, keys: Collection[str] | None = None) -> Journal:
@@ -219,7 +233,10 @@ def _take(journal: Journal, raw: bytes, keys: Collection[str] | None) -> str | N
         return "its signature is wrong"
     if keys is not None and key not in keys:
         return "it is signed with another key"
-    journal.marks[said.entry] = said
+    if said.state is State.OPINION:
+        journal.opinions.setdefault(said.entry, []).append(said.reference)
+    else:
+        journal.marks[said.entry] = said
     journal.head = hashlib.sha256(raw).hexdigest()
     journal.keys.add(key)
     return None

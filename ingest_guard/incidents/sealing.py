@@ -27,6 +27,7 @@ _RECIPIENT = "age1"
 # Characters of a text and items of a list, tried one after the other until the body fits; the last fits always.
 _LIMITS = ((8000, 50), (2000, 50), (500, 25), (1000, 3), (100, 3))
 _DIGEST_LENGTH = 64
+_LONGEST_ESCAPE = 6
 
 
 class Sealer:
@@ -165,6 +166,12 @@ def shorten(incident: Incident, length: int, most: int) -> Incident:
     shortened = {name: _shortened(value, length, most) for name, value in values.items()}
     shortened["cut"] = tuple(name for name in values if shortened[name] != values[name])
     return replace(incident, **shortened)
+
+
+def may_be_shortened(text: str) -> bool:
+    """Return whether a text of a field in ``cut`` may lack its end: only some lengths can come of :func:`shorten`."""
+    written = len(json.dumps(text)) - 2
+    return not text.isascii() or any(0 <= length - written < _LONGEST_ESCAPE for length, _ in _LIMITS)
 
 
 def _shortened(value: Any, length: int, most: int) -> Any:

@@ -11,11 +11,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from incidents.samples import FULL, IDENTITY, RECIPIENT
 from support.attested import manifest, run
 
-from ingest_guard.cli.incidents import command, defang
+from ingest_guard.cli.incidents import command
 from ingest_guard.dataset.attestation.model import IncidentCheckpoint
 from ingest_guard.errors import IncidentError
 from ingest_guard.incidents import expiry
 from ingest_guard.incidents.chain import summary
+from ingest_guard.incidents.defang import defang
 from ingest_guard.incidents.log import Log
 from ingest_guard.incidents.reading import Entry, Stub, read_lines, to_line
 from ingest_guard.incidents.sealing import Sealer
@@ -168,11 +169,13 @@ def test_a_key_that_others_can_read_is_refused(log: Log, identity: Path) -> None
 
 
 def test_addresses_lose_their_scheme_alone() -> None:
-    """Case does not matter, and what is no address stays."""
-    assert [defang(each) for each in ("HTTPS://a/", "http://a/", "part-0.parquet")] == [
+    """Case does not matter, nor where in a text they stand; what is no address stays."""
+    texts = ("HTTPS://a/", "http://a/?of=https://b/", "part-0.parquet", "httpd.txt")
+    assert [defang(each) for each in texts] == [
         "hxxpS://a/",
-        "hxxp://a/",
+        "hxxp://a/?of=hxxps://b/",
         "part-0.parquet",
+        "httpd.txt",
     ]
     assert json.loads(f'"{defang(chr(7))}"'.replace("\\x", "\\u00")) == "\x07"
 

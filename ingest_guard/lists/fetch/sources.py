@@ -124,8 +124,8 @@ def _sound_url(value: str) -> str:
     return value.rstrip("/")
 
 
-_Secret = Annotated[Secret, BeforeValidator(_not_inline)]
-_Url = Annotated[str, AfterValidator(_sound_url)]
+SecretPlace = Annotated[Secret, BeforeValidator(_not_inline)]
+SoundUrl = Annotated[str, AfterValidator(_sound_url)]
 
 
 class _Source(BaseModel):
@@ -179,9 +179,9 @@ class NcmecSource(_Source):
 
     kind: Literal["ncmec"]
     environment: str | None = None
-    url: _Url | None = None
-    user: _Secret
-    password: _Secret
+    url: SoundUrl | None = None
+    user: SecretPlace
+    password: SecretPlace
     range_entries: Annotated[int, Field(ge=1000)] = 200_000
 
     @model_validator(mode="after")
@@ -207,9 +207,9 @@ class StopNciiSource(_Source):
     """StopNCII.org: intimate images of adults, submitted by them."""
 
     kind: Literal["stopncii"]
-    url: _Url = "https://api.stopncii.org/v1"
-    subscription_key: _Secret
-    function_key: _Secret
+    url: SoundUrl = "https://api.stopncii.org/v1"
+    subscription_key: SecretPlace
+    function_key: SecretPlace
     page_size: Annotated[int, Field(ge=1, le=10_000)] = 800
 
 
@@ -217,17 +217,17 @@ class TatSource(_Source):
     """Tech Against Terrorism's hash list."""
 
     kind: Literal["tat"]
-    url: _Url = "https://app.terrorismanalytics.org"
-    user: _Secret
-    password: _Secret
+    url: SoundUrl = "https://app.terrorismanalytics.org"
+    user: SecretPlace
+    password: SecretPlace
 
 
 class ThreatExchangeSource(_Source):
     """The updates of a privacy group of Meta's ThreatExchange."""
 
     kind: Literal["threatexchange"]
-    url: _Url = "https://graph.facebook.com/v26.0"
-    token: _Secret
+    url: SoundUrl = "https://graph.facebook.com/v26.0"
+    token: SecretPlace
     privacy_group: Annotated[int, Field(ge=1)]
     page_size: Annotated[int, Field(ge=1, le=1000)] = 100
 

@@ -1,0 +1,1 @@
+"""Reports: what an officer hands on of opened incidents, one report for each page."""
