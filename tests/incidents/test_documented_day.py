@@ -23,7 +23,7 @@ _NOT_HERE = {"export"}  # has tests of its own
 
 def _commands() -> list[list[str]]:
     """Return the commands of the page in their order, as a shell takes them apart."""
-    lines = _DOCS.read_text().splitlines()
+    lines = _DOCS.read_text().replace("\\\n", " ").splitlines()
     found = [shlex.split(line, comments=True)[1:] for line in lines if line.startswith("    ingest-guard ")]
     return [each for each in found if each[1] not in _NOT_HERE]
 
