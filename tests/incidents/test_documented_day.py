@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import re
 import shlex
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,14 +20,13 @@ from ingest_guard.incidents.sealing import Sealer, read_recipients
 from ingest_guard.signing.keys import read_public_key, read_signing_key
 
 _DOCS = Path(__file__).parents[2] / "docs" / "incidents.md"
-_NOT_HERE = {"export"}  # has tests of its own
+_SCHEMA = next((Path(__file__).parent / "reports").glob("*.xsd"))
 
 
 def _commands() -> list[list[str]]:
     """Return the commands of the page in their order, as a shell takes them apart."""
     lines = _DOCS.read_text().replace("\\\n", " ").splitlines()
-    found = [shlex.split(line, comments=True)[1:] for line in lines if line.startswith("    ingest-guard ")]
-    return [each for each in found if each[1] not in _NOT_HERE]
+    return [shlex.split(line, comments=True)[1:] for line in lines if line.startswith("    ingest-guard ")]
 
 
 def _crawl() -> None:
@@ -38,10 +39,12 @@ def _crawl() -> None:
     named = run(incidents=IncidentCheckpoint(**summary(log.checkpoint)))
     Path("attestation.json").write_bytes(manifest(runs=(named,)).to_bytes())
     Path("policy.yaml").write_text("blocklist: blocklist\n")
+    Path("reporter.yaml").write_text(re.search(r"# reporter.yaml.*\n((?:    \w+: .+\n)+)", _DOCS.read_text())[1])  # type: ignore[index]
+    shutil.copy(_SCHEMA, "ispws.xsd")
 
 
 def test_the_documented_day_of_an_officer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """From keys to marked entries: each command of the page, as typed and in its order, ends with 0."""
+    """From keys to a marked report: each command of the page, as typed and in its order, ends with 0."""
     monkeypatch.chdir(tmp_path)
     used = []
     for arguments in _commands():
@@ -53,7 +56,8 @@ def test_the_documented_day_of_an_officer(tmp_path: Path, monkeypatch: pytest.Mo
         if "--journal" in arguments and arguments[1] == "list":
             assert done.output.count("reported CT-1234567") == 1
             assert done.output.count("  dismissed") == 6
-    assert {"keygen", "verify", "list", "show", "mark", "expire"} <= set(used)
+    assert {"keygen", "verify", "list", "show", "export", "mark", "expire"} <= set(used)
+    assert "<report>" in Path("report.xml").read_text()
     known = read(Path("officer.journal"), {read_public_key("journal.key.pub").hex()})
     assert known.problems == []
     assert {mark.n: mark.state for mark in known.marks.values()} == {
