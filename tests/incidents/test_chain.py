@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -110,6 +111,31 @@ def test_tampering_at_each_line_is_found(
         assert not chain.verify(folder, checkpoints=[last], keys=[PUBLIC]).is_whole, at
     _write(folder, lines)
     assert chain.verify(folder, checkpoints=[last], keys=[PUBLIC]).is_whole
+
+
+@pytest.mark.parametrize("tamper", TAMPERING)
+def test_tampering_at_each_entry_of_a_thousand_is_named(
+    tamper: Callable[[list[tuple[Path, int, bytes]], int], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every tenth entry at a time, all of them in ten turns: each place is named by its line."""
+    monkeypatch.setattr(chain, "MOST_PROBLEMS", 10_000)
+    log = Log(tmp_path / "log", "r1", KEY)
+    log.append(why="start")
+    log.append(["c2VhbGVk"] * 1000, why="end")
+    lines = _lines(log.folder)
+    assert chain.verify(log.folder, keys=[PUBLIC]).is_whole
+    for turn in range(10):
+        changed, places = list(lines), range(turn + 1, 1001, 10)
+        for at in reversed(places):
+            tamper(changed, at)
+        _write(log.folder, changed)
+        named = {
+            int(found[1]) for each in chain.verify(log.folder).problems if (found := re.search(r"line (\d+)", each))
+        }
+        shift = (len(_lines(log.folder)) - len(lines)) // len(places)
+        for number, at in enumerate(places):
+            line = at + 1 + shift * number
+            assert named & {line - 1, line, line + 1}, at
 
 
 def test_a_segment_that_is_gone_is_found(folder: Path) -> None:
