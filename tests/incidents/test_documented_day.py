@@ -3,6 +3,7 @@ from __future__ import annotations
 import shlex
 from dataclasses import replace
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
 from click.testing import CliRunner
@@ -18,14 +19,20 @@ from ingest_guard.incidents.sealing import Sealer, read_recipients
 from ingest_guard.signing.keys import read_public_key, read_signing_key
 
 _DOCS = Path(__file__).parents[2] / "docs" / "incidents.md"
-_NOT_HERE = {"export"}  # has tests of its own
+_XSD = Path(__file__).parent / "reports" / "report.xsd"
 
 
 def _commands() -> list[list[str]]:
     """Return the commands of the page in their order, as a shell takes them apart."""
-    lines = _DOCS.read_text().splitlines()
-    found = [shlex.split(line, comments=True)[1:] for line in lines if line.startswith("    ingest-guard ")]
-    return [each for each in found if each[1] not in _NOT_HERE]
+    lines = _DOCS.read_text().replace("\\\n", " ").splitlines()
+    return [shlex.split(line, comments=True)[1:] for line in lines if line.startswith("    ingest-guard ")]
+
+
+def _reporter() -> str:
+    """Return the page's example of a reporter."""
+    page = _DOCS.read_text()
+    start = page.index("    # reporter.yaml")
+    return dedent(page[start : page.index("\n\n", start)])
 
 
 def _crawl() -> None:
@@ -37,6 +44,8 @@ def _crawl() -> None:
     assert log.checkpoint is not None
     named = run(incidents=IncidentCheckpoint(**summary(log.checkpoint)))
     Path("attestation.json").write_bytes(manifest(runs=(named,)).to_bytes())
+    Path("reporter.yaml").write_text(_reporter())
+    Path("ispws.xsd").write_bytes(_XSD.read_bytes())
     Path("policy.yaml").write_text("blocklist: blocklist\n")
 
 
@@ -53,7 +62,8 @@ def test_the_documented_day_of_an_officer(tmp_path: Path, monkeypatch: pytest.Mo
         if "--journal" in arguments and arguments[1] == "list":
             assert done.output.count("reported CT-1234567") == 1
             assert done.output.count("  dismissed") == 6
-    assert {"keygen", "verify", "list", "show", "mark", "expire"} <= set(used)
+    assert {"keygen", "verify", "list", "show", "export", "mark", "expire"} <= set(used)
+    assert b"<email>officer@example.org</email>" in Path("report.xml").read_bytes()
     known = read(Path("officer.journal"), {read_public_key("journal.key.pub").hex()})
     assert known.problems == []
     assert {mark.n: mark.state for mark in known.marks.values()} == {
