@@ -76,7 +76,7 @@ def verify_command(
     blanked = unvouched(chain.blanked, known_marks)
     problems = chain.problems + [f"the journal, {each}" for each in known_marks.problems]
     if blanked:
-        named = ", ".join(str(n) for n, _ in blanked[:_MOST_NAMED])
+        named = ", ".join(str(n) for n, *_ in blanked[:_MOST_NAMED])
         by = "and there is no journal to vouch for it" if book is None else "and the journal does not say so"
         problems.append(f"{len(blanked):,} entries were blanked, {by}: {named}{' ...' * (len(blanked) > _MOST_NAMED)}")
     for problem in problems:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -48,7 +49,8 @@ class Chain:
     keys
         Public keys of the signatures that hold.
     blanked
-        Number, and SHA-256 that the line had, of each stub: only the officer's journal says whether that was right.
+        Number, SHA-256 that the line had, and SHA-256 of the line that it is now, of each stub: only the officer's
+        journal says whether that was right.
     is_unfinished
         Whether a last line has no end: its writer was killed before it counted, or it was cut.
     problems
@@ -64,7 +66,7 @@ class Chain:
     first_day: str | None = None
     last_checkpoint: Checkpoint | None = None
     keys: set[str] = field(default_factory=set)
-    blanked: list[tuple[int, str]] = field(default_factory=list)
+    blanked: list[tuple[int, str, str]] = field(default_factory=list)
     is_unfinished: bool = False
     problems: list[str] = field(default_factory=list)
 
@@ -156,7 +158,7 @@ def _look(chain: Chain, line: Line, keys: Collection[str] | None) -> None:
     chain.last = content.n
     if isinstance(content, Stub):
         chain.stubs += 1
-        chain.blanked.append((content.n, content.sha256))
+        chain.blanked.append((content.n, content.sha256, hashlib.sha256(line.raw).hexdigest()))
     else:
         chain.entries += 1
         chain.first_day = chain.first_day or content.day

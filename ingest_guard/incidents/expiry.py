@@ -1,10 +1,12 @@
 """Entries that are settled and old go from a log, and leave a stub: the chain of digests holds as before.
 
-The officer's journal says of each that it has expired, signed, before it goes; a stub without such a line is tampering.
+The officer's journal says of each that it has expired, signed, before it goes: once by the digest of the entry's line,
+and once by that of the stub, since no other line vouches for its day and run. A stub without both is tampering.
 """
 
 from __future__ import annotations
 
+import hashlib
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -52,13 +54,18 @@ def expire(folder: Path, book: Path, key: Ed25519PrivateKey, retention: timedelt
             found = chain.verify(folder)
             known = journal.read(book, {public})
             problems = [*found.problems, *known.problems]
-            problems += [f"entry {n} was blanked by another hand" for n, _ in unvouched(found.blanked, known)]
+            problems += [f"entry {n} was blanked by another hand" for n, *_ in unvouched(found.blanked, known)]
             if problems:
                 raise IncidentError(f"{folder}: nothing was removed, because something does not hold: {problems[0]}")
-            due = list(_due(folder, known, _day_before(retention)))
-            fresh = [(n, digest, reference) for n, digest, reference in due if known.state_of(digest) != State.EXPIRED]
-            journal.mark(book, fresh, State.EXPIRED, key)
-            digests = {digest for _, digest, _ in due}
+            due = _due(folder, known, _day_before(retention))
+            said = [
+                (entry.n, digest, known.marks[line.digest].reference)
+                for line, entry in due
+                for digest in (line.digest, hashlib.sha256(to_line(_stub_of(line, entry))).hexdigest())
+                if known.state_of(digest) != State.EXPIRED
+            ]
+            journal.mark(book, said, State.EXPIRED, key)
+            digests = {line.digest for line, _ in due}
             for segment in segments(folder):
                 _blank(segment, digests)
             flush_folder(folder)
@@ -67,15 +74,15 @@ def expire(folder: Path, book: Path, key: Ed25519PrivateKey, retention: timedelt
     return len(due)
 
 
-def unvouched(blanked: list[tuple[int, str]], known: Journal) -> list[tuple[int, str]]:
-    """Return the stubs of which a journal does not say that they have expired."""
-    return [each for each in blanked if known.state_of(each[1]) != State.EXPIRED]
+def unvouched(blanked: list[tuple[int, str, str]], known: Journal) -> list[tuple[int, str, str]]:
+    """Return the stubs that a journal does not vouch for: for the entry that went, and for what stands there now."""
+    return [each for each in blanked if any(known.state_of(digest) != State.EXPIRED for digest in each[1:])]
 
 
-def _due(folder: Path, known: Journal, before: str) -> list[tuple[int, str, str]]:
-    """Return number, digest and reference of each entry that is to go."""
+def _due(folder: Path, known: Journal, before: str) -> list[tuple[Line, Entry]]:
+    """Return each entry that is to go, with its line."""
     return [
-        (line.content.n, line.digest, known.marks[line.digest].reference)
+        (line, line.content)
         for line in read_lines(folder)
         if isinstance(line.content, Entry)
         and (
@@ -106,4 +113,8 @@ def _stub(line: Line, digests: set[str]) -> bytes:
     entry = line.content
     if not isinstance(entry, Entry) or line.digest not in digests:
         return line.raw
-    return to_line(Stub(entry.n, entry.day, entry.run, entry.prev, line.digest))
+    return to_line(_stub_of(line, entry))
+
+
+def _stub_of(line: Line, entry: Entry) -> Stub:
+    return Stub(entry.n, entry.day, entry.run, entry.prev, line.digest)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from ingest_guard.errors import IncidentError
 from ingest_guard.incidents import chain, expiry, journal
 from ingest_guard.incidents.journal import State, mark, read
 from ingest_guard.incidents.log import Log
-from ingest_guard.incidents.reading import Entry, Stub, read_lines
+from ingest_guard.incidents.reading import Entry, Stub, read_lines, to_line
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -147,7 +148,7 @@ def test_settled_and_old_entries_leave_a_stub(log: Log, book: Path) -> None:
     assert expiry.expire(log.folder, book, KEY, AGES) == 3
     found = chain.verify(log.folder, checkpoints=[log.checkpoint] if log.checkpoint else [])
     assert (found.problems, found.entries, found.stubs, found.last) == ([], 3, 3, 6)
-    assert [n for n, _ in found.blanked] == [1, 2, 5]
+    assert [n for n, *_ in found.blanked] == [1, 2, 5]
     known = read(book, {PUBLIC})
     assert expiry.unvouched(found.blanked, known) == []
     assert known.marks[entries[0][1]].reference == "ref 1"
@@ -165,9 +166,29 @@ def test_a_blank_that_the_officer_did_not_make_is_found(log: Log, book: Path) ->
     found = chain.verify(log.folder)
     assert (found.is_whole, found.stubs) == (True, 2)
     (wrong,) = expiry.unvouched(found.blanked, read(book, {PUBLIC}))
-    assert wrong == (line.content.n, line.digest)  # type: ignore[union-attr]
+    assert wrong[:2] == (line.content.n, line.digest)  # type: ignore[union-attr]
     with pytest.raises(IncidentError, match="another hand"):
         expiry.expire(log.folder, book, KEY, AGES)
+
+
+@pytest.mark.parametrize("name", ["day", "run", "n", "prev", "sha256"])
+def test_a_changed_stub_is_found(log: Log, book: Path, name: str) -> None:
+    """Whatever of it is changed, at every stub: the chain says nothing of its day and run, the journal does."""
+    mark(book, _entries(log), State.REPORTED, KEY)
+    assert expiry.expire(log.folder, book, KEY, AGES) == 6
+    other = {"day": "2020-01-01", "run": "r9", "n": 77, "prev": "0" * 63 + "1", "sha256": "0" * 64}[name]
+    for line in [each for each in read_lines(log.folder) if isinstance(each.content, Stub)]:
+        before = line.segment.read_bytes()
+        changed = to_line(replace(line.content, **{name: other}))  # type: ignore[type-var, arg-type]
+        line.segment.write_bytes(before.replace(line.raw, changed))
+        found = chain.verify(log.folder)
+        wrong = expiry.unvouched(found.blanked, read(book, {PUBLIC}))
+        assert len(wrong) == 1
+        assert found.is_whole == (name in {"day", "run"})
+        with pytest.raises(IncidentError, match="nothing was removed"):
+            expiry.expire(log.folder, book, KEY, AGES)
+        line.segment.write_bytes(before)
+    assert expiry.expire(log.folder, book, KEY, AGES) == 0
 
 
 def test_a_log_that_does_not_hold_keeps_all(log: Log, book: Path) -> None:
@@ -216,7 +237,7 @@ def test_killed_anywhere_the_next_run_ends_it(log: Log, book: Path, step: int) -
     assert expiry.unvouched(found.blanked, known) == []
     expiry.expire(log.folder, book, KEY, AGES)
     found = chain.verify(log.folder)
-    assert ([n for n, _ in found.blanked], found.problems) == ([1, 2, 3, 4], [])
+    assert ([n for n, *_ in found.blanked], found.problems) == ([1, 2, 3, 4], [])
     assert [line.content.n for line in read_lines(log.folder) if isinstance(line.content, Stub)] == [1, 2, 3, 4]
 
 
