@@ -113,6 +113,7 @@ def test_all_files_are_written_or_none(folder: Path) -> None:
     assert not (folder / "report.xml").exists()
     assert (folder / "report-2.xml").read_text() == "an earlier report"
     assert export(folder, 1, to="missing/report.xml").return_value == 2
+    assert not [each for each in folder.iterdir() if each.name.endswith(".part")]
 
 
 @pytest.mark.parametrize("kind", _FORMATS)
