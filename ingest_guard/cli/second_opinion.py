@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from ingest_guard.cli.incident_options import FOLDER, identity_options, opener
+from ingest_guard.cli.incidents.identity import FOLDER, identity_options, opener
 from ingest_guard.cli.main import NOT_SCANNED, OK
 from ingest_guard.incidents.entry import Incident
 from ingest_guard.incidents.opinions.asking import ask, wanted

@@ -39,8 +39,7 @@ def expire(folder: Path, book: Path, key: Ed25519PrivateKey, retention: timedelt
     key
         The officer's.
     retention
-        Entries whose day is as long ago as that, or longer, go where the journal says that they are reported or
-        dismissed.
+        Entries that are reported or dismissed go when their day, and that of the decision, are as long ago as that.
 
     Raises
     ------
@@ -64,7 +63,7 @@ def expire(folder: Path, book: Path, key: Ed25519PrivateKey, retention: timedelt
                 for digest in (line.digest, hashlib.sha256(to_line(_stub_of(line, entry))).hexdigest())
                 if known.state_of(digest) != State.EXPIRED
             ]
-            journal.mark(book, said, State.EXPIRED, key)
+            journal.mark(book, said, State.EXPIRED, key, after=known.head)
             digests = {line.digest for line, _ in due}
             for segment in segments(folder):
                 _blank(segment, digests)
@@ -87,9 +86,15 @@ def _due(folder: Path, known: Journal, before: str) -> list[tuple[Line, Entry]]:
         if isinstance(line.content, Entry)
         and (
             known.state_of(line.digest) is State.EXPIRED
-            or (known.state_of(line.digest) in SETTLED and line.content.day <= before)
+            or (known.state_of(line.digest) in SETTLED and _since(line, known) <= before)
         )
     ]
+
+
+def _since(line: Line, known: Journal) -> str:
+    """Return the day from which on the retention counts: of the entry, or of its last mark."""
+    day = line.content.day if isinstance(line.content, Entry) else ""
+    return max(day, known.marks[line.digest].time[:10])
 
 
 def _day_before(retention: timedelta) -> str:

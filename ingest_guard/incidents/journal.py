@@ -138,7 +138,14 @@ def read(path: Path, keys: Collection[str] | None = None) -> Journal:
         raise IncidentError(f"{path}: the journal cannot be read: {error.strerror}") from None
 
 
-def mark(path: Path, entries: Iterable[tuple[int, str, str]], state: State, key: Ed25519PrivateKey) -> None:
+def mark(
+    path: Path,
+    entries: Iterable[tuple[int, str, str]],
+    state: State,
+    key: Ed25519PrivateKey,
+    *,
+    after: str | None = None,
+) -> None:
     """Write down that entries have a state; all of it is on the disk when this returns.
 
     Parameters
@@ -151,6 +158,8 @@ def mark(path: Path, entries: Iterable[tuple[int, str, str]], state: State, key:
         What became of them.
     key
         The officer's.
+    after
+        SHA-256 of the last line as it was read: nothing is marked where there are others since.
 
     Raises
     ------
@@ -168,6 +177,8 @@ def mark(path: Path, entries: Iterable[tuple[int, str, str]], state: State, key:
             found = _read(file, {key.public_key().public_bytes_raw().hex()})
             if found.problems:
                 raise IncidentError(f"{path}: the journal does not hold, so nothing was marked: {found.problems[0]}")
+            if after is not None and found.head != after:
+                raise IncidentError(f"{path}: something was marked meanwhile; run the command again")
             # What a run that was killed has left behind of a line.
             file.seek(_whole(file))
             file.truncate()

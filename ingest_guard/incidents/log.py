@@ -143,7 +143,7 @@ class Log:
             raise _cannot_write(self.folder, error) from None
 
     def first_entry(self) -> Entry | None:
-        """Return the first entry that has not expired; entries expire in the order of their numbers."""
+        """Return the first entry that has not expired."""
         for path in segments(self.folder):
             for line in read_segment(path):
                 if isinstance(line.content, Entry):

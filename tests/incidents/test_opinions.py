@@ -159,6 +159,8 @@ def test_a_fault_is_no_answer_and_never_clean(
         ((200, b""), Answer.NONE),
         ((200, b"null"), Answer.NONE),
         ((200, b"[7]"), Answer.NONE),
+        ((200, b'{"error": "broken"}'), Answer.NONE),
+        ((401, b"{}"), Answer.NONE),
         ((200, b"<html>"), Answer.NONE),
         ((500, b"{}"), Answer.NONE),
         ((404, b"{}"), Answer.NONE),

@@ -30,7 +30,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from ingest_guard._yaml import YAMLProblem, describe_errors, load_with_lines
 from ingest_guard.errors import IncidentError
-from ingest_guard.lists.fetch.errors import AnswerError, FetchError
+from ingest_guard.lists.fetch.errors import AnswerError, FetchError, RefusedError
 from ingest_guard.lists.fetch.http import Http, Patience
 from ingest_guard.lists.fetch.sources import SecretPlace, SoundUrl
 
@@ -167,8 +167,8 @@ def _plugin(name: str, said: PluginService) -> Service:
         raise IncidentError(f"there is no service {name!r}; installed plug-ins: {', '.join(sorted(points)) or 'none'}")
     try:
         made: Service = points[name].load()(**said.options)
-    except Exception as error:
-        raise IncidentError(f"the plug-in {name} cannot be made: {type(error).__name__}") from error
+    except Exception as error:  # noqa: BLE001 - whatever a plug-in raises; its text may have a credential in it
+        raise IncidentError(f"the plug-in {name} cannot be made: {type(error).__name__}") from None
     return made
 
 
@@ -211,6 +211,8 @@ class _Hma:
             query = urlencode({"signal_type": "pdq", "signal": each})
             try:
                 found[each] = self._http.ask(f"{self._http.base}/m/lookup?{query}", _banks)
+            except RefusedError:
+                break
             except FetchError:
                 continue
         return found
@@ -222,6 +224,8 @@ def _banks(answer: bytes) -> Opinion:
     except (ValueError, RecursionError):
         raise AnswerError("an answer that is no JSON") from None
     if isinstance(said, dict):
+        if not all(isinstance(matches, list) for matches in said.values()):
+            return Opinion(Answer.NONE)
         said = [bank for bank, matches in said.items() if matches]
     if not isinstance(said, list) or not all(isinstance(bank, str) for bank in said):
         return Opinion(Answer.NONE)

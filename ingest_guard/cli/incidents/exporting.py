@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from ingest_guard.cli.incident_options import FOLDER, identity_options, opened, opener
+from ingest_guard.cli.incidents.identity import FOLDER, identity_options, opened, opener
 from ingest_guard.cli.main import OK, WRONG_USE
 from ingest_guard.files.atomic import whole_file
 from ingest_guard.incidents.reports.reporter import Reporter, read_reporter
