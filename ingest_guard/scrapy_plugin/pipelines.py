@@ -16,6 +16,7 @@ from ingest_guard.dataset.records.items import (
     Target,
     carries_picture,
     clear,
+    is_small,
     keep_only,
     names_data_url,
     page_of,
@@ -86,7 +87,8 @@ class _Pipeline:
         if not targets:
             if self._fields.items_without_image != "pass":
                 raise self._drop("no_image")
-            if await run_in_thread(carries_picture, item):
+            # Items come out in the order in which they came in, as far as that costs nothing.
+            if carries_picture(item) if is_small(item) else await run_in_thread(carries_picture, item):
                 raise self._drop("data_url")
             return item
         found = await self._select(targets, page, pages)

@@ -17,6 +17,7 @@ from ingest_guard.policy.records import Records
 _ALT_SOURCE_FIELD, _LANGUAGE_FIELD = "alt_source", "language"
 # Short words and nothing else: no other text of an item gets into a record by these fields.
 _SOURCE = re.compile(r"[a-z][a-z0-9-]{0,31}")
+_SMALL = 1 << 13
 _LANGUAGE = re.compile(r"[A-Za-z]{2,8}(?:[-_][A-Za-z0-9]{1,8}){0,4}")
 
 
@@ -168,6 +169,21 @@ def names_data_url(item: Any) -> bool:
 def carries_picture(item: Any) -> bool:
     """Return whether any value of an item is a picture or has one in it, or there is too much to look at."""
     return _is_item(item) and any_leaf(item, has_image)
+
+
+def is_small(item: Any) -> bool:
+    """Return whether looking through all of an item takes no time worth a thread: plain values, a few kilobytes."""
+    left, values = _SMALL, list(_adapter(item).values()) if _is_item(item) else [object()]
+    while values and left >= 0:
+        value = values.pop()
+        if isinstance(value, str | bytes):
+            left -= len(value)
+        elif type(value) in {list, tuple, dict}:
+            left -= 8 * len(value)
+            values.extend(() if left < 0 else value.values() if isinstance(value, dict) else value)
+        elif not (value is None or isinstance(value, int | float)):
+            return False
+    return left >= 0
 
 
 def keep_only(item: Any, fields: Records, kept: Collection[str]) -> None:

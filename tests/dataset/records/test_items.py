@@ -20,6 +20,7 @@ from ingest_guard.dataset.records.items import (
     Target,
     carries_picture,
     clear,
+    is_small,
     keep_only,
     names_data_url,
     read_item,
@@ -486,3 +487,29 @@ def test_bytes_of_an_unknown_kind_do_not_pass() -> None:
     """An item without an image has no room for an archive; one with an image leaves as a record alone."""
     assert carries_picture({"x": b"\x1f\x8b" + bytes(range(256))})
     assert not names_data_url({"x": b"\x1f\x8b" + bytes(range(256))})
+
+
+@pytest.mark.parametrize(
+    ("item", "small"),
+    [
+        ({}, True),
+        ({"a": 1, "b": None, "c": 0.5, "d": True, "e": "text", "f": b"bytes"}, True),
+        ({"a": ["b", ("c", {"d": "e"})]}, True),
+        ({"a": "x" * 9000}, False),
+        ({"a": ["x" * 100] * 90}, False),
+        ({"a": list(range(2000))}, False),
+        ({"a": object()}, False),
+        ({"a": {1, 2}}, False),
+        (object(), False),
+    ],
+)
+def test_small_items_are_known(item: object, small: bool) -> None:  # noqa: FBT001 - a parameter
+    """Plain values of a few kilobytes; whatever else may be in an item takes time."""
+    assert is_small(item) is small
+
+
+def test_an_item_in_itself_is_not_small() -> None:
+    """Looking ends, also where the item does not."""
+    item: dict[str, object] = {}
+    item["self"] = [item] * 3
+    assert not is_small(item)
