@@ -173,7 +173,8 @@ def carries_picture(item: Any) -> bool:
 
 def is_small(item: Any) -> bool:
     """Return whether looking through all of an item takes no time worth a thread: plain values, a few kilobytes."""
-    left, values = _SMALL, list(_adapter(item).values()) if _is_item(item) else [object()]
+    left = _SMALL
+    values: list[Any] = list(_adapter(item).values()) if _is_item(item) else [object()]
     while values and left >= 0:
         value = values.pop()
         if isinstance(value, str | bytes):
