@@ -15,6 +15,7 @@ from ingest_guard.errors import (
 )
 
 if TYPE_CHECKING:
+    from ingest_guard.checking.guard_pool import GuardPool
     from ingest_guard.guard.guard import Guard
     from ingest_guard.policy import Policy
     from ingest_guard.scrapy_plugin.addon import Addon
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from ingest_guard.scrapy_plugin.extension import Watchdog
     from ingest_guard.scrapy_plugin.spider.spider import ImageTextSpider
     from ingest_guard.verdict import Action, ImageFacts, Match, Outcome, Reason, Verdict
-    from ingest_guard.workers.guard_pool import GuardPool
 
 __all__ = [
     "Action",
@@ -52,7 +52,7 @@ _LAZY = {
     "Action": "ingest_guard.verdict",
     "Addon": "ingest_guard.scrapy_plugin.addon",
     "Guard": "ingest_guard.guard.guard",
-    "GuardPool": "ingest_guard.workers.guard_pool",
+    "GuardPool": "ingest_guard.checking.guard_pool",
     "ImageBlocked": "ingest_guard.scrapy_plugin.core.exceptions",
     "ImageFacts": "ingest_guard.verdict",
     "ImageTextSpider": "ingest_guard.scrapy_plugin.spider.spider",

@@ -11,11 +11,11 @@ from typing import Any
 
 import click
 
+from ingest_guard.checking.guard_pool import GuardPool
 from ingest_guard.cli.main import FAILED, MATCHED, NOT_SCANNED, OK, WRONG_USE
 from ingest_guard.errors import GuardFailedError
 from ingest_guard.policy import Policy
 from ingest_guard.verdict import ImageFacts, Outcome, Verdict
-from ingest_guard.workers.guard_pool import GuardPool
 
 # The exit code is the gravest of all files' codes.
 _GRAVITY = (WRONG_USE, FAILED, MATCHED, NOT_SCANNED, OK)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from scrapy.http import Response
 
+from ingest_guard.checking.bodies import decide, look, undo_codings
 from ingest_guard.encodings.stages import content_codings
 from ingest_guard.guard.inquiry import Inquiry, Part
 from ingest_guard.guard.scan_result import Scan
@@ -18,7 +19,6 @@ from ingest_guard.scrapy_plugin.core.generation import Generation
 from ingest_guard.scrapy_plugin.core.readings import declared_type
 from ingest_guard.scrapy_plugin.core.state import GuardState
 from ingest_guard.verdict import Outcome, Reason, Verdict
-from ingest_guard.workers.bodies import decide, look, undo_codings
 
 logger = logging.getLogger(__name__)
 

@@ -21,6 +21,7 @@ from scrapy.http.request import NO_CALLBACK
 from scrapy.settings import BaseSettings
 from scrapy.utils.httpobj import urlparse_cached
 
+from ingest_guard.checking.bodies import off_loop_if_large
 from ingest_guard.dataset.optouts.robots_lines import limit_names
 from ingest_guard.dataset.optouts.robots_txt import RobotsFile
 from ingest_guard.scrapy_plugin.core.exceptions import ImageBlocked, OptedOut, RequestRefused
@@ -28,7 +29,6 @@ from ingest_guard.scrapy_plugin.core.placement import is_class, merged
 from ingest_guard.scrapy_plugin.core.single_flight import SingleFlight
 from ingest_guard.scrapy_plugin.core.state import GuardState
 from ingest_guard.scrapy_plugin.core.tickets import ticket_of
-from ingest_guard.workers.bodies import off_loop_if_large
 
 if TYPE_CHECKING:
     from scrapy.crawler import Crawler

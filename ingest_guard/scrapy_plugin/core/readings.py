@@ -13,9 +13,9 @@ from weakref import WeakKeyDictionary
 
 from cachetools import LRUCache
 
+from ingest_guard.checking.bodies import NO_PAGE, off_loop_if_large
 from ingest_guard.guard.page_reading import may_be_page
 from ingest_guard.pages.reading import PageDocument, PageQuestion, PageReading
-from ingest_guard.workers.bodies import NO_PAGE, off_loop_if_large
 
 if TYPE_CHECKING:
     from scrapy.http import Response

@@ -16,13 +16,13 @@ from scrapy import Request
 from scrapy.exceptions import IgnoreRequest
 from scrapy.http import Response
 
+from ingest_guard.checking.bodies import off_loop_if_large
 from ingest_guard.dataset.optouts.said import Signal
 from ingest_guard.scrapy_plugin.core.single_flight import SingleFlight
 from ingest_guard.scrapy_plugin.core.state import GuardState
 from ingest_guard.scrapy_plugin.core.tickets import META_KEY, Ticket
 from ingest_guard.urls.hosts import origin_of
 from ingest_guard.urls.private import is_private
-from ingest_guard.workers.bodies import off_loop_if_large
 
 _MOST_HOSTS = 20_000
 # Of the patterns of all files together, so that long files of many hosts do not fill the memory.

@@ -8,9 +8,9 @@ import pytest
 from scrapy import Request
 from scrapy.http import HtmlResponse, Response, TextResponse
 
+from ingest_guard.checking.bodies import LARGE, NO_PAGE
 from ingest_guard.pages.reading import MOST_METAS, PageDocument, PageQuestion, PageReading
 from ingest_guard.scrapy_plugin.core.readings import PageReadings
-from ingest_guard.workers.bodies import LARGE, NO_PAGE
 
 if TYPE_CHECKING:
     from collections.abc import Callable

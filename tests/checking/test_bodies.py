@@ -1,6 +1,6 @@
 import pytest
 
-from ingest_guard.workers.bodies import _takes_long
+from ingest_guard.checking.bodies import _takes_long
 
 
 @pytest.mark.parametrize(

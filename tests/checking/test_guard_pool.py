@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from support.blocklists import make_blocklist
+from support.hostile import install
 from support.listed import PDF, World
 from support.pictures import drawn, encode
 from support.server import Server
@@ -22,7 +23,7 @@ from ingest_guard.guard.guard import Guard
 from ingest_guard.workers.pool import WorkerPool
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterator
 
 _EXAMPLE = Path(__file__).parents[2] / "examples" / "check_with_httpx.py"
 
@@ -80,6 +81,15 @@ def test_the_stage_that_is_listed_is_found(tmp_path: Path) -> None:
     policy = Policy(blocklist=make_blocklist(tmp_path / "b", lists), workers="inline")
     verdict = _in_pool(policy, lambda pool: pool.check(bytearray(body), content_encoding="gzip"))
     assert [match.algorithm for match in verdict.matches] == ["sha1"]
+
+
+@pytest.fixture
+def hostile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Install the hostile hasher as a package of its own, for this process and its workers."""
+    install(tmp_path / "plugins")
+    monkeypatch.syspath_prepend(str(tmp_path / "plugins"))
+    yield
+    sys.modules.pop("hostile_hasher", None)
 
 
 @pytest.mark.usefixtures("hostile")

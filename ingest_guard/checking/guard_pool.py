@@ -8,13 +8,13 @@ import os
 from types import TracebackType
 from typing import Any, Self
 
+from ingest_guard.checking.bodies import decide, look, undo_codings
 from ingest_guard.encodings.stages import content_codings
 from ingest_guard.errors import GuardFailedError
 from ingest_guard.guard.guard import Guard
 from ingest_guard.pages.reading import PageQuestion, PageReading
 from ingest_guard.policy.policy import Policy
 from ingest_guard.verdict import Reason, Verdict
-from ingest_guard.workers.bodies import decide, look, undo_codings
 from ingest_guard.workers.inline import InlinePool
 from ingest_guard.workers.pool import WorkerPool
 
