@@ -30,7 +30,7 @@ import numpy as np
 from faiss.contrib.exhaustive_search import knn_ground_truth
 from threadpoolctl import threadpool_limits
 
-from ingest_guard.dataset.neighbours.search import Search, Wanted
+from ingest_guard.dataset.neighbours.nearest import Search, Wanted
 from ingest_guard.dataset.neighbours.unit_rows import normalised
 
 if TYPE_CHECKING:

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from ingest_guard.dataset.attestation.manifest import Manifest
     from ingest_guard.dataset.attestation.verify import verify
     from ingest_guard.dataset.embeddings.embedding_files import find_embeddings
+    from ingest_guard.dataset.neighbours.finding import Seeds, neighbours
+    from ingest_guard.dataset.neighbours.nearest import Wanted
     from ingest_guard.dataset.neighbours.over_spark import neighbours_over
-    from ingest_guard.dataset.neighbours.run import Seeds, neighbours
-    from ingest_guard.dataset.neighbours.search import Wanted
     from ingest_guard.dataset.recheck.added_entries import Earlier
     from ingest_guard.dataset.recheck.plan import Plan
     from ingest_guard.dataset.recheck.run import Output, recheck
@@ -64,15 +64,15 @@ _HOME = {
     "PageImage": "pages.extract",
     "Plan": "dataset.recheck.plan",
     "Report": "dataset.recheck.summary",
-    "Seeds": "dataset.neighbours.run",
-    "Wanted": "dataset.neighbours.search",
+    "Seeds": "dataset.neighbours.finding",
+    "Wanted": "dataset.neighbours.nearest",
     "build_report": "dataset.report.page",
     "clean": "dataset.recheck.spark",
     "doomed": "dataset.recheck.spark",
     "extract_images": "pages.extract",
     "find_embeddings": "dataset.embeddings.embedding_files",
     "iter_batches": "dataset.shards.read",
-    "neighbours": "dataset.neighbours.run",
+    "neighbours": "dataset.neighbours.finding",
     "neighbours_over": "dataset.neighbours.over_spark",
     "outfit": "dataset.records.layouts",
     "read_rows": "dataset.shards.read",

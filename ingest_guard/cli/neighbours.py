@@ -22,9 +22,9 @@ from ingest_guard.dataset.embeddings.embedding_files import EmbeddingFile, find_
 from ingest_guard.dataset.neighbours.calibrate import calibrate
 from ingest_guard.dataset.neighbours.candidates import Bands, write_candidates
 from ingest_guard.dataset.neighbours.checkpoint import Checkpoint
+from ingest_guard.dataset.neighbours.finding import Seeds, Summary, head_of, neighbours
+from ingest_guard.dataset.neighbours.nearest import Wanted
 from ingest_guard.dataset.neighbours.removal import remove_found
-from ingest_guard.dataset.neighbours.run import Seeds, Summary, head_of, neighbours
-from ingest_guard.dataset.neighbours.search import Wanted
 from ingest_guard.dataset.neighbours.seeds import (
     Rows,
     find_listed,

@@ -172,14 +172,14 @@ def _open_sink(policy: Policy, *, dry_run: bool) -> AbstractContextManager[Sink 
     """Return what writes an incident of each match, where the policy names who could open it."""
     if dry_run or not policy.incidents.recipients:
         return nullcontext()
-    from ingest_guard.incidents.records import incident_sink  # noqa: PLC0415 - needs an extra
+    from ingest_guard.incidents.removals import incident_sink  # noqa: PLC0415 - needs an extra
 
     return incident_sink(policy)
 
 
 def _find_further(source: Path, plan: Plan, k: int, above: float | None) -> RemovedNeighbours:
     """Return what goes along with the matches: their neighbours."""
-    from ingest_guard.dataset.neighbours import removal, search  # noqa: PLC0415 - needs an extra
+    from ingest_guard.dataset.neighbours import nearest, removal  # noqa: PLC0415 - needs an extra
 
-    wanted = search.Wanted(k, above)
+    wanted = nearest.Wanted(k, above)
     return removal.RemovedNeighbours(source, wanted, columns=plan.columns, progress=row_progress)

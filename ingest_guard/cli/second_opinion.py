@@ -10,9 +10,9 @@ import click
 from ingest_guard.cli.incidents.identity import FOLDER, identity_options, opener
 from ingest_guard.cli.main import NOT_SCANNED, OK
 from ingest_guard.incidents.entry import Incident
+from ingest_guard.incidents.lines import Entry, read_lines
 from ingest_guard.incidents.opinions.asking import ask, wanted
 from ingest_guard.incidents.opinions.services import Answer, read_services
-from ingest_guard.incidents.reading import Entry, read_lines
 from ingest_guard.incidents.sealing import Opener
 from ingest_guard.signing.keys import read_signing_key
 

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ingest_guard.blocklist.blocklist import Blocklist
-from ingest_guard.guard.scan_result import MOST_HITS, Hit, Scan
+from ingest_guard.guard.near_matches import NearMatches, Queries, compare
+from ingest_guard.guard.scan_result import Scan
 from ingest_guard.guard.view_hashes import ViewHashes
 from ingest_guard.hashing import detectors, registry
 from ingest_guard.hashing.digests import digests
@@ -57,41 +58,6 @@ class _First:
     """The highest score of each detector so far, by its column."""
 
 
-@dataclass(slots=True)
-class _Queries:
-    """Fingerprints that wait for a comparison: per algorithm values, radius caps and view names."""
-
-    values: dict[str, list[NDArray[np.uint8]]] = field(default_factory=dict)
-    caps: dict[str, list[NDArray[np.int64]]] = field(default_factory=dict)
-    views: dict[str, list[str]] = field(default_factory=dict)
-    count: int = 0
-
-    def add(self, algorithm: str, values: NDArray[np.uint8], caps: NDArray[np.int64], views: tuple[str, ...]) -> None:
-        """Add the fingerprints of views, uint8[n, size], each to be compared within its cap at most."""
-        self.values.setdefault(algorithm, []).append(values)
-        self.caps.setdefault(algorithm, []).append(caps)
-        self.views.setdefault(algorithm, []).extend(views)
-        self.count += len(views)
-
-
-@dataclass(slots=True)
-class _NearMatches:
-    """The matches of one image so far, and how near which entries are."""
-
-    matches: dict[Match, None] = field(default_factory=dict)
-    _hits: dict[Hit, int] = field(default_factory=dict)
-
-    def add(self, hit: Hit, distance: int) -> None:
-        """Add an entry that the image is near to."""
-        self._hits[hit] = min(self._hits.get(hit, distance), distance)
-        if len(self._hits) > 2 * MOST_HITS:
-            self._hits = {kept: self._hits[kept] for kept in self.nearest()}
-
-    def nearest(self) -> tuple[Hit, ...]:
-        """Return the entries that are near, the nearest first, and of many not all."""
-        return tuple(sorted(self._hits, key=self._hits.__getitem__)[:MOST_HITS])
-
-
 class Scanner:
     """Scan images by one policy against one version of the lists.
 
@@ -129,7 +95,7 @@ class Scanner:
             picture = open_picture(data, self._limits)
         except NotScannable as problem:
             return Scan(reason=problem.reason)
-        first, found, queries = _First(every=ViewHashes() if self._keep_all else None), _NearMatches(), _Queries()
+        first, found, queries = _First(every=ViewHashes() if self._keep_all else None), NearMatches(), Queries()
         reason = self._add_file(data, queries, first)
         try:
             self._match_contents(picture.files(), found)
@@ -138,8 +104,8 @@ class Scanner:
                     self._add_frame(frame, queries, first)
                     self._add_scores(frame, picture.frame_count, first)
                     if queries.count >= _BATCH:
-                        _compare(self._blocklist, queries, found)
-                        queries = _Queries()
+                        compare(self._blocklist, queries, found)
+                        queries = Queries()
             finally:
                 self._match_contents(picture.files(behind_samples=True), found)
         except NotScannable as problem:
@@ -150,7 +116,7 @@ class Scanner:
             reason = Reason.DETECTOR_FAILED
         except MemoryError:
             reason = Reason.MEMORY
-        _compare(self._blocklist, queries, found)
+        compare(self._blocklist, queries, found)
         if reason is None and first.quality is None:
             reason = Reason.CORRUPT
         if reason is None and first.low_detail and self._policy.low_quality == "drop":
@@ -163,7 +129,7 @@ class Scanner:
             hits=found.nearest(),
         )
 
-    def _match_contents(self, files: Iterator[bytes], found: _NearMatches) -> None:
+    def _match_contents(self, files: Iterator[bytes], found: NearMatches) -> None:
         """Match the digests of what is inside the file: of most of it before anything is decoded."""
         if not self._blocklist.exact_algorithms:
             return
@@ -171,7 +137,7 @@ class Scanner:
             for list_id, algorithm in self._blocklist.match_exact(digests(body)):
                 found.matches[Match(list_id, algorithm, 0, "embedded/bytes")] = None
 
-    def _add_file(self, data: bytes, queries: _Queries, first: _First) -> Reason | None:
+    def _add_file(self, data: bytes, queries: Queries, first: _First) -> Reason | None:
         """Add the values of the file as it is; return why there are none.
 
         Its frames are compared all the same: a match says more than a doubt.
@@ -184,7 +150,7 @@ class Scanner:
             return Reason.MEMORY
         return None
 
-    def _add_frame(self, frame: Frame, queries: _Queries, first: _First) -> None:
+    def _add_frame(self, frame: Frame, queries: Queries, first: _First) -> None:
         is_first = first.quality is None
         min_quality = self._policy.min_quality
         for names, bits, quality, caps in self._views(frame, is_first=is_first):
@@ -252,7 +218,7 @@ class Scanner:
         hashers: Mapping[str, Hasher],
         source: Frame | bytes,
         view: str,
-        queries: _Queries,
+        queries: Queries,
         first: _First,
         *,
         is_first: bool,
@@ -269,23 +235,6 @@ class Scanner:
             if name in self._listed:
                 for value in values:
                     queries.add(name, np.frombuffer(value, np.uint8)[np.newaxis], _UNCAPPED, (view,))
-
-
-def _compare(blocklist: Blocklist, queries: _Queries, found: _NearMatches) -> None:
-    """Look fingerprints up in the lists, and note what is near."""
-    names = blocklist.names
-    for algorithm, values in queries.values.items():
-        rows = blocklist.find_near(algorithm, np.concatenate(values), np.concatenate(queries.caps[algorithm]))
-        views = queries.views[algorithm]
-        best: dict[str, tuple[bool, int, int]] = {}
-        for query, listed, distance, entry in zip(*(column.tolist() for column in rows), strict=True):
-            list_id = names[listed]
-            # The picture as it is says more than the nearest of its views.
-            rank = (views[query] != "native", distance, query)
-            best[list_id] = min(best.get(list_id, rank), rank)
-            found.add(Hit(list_id, algorithm, entry), distance)
-        for list_id, (_, distance, query) in best.items():
-            found.matches[Match(list_id, algorithm, distance, views[query])] = None
 
 
 def _plain(frame: Frame, name: str, luma: NDArray[np.uint8]) -> _Views:

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ingest_guard.incidents.reading import (
+from ingest_guard.incidents.lines import (
     FIRST,
     Checkpoint,
     Damaged,

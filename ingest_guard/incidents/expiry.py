@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING
 from ingest_guard._clock import format_time
 from ingest_guard.errors import IncidentError
 from ingest_guard.files.atomic import flush_folder, whole_file
-from ingest_guard.incidents import chain, journal
-from ingest_guard.incidents.journal import SETTLED, Journal, State
+from ingest_guard.incidents import chain
+from ingest_guard.incidents import officers_journal as journal
+from ingest_guard.incidents.lines import Entry, Line, Stub, read_lines, read_segment, segments, to_line
 from ingest_guard.incidents.log import locked
-from ingest_guard.incidents.reading import Entry, Line, Stub, read_lines, read_segment, segments, to_line
+from ingest_guard.incidents.officers_journal import SETTLED, Journal, State
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey

@@ -22,7 +22,7 @@ from ingest_guard._clock import now
 from ingest_guard.errors import IncidentError
 from ingest_guard.files.atomic import flush_folder
 from ingest_guard.incidents import chain
-from ingest_guard.incidents.reading import (
+from ingest_guard.incidents.lines import (
     FIRST,
     LONGEST,
     Checkpoint,

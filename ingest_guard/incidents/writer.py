@@ -19,8 +19,8 @@ from cachetools import LRUCache
 
 from ingest_guard.errors import BlocklistError, IncidentError
 from ingest_guard.incidents.entry import Incident
+from ingest_guard.incidents.lines import Checkpoint
 from ingest_guard.incidents.log import SEGMENT_BYTES, Log
-from ingest_guard.incidents.reading import Checkpoint
 from ingest_guard.incidents.sealing import Sealer, read_recipients
 from ingest_guard.policy.policy import Policy
 from ingest_guard.signing.keys import read_signing_key

@@ -17,8 +17,8 @@ from ingest_guard.errors import IncidentError
 from ingest_guard.incidents import expiry
 from ingest_guard.incidents.chain import summary
 from ingest_guard.incidents.defang import defang
+from ingest_guard.incidents.lines import Entry, Stub, read_lines, to_line
 from ingest_guard.incidents.log import Log
-from ingest_guard.incidents.reading import Entry, Stub, read_lines, to_line
 from ingest_guard.incidents.sealing import Sealer
 from ingest_guard.signing.keys import write_signing_key
 

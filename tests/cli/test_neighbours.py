@@ -20,7 +20,7 @@ from ingest_guard.dataset.attestation.manifest import Manifest
 from ingest_guard.dataset.attestation.promises import format_manifest
 from ingest_guard.dataset.attestation.verify import verify
 from ingest_guard.dataset.neighbours import checkpoint as checkpoint_module
-from ingest_guard.dataset.neighbours import run as run_module
+from ingest_guard.dataset.neighbours import finding as run_module
 
 WIDTH, ROWS = 32, 200
 SEED, NEAR, FAR = 7, (11, 12, 150), 13

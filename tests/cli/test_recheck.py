@@ -19,8 +19,8 @@ from ingest_guard.dataset.attestation.verify import verify
 from ingest_guard.errors import BlocklistError, PolicyError
 from ingest_guard.incidents import chain
 from ingest_guard.incidents.entry import Where
-from ingest_guard.incidents.reading import Entry
-from ingest_guard.incidents.reading import read_lines as log_lines
+from ingest_guard.incidents.lines import Entry
+from ingest_guard.incidents.lines import read_lines as log_lines
 from ingest_guard.incidents.sealing import Opener
 from ingest_guard.signing import keys
 from ingest_guard.verdict import Grade

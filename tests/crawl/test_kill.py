@@ -15,7 +15,7 @@ from support.pictures import drawn, encode
 from support.server import Reply, Server
 
 from ingest_guard.incidents.chain import verify
-from ingest_guard.incidents.reading import Entry, read_lines
+from ingest_guard.incidents.lines import Entry, read_lines
 from ingest_guard.incidents.sealing import Opener
 
 if TYPE_CHECKING:

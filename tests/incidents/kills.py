@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from ingest_guard.incidents import chain
+from ingest_guard.incidents.lines import Entry, read_lines
 from ingest_guard.incidents.log import Log
-from ingest_guard.incidents.reading import Entry, read_lines
 
 SEGMENT = 1500
 

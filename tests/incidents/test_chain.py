@@ -10,8 +10,8 @@ from incidents.samples import fill
 
 from ingest_guard.errors import IncidentError
 from ingest_guard.incidents import chain
+from ingest_guard.incidents.lines import LONGEST, read_lines, segments
 from ingest_guard.incidents.log import Log
-from ingest_guard.incidents.reading import LONGEST, read_lines, segments
 
 if TYPE_CHECKING:
     from collections.abc import Callable

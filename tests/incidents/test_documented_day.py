@@ -13,8 +13,8 @@ from support.attested import manifest, run
 from ingest_guard.cli.main import cli
 from ingest_guard.dataset.attestation.model import IncidentCheckpoint
 from ingest_guard.incidents.chain import summary
-from ingest_guard.incidents.journal import State, read
 from ingest_guard.incidents.log import Log
+from ingest_guard.incidents.officers_journal import State, read
 from ingest_guard.incidents.sealing import Sealer, read_recipients
 from ingest_guard.signing.keys import read_public_key, read_signing_key
 

@@ -12,10 +12,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from incidents.samples import fill
 
 from ingest_guard.errors import IncidentError
-from ingest_guard.incidents import chain, expiry, journal
-from ingest_guard.incidents.journal import State, mark, read
+from ingest_guard.incidents import chain, expiry
+from ingest_guard.incidents import officers_journal as journal
+from ingest_guard.incidents.lines import Entry, Stub, read_lines, to_line
 from ingest_guard.incidents.log import Log
-from ingest_guard.incidents.reading import Entry, Stub, read_lines, to_line
+from ingest_guard.incidents.officers_journal import State, mark, read
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,8 +14,8 @@ from incidents.samples import fill
 
 from ingest_guard.errors import IncidentError
 from ingest_guard.incidents import chain
+from ingest_guard.incidents.lines import Checkpoint, Entry, Stub, read_lines, segments, to_line
 from ingest_guard.incidents.log import LOCK, Log
-from ingest_guard.incidents.reading import Checkpoint, Entry, Stub, read_lines, segments, to_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable

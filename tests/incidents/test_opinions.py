@@ -16,9 +16,9 @@ from incidents.samples import FULL, IDENTITY, RECIPIENT
 
 from ingest_guard.cli.second_opinion import command
 from ingest_guard.errors import IncidentError
-from ingest_guard.incidents import journal
-from ingest_guard.incidents.journal import State
+from ingest_guard.incidents import officers_journal as journal
 from ingest_guard.incidents.log import Log
+from ingest_guard.incidents.officers_journal import State
 from ingest_guard.incidents.opinions import services
 from ingest_guard.incidents.opinions.asking import Wanted, ask, wanted
 from ingest_guard.incidents.opinions.services import Answer, Opinion, read_services

@@ -10,8 +10,8 @@ from incidents.samples import FULL, IDENTITY, RECIPIENT
 from ingest_guard.errors import IncidentError
 from ingest_guard.incidents import chain, writer
 from ingest_guard.incidents.entry import Addresses, Incident
+from ingest_guard.incidents.lines import Checkpoint, Entry, read_lines
 from ingest_guard.incidents.log import Log
-from ingest_guard.incidents.reading import Checkpoint, Entry, read_lines
 from ingest_guard.incidents.sealing import Opener, Sealer
 from ingest_guard.incidents.writer import IncidentWriter
 from ingest_guard.signing.keys import write_signing_key

@@ -10,7 +10,7 @@ from incidents.samples import IDENTITY
 from support.leaks import PREFIX, Twin, addresses, fingerprint, safe
 
 from ingest_guard.incidents.chain import verify
-from ingest_guard.incidents.reading import Entry, read_lines
+from ingest_guard.incidents.lines import Entry, read_lines
 from ingest_guard.incidents.sealing import Opener
 
 if TYPE_CHECKING:

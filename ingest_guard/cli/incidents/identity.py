@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from ingest_guard.incidents.entry import Incident
-from ingest_guard.incidents.reading import Entry, read_lines
+from ingest_guard.incidents.lines import Entry, read_lines
 from ingest_guard.incidents.sealing import Opener
 
 FOLDER = click.Path(path_type=Path, file_okay=False, exists=True)

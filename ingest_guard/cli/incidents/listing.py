@@ -14,8 +14,8 @@ from ingest_guard.cli.main import OK
 from ingest_guard.errors import IncidentError
 from ingest_guard.incidents.defang import defang, printable
 from ingest_guard.incidents.entry import Incident
-from ingest_guard.incidents.journal import read
-from ingest_guard.incidents.reading import Entry, read_lines
+from ingest_guard.incidents.lines import Entry, read_lines
+from ingest_guard.incidents.officers_journal import read
 
 _FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
 

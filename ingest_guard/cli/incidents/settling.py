@@ -10,8 +10,8 @@ import click
 from ingest_guard.cli.main import OK
 from ingest_guard.errors import IncidentError
 from ingest_guard.incidents.expiry import expire
-from ingest_guard.incidents.journal import DECISIONS, State, mark
-from ingest_guard.incidents.reading import Entry, read_lines
+from ingest_guard.incidents.lines import Entry, read_lines
+from ingest_guard.incidents.officers_journal import DECISIONS, State, mark
 from ingest_guard.policy import Policy
 from ingest_guard.signing.keys import read_signing_key
 

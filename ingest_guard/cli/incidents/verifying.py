@@ -12,8 +12,8 @@ from ingest_guard.dataset.attestation.manifest import Manifest
 from ingest_guard.errors import AttestationError, IncidentError
 from ingest_guard.incidents.chain import verify
 from ingest_guard.incidents.expiry import unvouched
-from ingest_guard.incidents.journal import Journal, read
-from ingest_guard.incidents.reading import Checkpoint, Point, parse
+from ingest_guard.incidents.lines import Checkpoint, Point, parse
+from ingest_guard.incidents.officers_journal import Journal, read
 from ingest_guard.signing.keys import read_public_key
 
 _FILE = click.Path(path_type=Path, dir_okay=False, exists=True)

@@ -21,7 +21,7 @@ import numpy as np
 
 from ingest_guard._version import __version__
 from ingest_guard.dataset.embeddings.embedding_files import EmbeddingFile
-from ingest_guard.dataset.neighbours.search import Hits, Pass, Wanted
+from ingest_guard.dataset.neighbours.nearest import Hits, Pass, Wanted
 from ingest_guard.dataset.neighbours.unit_rows import Floats
 from ingest_guard.files.atomic import whole_file
 

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 
 from ingest_guard.dataset.embeddings.embedding_files import EmbeddingFile
 from ingest_guard.dataset.neighbours.candidates import Bands
-from ingest_guard.dataset.neighbours.run import Seeds, Summary, conclude
-from ingest_guard.dataset.neighbours.search import Pass, Search, Wanted
+from ingest_guard.dataset.neighbours.finding import Seeds, Summary, conclude
+from ingest_guard.dataset.neighbours.nearest import Pass, Search, Wanted
 from ingest_guard.dataset.neighbours.unit_rows import Floats
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def neighbours_over(
     session
         Spark.
     files, seeds, wanted
-        As of :func:`~ingest_guard.dataset.neighbours.run.neighbours`.
+        As of :func:`~ingest_guard.dataset.neighbours.finding.neighbours`.
 
     Raises
     ------

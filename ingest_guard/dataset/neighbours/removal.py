@@ -15,8 +15,8 @@ from ingest_guard._clock import now
 from ingest_guard.dataset.attestation.model import NeighbourSearch
 from ingest_guard.dataset.embeddings.embedding_files import EmbeddingFile, find_embeddings
 from ingest_guard.dataset.neighbours.candidates import Bands
-from ingest_guard.dataset.neighbours.run import Seeds, Summary, neighbours
-from ingest_guard.dataset.neighbours.search import Wanted
+from ingest_guard.dataset.neighbours.finding import Seeds, Summary, neighbours
+from ingest_guard.dataset.neighbours.nearest import Wanted
 from ingest_guard.dataset.neighbours.seeds import Rows, gather, name_rows
 from ingest_guard.dataset.recheck import provenance
 from ingest_guard.dataset.recheck.cleaning import Cleaning
@@ -79,7 +79,7 @@ class RemovedNeighbours:
     source, embeddings, column, columns
         As of :func:`~ingest_guard.dataset.embeddings.embedding_files.find_embeddings`.
     wanted, threads
-        As of :func:`~ingest_guard.dataset.neighbours.run.neighbours`.
+        As of :func:`~ingest_guard.dataset.neighbours.finding.neighbours`.
     progress
         Shows a number of rows; what it yields is called with the number of rows that were searched since.
     """

@@ -12,9 +12,9 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from ingest_guard.incidents import journal
+from ingest_guard.incidents import officers_journal as journal
 from ingest_guard.incidents.entry import Incident
-from ingest_guard.incidents.journal import State
+from ingest_guard.incidents.officers_journal import State
 from ingest_guard.incidents.opinions.services import Answer, Opinion, Service, shortened
 from ingest_guard.verdict import Grade
 

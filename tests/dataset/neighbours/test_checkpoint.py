@@ -14,8 +14,8 @@ import pytest
 from ingest_guard.dataset.embeddings.embedding_files import EmbeddingFile, find_embeddings
 from ingest_guard.dataset.neighbours import checkpoint as module
 from ingest_guard.dataset.neighbours.checkpoint import Checkpoint
-from ingest_guard.dataset.neighbours.run import Seeds, neighbours
-from ingest_guard.dataset.neighbours.search import Hits, Pass, Wanted
+from ingest_guard.dataset.neighbours.finding import Seeds, neighbours
+from ingest_guard.dataset.neighbours.nearest import Hits, Pass, Wanted
 
 WANTED = Wanted(5, 0.4)
 

@@ -12,10 +12,10 @@ from support.spark import QUIET, spark_session  # noqa: F401 - a fixture
 from ingest_guard.dataset.attestation.manifest import Manifest
 from ingest_guard.dataset.embeddings.embedding_files import EmbeddingFile, find_embeddings
 from ingest_guard.dataset.neighbours import over_spark
+from ingest_guard.dataset.neighbours.finding import Seeds, neighbours
+from ingest_guard.dataset.neighbours.nearest import Search, Wanted
 from ingest_guard.dataset.neighbours.over_spark import neighbours_over, search_file
 from ingest_guard.dataset.neighbours.removal import remove_found
-from ingest_guard.dataset.neighbours.run import Seeds, neighbours
-from ingest_guard.dataset.neighbours.search import Search, Wanted
 from ingest_guard.dataset.recheck.cleaning import Target, cleaning
 
 if TYPE_CHECKING:

@@ -26,9 +26,9 @@ import numpy as np
 from ingest_guard.dataset.embeddings.embedding_files import find_embeddings
 from ingest_guard.dataset.neighbours.candidates import write_candidates
 from ingest_guard.dataset.neighbours.checkpoint import Checkpoint
+from ingest_guard.dataset.neighbours.finding import Seeds, neighbours
+from ingest_guard.dataset.neighbours.nearest import Wanted
 from ingest_guard.dataset.neighbours.removal import RemovedNeighbours, remove_found
-from ingest_guard.dataset.neighbours.run import Seeds, neighbours
-from ingest_guard.dataset.neighbours.search import Wanted
 from ingest_guard.dataset.recheck.cleaning import Target, cleaning
 from ingest_guard.dataset.recheck.plan import Plan
 from ingest_guard.dataset.recheck.run import Output, recheck

@@ -15,8 +15,8 @@ import pytest
 from support.blocklists import make_blocklist
 from support.rechecks import record, uids, value, write_lines
 
+from ingest_guard.dataset.neighbours.nearest import Wanted
 from ingest_guard.dataset.neighbours.removal import RemovedNeighbours
-from ingest_guard.dataset.neighbours.search import Wanted
 from ingest_guard.dataset.recheck.plan import Plan
 from ingest_guard.dataset.recheck.run import Output, recheck
 from ingest_guard.policy.policy import Policy

@@ -17,7 +17,7 @@ from ingest_guard import ImageBlocked, Reason
 from ingest_guard.errors import IncidentError
 from ingest_guard.incidents import chain as chains
 from ingest_guard.incidents.entry import Incident
-from ingest_guard.incidents.reading import Entry, read_lines
+from ingest_guard.incidents.lines import Entry, read_lines
 from ingest_guard.incidents.sealing import Opener
 from ingest_guard.scrapy_plugin.core import redaction
 from ingest_guard.scrapy_plugin.core.exceptions import RequestRefused

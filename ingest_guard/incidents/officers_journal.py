@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from ingest_guard._clock import now
 from ingest_guard.errors import IncidentError
-from ingest_guard.incidents.reading import FIRST
+from ingest_guard.incidents.lines import FIRST
 from ingest_guard.signing.signature_file import Signature, SignatureFormat
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from ingest_guard._clock import now
 from ingest_guard.dataset.embeddings.embedding_files import EmbeddingFile
 from ingest_guard.dataset.neighbours import candidates
 from ingest_guard.dataset.neighbours.checkpoint import Checkpoint
-from ingest_guard.dataset.neighbours.search import PLANTED_COSINE, Pass, Search, Wanted, plant
+from ingest_guard.dataset.neighbours.nearest import PLANTED_COSINE, Pass, Search, Wanted, plant
 from ingest_guard.dataset.neighbours.seeds import Rows
 from ingest_guard.dataset.neighbours.unit_rows import normalised
 from ingest_guard.dataset.recheck.summary import share

@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ingest_guard.dataset.neighbours import search as module
+from ingest_guard.dataset.neighbours import nearest as module
 from ingest_guard.dataset.neighbours import unit_rows
-from ingest_guard.dataset.neighbours.search import Search, Wanted
+from ingest_guard.dataset.neighbours.nearest import Search, Wanted
 from ingest_guard.errors import DatasetError
 
 WIDTH = 48

@@ -7,8 +7,8 @@ from incidents.samples import FULL, RECIPIENT
 
 from ingest_guard import Policy
 from ingest_guard.errors import IncidentError
-from ingest_guard.incidents import chain, records
-from ingest_guard.incidents.records import IncidentSink, incident_sink
+from ingest_guard.incidents import chain, removals
+from ingest_guard.incidents.removals import IncidentSink, incident_sink
 from ingest_guard.incidents.writer import open_incidents
 from ingest_guard.policy.operation import Incidents
 
@@ -30,7 +30,7 @@ def test_without_recipients_there_is_no_sink(tmp_path: Path) -> None:
 
 def test_a_program_writes_into_the_same_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Entries of a scan are on the disk when the sink is flushed, and a last checkpoint is when it is closed."""
-    monkeypatch.setattr(records, "_BATCH", 2)
+    monkeypatch.setattr(removals, "_BATCH", 2)
     with incident_sink(policy(tmp_path, RECIPIENT)) as sink:
         assert sink is not None
         for _ in range(3):
