@@ -1,4 +1,4 @@
-"""Other people's list files -> entries: one module a format, all of them streaming.
+"""Other people's list files -> entries: one module a format, named in ``_READERS`` here.
 
 A reader is a callable ``(path) -> Iterator[Row]``. It never holds more than a row in memory, never raises
 because of a row (but where its hasher plug-in is broken), and never puts anything of a row into a text.

@@ -1,4 +1,4 @@
-"""Isolated child processes that decode and compare images, for any asyncio program.
+"""Isolated child processes that decode and compare images: ``child`` runs in them, all else in their parent.
 
 Nothing in here imports Scrapy: a crawl uses the pool as any other program does.
 """

@@ -1,1 +1,1 @@
-"""What one version is made of: Bloom filters, sorted tables and near indexes, plain or keyed."""
+"""What one version is made of: Bloom filters, sorted tables, near indexes, which apply the lists' thresholds."""

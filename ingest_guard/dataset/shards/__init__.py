@@ -1,4 +1,4 @@
-"""The files in which records lie: which they are, where they are, and how to read and write them."""
+"""The files in which records lie: which they are, how to read them, and how Parquet is written."""
 
 from ingest_guard.dataset.shards.names import shard_files
 from ingest_guard.dataset.shards.read import iter_batches, note_of, outfit_of, read_rows

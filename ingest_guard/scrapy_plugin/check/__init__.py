@@ -1,1 +1,1 @@
-"""From a response to a verdict."""
+"""From a response to a verdict, and what becomes of it (``judge``)."""

@@ -1,1 +1,1 @@
-"""Records on their way to files: feeds, exporters, the manifest, and resuming."""
+"""Where a crawl writes its records: feeds, exporters, the manifest, and resuming."""
