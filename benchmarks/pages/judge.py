@@ -15,9 +15,10 @@ import numpy as np
 from benchmarks.pages.generator import picture
 from ingest_guard import Guard, Policy
 from ingest_guard.blocklist.build.build import ListSource, build
+from ingest_guard.checking.bodies import with_doubts
 from ingest_guard.encodings.stages import content_codings, undo
 from ingest_guard.hashing.pdq import pdq
-from ingest_guard.scrapy_plugin.check.inspection import PASSING, _with_doubts
+from ingest_guard.scrapy_plugin.check.inspection import PASSING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,7 +73,7 @@ class Judge:
         if inquiry.is_unread:
             inquiry = guard.finish(inquiry, guard.read(last, page.content_type))
         verdict = guard.conclude(inquiry, [self._scan(part) for part in inquiry.parts])
-        return _with_doubts(verdict, inquiry, stages, is_partial=False)
+        return with_doubts(verdict, inquiry, stages, is_partial=False)
 
     def passes(self, page: Page) -> bool:
         """Return whether a crawl would let the page through."""

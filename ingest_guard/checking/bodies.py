@@ -133,11 +133,11 @@ async def decide(
     outer = [await off_loop_if_large(stage, digests, stage) for stage in stages.bodies[:-1]]
     beside = [await off_loop_if_large(part, digests, part) for part in stages.beside]
     extra = [match for taken in [*outer, *beside] for match in guard.exact_matches(taken)]
-    verdict = _with_doubts(guard.conclude(inquiry, scans, extra), inquiry, stages, is_partial=is_partial)
+    verdict = with_doubts(guard.conclude(inquiry, scans, extra), inquiry, stages, is_partial=is_partial)
     return verdict, tuple(taken["sha256"] for taken in [*outer, inquiry.digests])
 
 
-def _with_doubts(verdict: Verdict, inquiry: Inquiry, stages: Stages, *, is_partial: bool) -> Verdict:
+def with_doubts(verdict: Verdict, inquiry: Inquiry, stages: Stages, *, is_partial: bool) -> Verdict:
     """Turn a pass into not_scannable where the body is not whole, or not what it was announced as."""
     if verdict.outcome is Outcome.MATCH:
         return verdict
