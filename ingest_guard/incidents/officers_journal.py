@@ -109,7 +109,7 @@ class Journal:
         return State.NEW if mark is None else mark.state
 
     def answered(self, service: str) -> set[str]:
-        """Return the SHA-256 of the lines of which a service has said something."""
+        """Return the SHA-256 of the lines that a service has said something about."""
         begin = f"{service}: "
         return {entry for entry, said in self.opinions.items() if any(each.startswith(begin) for each in said)}
 
@@ -122,7 +122,7 @@ def read(path: Path, keys: Collection[str] | None = None) -> Journal:
     path
         The file.
     keys
-        Public keys (64 hex digits), one of which must have signed each line; None where any may have.
+        Public keys (64 hex digits): one of them must have signed each line; None where any may have.
 
     Raises
     ------

@@ -69,7 +69,7 @@ def mark_command(folder: Path, numbers: str, state: str, reference: str, *, book
 def expire_command(folder: Path, book: Path, sign_key: Path, policy_file: Path | None, days: int | None) -> int:
     """Remove entries that are reported or dismissed, and older than the retention.
 
-    Entries on hold, and those of which the journal says nothing, stay. What goes leaves its number, day, run and
+    Entries on hold, and those that the journal says nothing about, stay. What goes leaves its number, day, run and
     digest, so that the log verifies as before; the journal says that it was the officer. Crawls may go on meanwhile.
 
     Exit code: 0 done, 2 wrong use, 4 the log or the journal does not hold, or cannot be read or written.
