@@ -96,7 +96,7 @@ def hostile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def test_a_body_that_kills_its_worker_costs_itself(world: World) -> None:
     """A crash, too much memory, too much time: a doubt each; the others are checked, and the program goes on."""
     bodies = {width: encode(drawn(width, (width, 60)), "PNG") for width in (90, 101, 102, 103, 91)}
-    policy = _policy(world, records={"hashes": ("hostile",)}, limits={"seconds": 0.5, "memory": 256 << 20})
+    policy = _policy(world, records={"hashes": ("hostile",)}, limits={"seconds": 3, "memory": 256 << 20})
     found = _in_pool(policy, lambda pool: asyncio.gather(*map(pool.check, bodies.values()), pool.check(world.near)))
     reasons = [None, Reason.WORKER_CRASHED, Reason.TIMEOUT, Reason.MEMORY, None, None]
     assert [verdict.reason for verdict in found] == reasons
