@@ -81,8 +81,12 @@ def unescape(text: bytes) -> bytes:
 
 
 def _single_backslashes(text: bytes) -> bytes:
+    # In pieces: the whole of a large text at once would hold the interpreter for tens of milliseconds.
     while b"\\\\" in text:
-        text = text.replace(b"\\\\", b"\\")
+        pieces = (text[start : start + _PIECE] for start in range(0, len(text), _PIECE))
+        shorter = b"".join(piece.replace(b"\\\\", b"\\") for piece in pieces)
+        # What is left then are the few pairs that lie across two pieces.
+        text = shorter if len(shorter) < len(text) else text.replace(b"\\\\", b"\\")
     return text
 
 

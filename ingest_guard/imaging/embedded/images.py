@@ -24,7 +24,7 @@ from ingest_guard.verdict import Reason
 _SPACER: Final = 256
 """A placeholder of one or two pixels is shorter than this; pages are full of them, and many are cut off."""
 _SMALLEST: Final = 24
-_NET: Final = 1 << 20
+_NET: Final = 8 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ def embedded_images(data: bytes, limits: Limits) -> list[bytes]:
 def net(data: bytes, limits: Limits) -> list[InlineBody]:
     """Return the bodies that patterns find in a text: a part of them where there are more than a page has.
 
-    What it costs is bounded: it looks at the first megabyte, at bodies of the limits' size together, and at a thousand
+    What it costs is bounded: it looks at the first 8 MB, at bodies of the limits' size together, and at a thousand
     pictures. It is the reader of pages that says whether a text holds anything else.
     """
     found = _Found(limits)

@@ -33,6 +33,9 @@ _BARE: Final = linear(
     rb"|AAAADGpQIC|/0//UQ|Qk[0-3][A-Za-z0-9+/]{5}AAAAA)"
     rb"[A-Za-z0-9+/=_\-\t\n\v\f\r %&#;\\]{8}"
 )
+_PIECE: Final = 1 << 18
+_LONGEST_BARE: Final = 64
+"""More than what the pattern of bare base64 can match."""
 _SHORTEST: Final = 24
 _SHORTEST_START: Final = 4
 _TABS: Final = b"\t\n\r"
@@ -147,7 +150,7 @@ def _without_descriptor(run: bytes) -> bytes:
 def _bare(text: bytes) -> Iterator[Part]:
     at = 0
     for _ in range(_MOST_URLS):
-        start = _BARE.search(text, at)
+        start = _search_bare(text, at)
         if start is None:
             return
         run = _BASE64.match(text, start.start())
@@ -156,6 +159,15 @@ def _bare(text: bytes) -> Iterator[Part]:
             yield Part(b"", decoded(run[0]))
             at = max(at, run.end())
     raise NotScannable(Reason.NESTING)
+
+
+def _search_bare(text: bytes, at: int) -> re.Match[bytes] | None:
+    """Search in pieces: a search holds the interpreter, and of 8 MB for tens of milliseconds."""
+    while at < len(text):
+        if found := _BARE.search(text, at, at + _PIECE):
+            return found
+        at += _PIECE - _LONGEST_BARE
+    return None
 
 
 def decoded(run: bytes) -> bytes:
