@@ -56,6 +56,8 @@ class _First:
     """Those that have come so far."""
     scores: dict[str, float] = field(default_factory=dict)
     """The highest score of each detector so far, by its column."""
+    is_unscored: bool = False
+    """Whether a detector failed. That hides no match of this frame or a later one."""
 
 
 class Scanner:
@@ -112,11 +114,11 @@ class Scanner:
             reason = problem.reason
         except registry.HasherError:
             reason = Reason.HASHER_FAILED
-        except detectors.DetectorError:
-            reason = Reason.DETECTOR_FAILED
         except MemoryError:
             reason = Reason.MEMORY
         compare(self._blocklist, queries, found)
+        if reason is None and first.is_unscored:
+            reason = Reason.DETECTOR_FAILED
         if reason is None and first.quality is None:
             reason = Reason.CORRUPT
         if reason is None and first.low_detail and self._policy.low_quality == "drop":
@@ -181,7 +183,10 @@ class Scanner:
         for name, detector in self._detectors.items():
             if number < count and number % -(-count // self._policy.detectors[name].frames) == 0:
                 column = detectors.column_of(detector)
-                first.scores[column] = max(first.scores.get(column, 0.0), detectors.run(detector, frame))
+                try:
+                    first.scores[column] = max(first.scores.get(column, 0.0), detectors.run(detector, frame))
+                except (detectors.DetectorError, MemoryError):
+                    first.is_unscored = True
 
     def _views(self, frame: Frame, *, is_first: bool) -> Iterator[_Views]:
         """Yield the views of a frame, the native one before all others."""

@@ -141,7 +141,8 @@ class _Pipeline:
 
     def _detected(self, scores: Mapping[str, float]) -> str | None:
         """Say whether a picture has a score that the policy wants none of, and count by which detectors."""
-        by = [name for column, (name, bound) in self._bounds.items() if scores.get(column, 0.0) >= bound]
+        # A picture without a score was not looked at.
+        by = [name for column, (name, bound) in self._bounds.items() if scores.get(column, 1.0) >= bound]
         for name in by:
             self._state.count(f"detected/{name}")
         return "detected" if by else None

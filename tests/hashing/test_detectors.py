@@ -5,12 +5,14 @@ import json
 import math
 from importlib.machinery import ModuleSpec
 from importlib.metadata import EntryPoint
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import pytest
 from PIL import Image
 from support.blocklists import make_blocklist
+from support.listed import pdq_of
 from support.pictures import drawn, encode, photographs
 
 from ingest_guard import Guard, Outcome, Policy, PolicyError, Reason
@@ -18,6 +20,7 @@ from ingest_guard.dataset.attestation.facts import describe
 from ingest_guard.guard.scan_result import Scan
 from ingest_guard.hashing import detectors
 from ingest_guard.hashing.open_nsfw import OpenNsfw
+from ingest_guard.scrapy_plugin.pipelines import _Pipeline
 from ingest_guard.testing import DetectorContract, DrawnFrame, check_detector, draw
 
 if TYPE_CHECKING:
@@ -117,11 +120,18 @@ def test_a_detector_that_fails_is_a_doubt(tmp_path: Path, monkeypatch: pytest.Mo
     assert "SECRET" not in str(caught.value)
 
 
-def test_memory_is_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A detector that needs more than there is says no more than any decoder that does."""
-    guard = _guard(tmp_path, detectors={"bright": {}})
-    monkeypatch.setattr(Bright, "answer", MemoryError())
-    assert guard.check(encode(drawn(2), "PNG")).reason is Reason.MEMORY
+@pytest.mark.parametrize("trouble", [ValueError(), MemoryError()])
+def test_a_detector_that_fails_hides_no_match(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trouble: Exception
+) -> None:
+    """The frame that it failed at, and those behind it, are compared with the lists all the same."""
+    frames = [drawn(seed, (160, 120)) for seed in (2, 3)]
+    folder = make_blocklist(tmp_path / "b", {"a": [("pdq", pdq_of(frames[1]))]})
+    guard = Guard.from_policy(Policy.model_validate({"blocklist": folder, "detectors": {"bright": {}}}))
+    monkeypatch.setattr(Bright, "answer", trouble)
+    animation = encode(frames[0], "PNG", save_all=True, append_images=frames[1:], duration=50)
+    assert guard.check(animation).outcome is Outcome.MATCH
+    assert guard.check(encode(frames[0], "PNG")).reason is Reason.DETECTOR_FAILED
 
 
 def test_scores_travel_from_a_worker(tmp_path: Path) -> None:
@@ -250,3 +260,12 @@ def test_open_nsfw_without_its_network(trouble: str, tmp_path: Path, monkeypatch
     monkeypatch.setattr("importlib.util.find_spec", lambda _: spec)
     with pytest.raises(PolicyError, match=r"policy: key detectors.open_nsfw: .*install"):
         OpenNsfw()
+
+
+@pytest.mark.parametrize(("score", "kept"), [(0.49, True), (0.5, False), (None, False)])
+def test_a_bound_keeps_out_what_scores_as_much_or_was_not_scored(score: float | None, kept: bool) -> None:  # noqa: FBT001 - a parameter
+    """Without a score, a picture was not looked at."""
+    counted: list[str] = []
+    pipeline = SimpleNamespace(_bounds={"score_a_1": ("a", 0.5)}, _state=SimpleNamespace(count=counted.append))
+    why = _Pipeline._detected(pipeline, {} if score is None else {"score_a_1": score})  # type: ignore[arg-type]
+    assert (why, counted) == ((None, []) if kept else ("detected", ["detected/a"]))

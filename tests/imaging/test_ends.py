@@ -104,6 +104,18 @@ def test_half_a_strip_of_a_tiff_is_truncated(mode: str, share: float, ended: boo
     assert outcome(data[:cut] + left + data[stop:]) is Reason.TRUNCATED
 
 
+def test_a_compression_that_is_named_twice_is_the_same() -> None:
+    """A TIFF does not get around the look at its strips by naming their compression for each sample."""
+    data = bytearray(encode(_LARGE, "TIFF", compression="jpeg"))
+    layout = Layout(bytes(data))
+    layout.walk(1)
+    start, stop = layout.samples[-1]
+    data[(start + stop) // 2 : stop] = bytes(stop - (start + stop) // 2)
+    at = bytes(data).index(struct.pack("<HHIHH", 259, 3, 1, 7, 0), layout.pages[0].at)
+    data[at : at + 12] = struct.pack("<HHIHH", 259, 3, 2, 7, 7)
+    assert outcome(bytes(data)) is Reason.TRUNCATED
+
+
 def test_a_tiff_with_a_strip_that_is_no_jpeg_is_not_whole() -> None:
     """What cannot be read as what it is announced as is a doubt."""
     data = encode(_LARGE, "TIFF", compression="jpeg")

@@ -174,14 +174,15 @@ def carries_picture(item: Any) -> bool:
 def is_small(item: Any) -> bool:
     """Return whether looking through all of an item takes no time worth a thread: plain values, a few kilobytes."""
     left = _SMALL
-    values: list[Any] = list(_adapter(item).values()) if _is_item(item) else [object()]
+    values: list[Any] = [dict(_adapter(item))] if _is_item(item) else [object()]
     while values and left >= 0:
         value = values.pop()
         if isinstance(value, str | bytes):
             left -= len(value)
         elif type(value) in {list, tuple, dict}:
             left -= 8 * len(value)
-            values.extend(() if left < 0 else value.values() if isinstance(value, dict) else value)
+            if left >= 0:
+                values += [*value.keys(), *value.values()] if isinstance(value, dict) else value
         elif not (value is None or isinstance(value, int | float)):
             return False
     return left >= 0

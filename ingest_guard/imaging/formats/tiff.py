@@ -133,7 +133,7 @@ def _page(at: int, tags: dict[int, tuple[int, ...]]) -> Page:
         ends = [start + length for start, length in zip(tags.get(offsets, ()), tags.get(counts, ()), strict=False)]
         end = max([end, *ends])
     orientation = tags.get(_TURN, (1,))[0]
-    streams = tuple(_samples(tags)) if tags.get(_COMPRESSION) == (_JPEG,) else ()
+    streams = tuple(_samples(tags)) if tags.get(_COMPRESSION, (0,))[0] == _JPEG else ()
     bits, tables = tags.get(_BITS, (1,))[0], tags.get(_JPEG_TABLES, (0, 0))
     return Page(at, tags[_WIDTH][0], tags[_HEIGHT][0], bits, orientation, end, streams, tables)
 
